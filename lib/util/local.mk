@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+noinst_LTLIBRARIES += libutil.la
+libutil_la_SOURCES = \
+	%D%/fd.h \
+	%D%/file.c %D%/file.h \
+	%D%/log.c %D%/log.h \
+	%D%/parse.c %D%/parse.h
+libutil_la_LIBADD = $(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-parse tests/unit/test-file
+TESTS += tests/unit/test-parse tests/unit/test-file
+tests_unit_test_parse_SOURCES = tests/unit/test-parse.c
+tests_unit_test_parse_LDADD = libutil.la $(GLIB_LIBS)
+tests_unit_test_file_SOURCES = tests/unit/test-file.c
+tests_unit_test_file_LDADD = libutil.la $(GLIB_LIBS)
