@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Every size and count that a client can drive, with its reason.  Limits of the wire are in lib/varlink/server.h,
+ * those of the table's file in lib/table/table-format.h.  Each is checked before acquiring, `n >= MAX`, and a test
+ * tries MAX and MAX + 1. */
+
+/* Connections.  One costs a descriptor and about 1 KiB; the unit's LimitNOFILE is 65,536. */
+#define LIMIT_CONNECTIONS 4096u
+#define LIMIT_CONNECTIONS_PER_ACCOUNT 128u
+
+/* Doors (daemon/door.h).  Idle ones are kept ready so that a call with descriptors costs one hop, not one fork.  A
+ * door that hangs on a client's descriptor cannot be got rid of until that client lets go, so each account may have
+ * only a few in that state. */
+#define LIMIT_DOORS_IDLE 2u
+#define LIMIT_DOORS 64u
+#define LIMIT_DOORS_STUCK_PER_ACCOUNT 4u
+#define LIMIT_DOOR_MSEC 5000u
+
+/* Helpers that join a client's namespace (daemon/userns.h): processes of ours that the client can stop. */
+#define LIMIT_HELPERS 64u
+#define LIMIT_HELPERS_PER_ACCOUNT 8u
+#define LIMIT_HELPER_MSEC 5000u
+
+/* Defaults of nsresourced.conf: what the reference allows one UID (256 namespaces), each of one slot. */
+#define LIMIT_NAMESPACES_PER_USER_DEFAULT 256u
+#define LIMIT_IDS_PER_USER_DEFAULT (256u * 65536u)
+
+/* Files of /etc that vetting reads whole. */
+#define LIMIT_ETC_FILE_SIZE (16u * 1024 * 1024)
+
+/* Lines of a uid_map: the kernel's own limit since Linux 4.15 (user_namespaces(7)). */
+#define LIMIT_MAP_EXTENTS 340u
