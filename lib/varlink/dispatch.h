@@ -21,9 +21,11 @@ typedef struct VarlinkField {
         const char *name;
         VarlinkFieldType type;
         size_t offset;          /* of the value in the struct */
-        /* Offset of a bool that says whether the field was given (null counts as absent), or
-         * VARLINK_FIELD_REQUIRED.  Absent fields leave the struct's zero. */
+        /* Offset of a bool that says whether the field was given (null counts as absent),
+         * VARLINK_FIELD_REQUIRED, or VARLINK_FIELD_OPTIONAL: nobody asks.  Absent fields leave the struct's
+         * zero. */
         ptrdiff_t present_offset;
 } VarlinkField;
 
 #define VARLINK_FIELD_REQUIRED (-1)
+#define VARLINK_FIELD_OPTIONAL (-2)
