@@ -15,8 +15,10 @@ int policy_open(const PolicyConfig *config, Policy **ret_policy) {
         *policy = (Policy){
                 .rules = { {
                         .name = "all",
-                        .reason = "this build has no kernel policy",
-                        .remedy = "build with libbpf, clang and bpftool (configure's summary names what was missing)",
+                        .reason = config->enforce ? "this build has no kernel policy" : "Enforcement=none",
+                        .remedy = config->enforce ?
+                                "build with libbpf, clang and bpftool (configure's summary names what was missing)" :
+                                "set Enforcement=required in nsresourced.conf",
                 } },
         };
         *ret_policy = policy;
@@ -36,19 +38,19 @@ const PolicyRule *policy_rules(const Policy *policy, size_t *ret_n_rules) {
         return policy->rules;
 }
 
-int policy_protect(Policy *policy, uint32_t first_slot, uint32_t n_slots, uint64_t userns_inode) {
+int policy_protect(Policy *policy, uint32_t first_record, uint32_t n_records, uint64_t userns_inode) {
         return 0;
 }
 
-int policy_bereave(Policy *policy, uint32_t first_slot, uint32_t n_slots) {
+int policy_bereave(Policy *policy, uint32_t first_record, uint32_t n_records) {
         return 0;
 }
 
-int policy_unprotect(Policy *policy, uint32_t first_slot, uint32_t n_slots) {
+int policy_unprotect(Policy *policy, uint32_t first_record, uint32_t n_records) {
         return 0;
 }
 
-int policy_slot(Policy *policy, uint32_t slot, uint64_t *ret_userns_inode) {
+int policy_slot(Policy *policy, uint32_t record, uint64_t *ret_userns_inode) {
         *ret_userns_inode = 0;
         return 0;
 }

@@ -35,6 +35,7 @@ typedef void (*PolicyEventFunc)(const PolicyEvent *event, void *userdata);
 
 typedef struct PolicyConfig {
         uint32_t pool_start, n_slots;
+        bool enforce;           /* false: Enforcement = none; load nothing, every rule is inactive by choice */
         const char *pin_folder; /* below a bpf file system; NULL = do not pin (tests) */
         PolicyEventFunc event;
         void *userdata;
@@ -52,15 +53,17 @@ bool policy_is_enforcing(const Policy *policy);
 
 const PolicyRule *policy_rules(const Policy *policy, size_t *ret_n_rules);
 
-/* Lend the slots first ... first + n - 1 to the user namespace `userns_inode`: from now on no inode with their
+/* Slots are named by record numbers of the table (lib/table/table-format.h), so that single IDs have one too. */
+
+/* Lend the records first ... first + n - 1 to the user namespace `userns_inode`: from now on no inode with their
  * IDs may come to exist outside it.  All or nothing.  Does nothing (0) when not enforcing. */
-int policy_protect(Policy *policy, uint32_t first_slot, uint32_t n_slots, uint64_t userns_inode);
+int policy_protect(Policy *policy, uint32_t first_record, uint32_t n_records, uint64_t userns_inode);
 
 /* The holder is proven dead, the slots are not free yet: their IDs stay refused, to everybody. */
-int policy_bereave(Policy *policy, uint32_t first_slot, uint32_t n_slots);
+int policy_bereave(Policy *policy, uint32_t first_record, uint32_t n_records);
 
 /* The slots are free again. */
-int policy_unprotect(Policy *policy, uint32_t first_slot, uint32_t n_slots);
+int policy_unprotect(Policy *policy, uint32_t first_record, uint32_t n_records);
 
 /* The kernel's record of a slot. */
 enum {
@@ -68,6 +71,6 @@ enum {
         POLICY_SLOT_LENT = 1,     /* *ret_userns_inode is the holder */
         POLICY_SLOT_BEREAVED = 2, /* the kernel saw the holder's end, or policy_bereave() was called */
 };
-int policy_slot(Policy *policy, uint32_t slot, uint64_t *ret_userns_inode);
+int policy_slot(Policy *policy, uint32_t record, uint64_t *ret_userns_inode);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Policy, policy_free)

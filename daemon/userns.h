@@ -45,6 +45,9 @@ void userns_probe_free(UsernsProbe *probe);
 /* "file handles", "file handles, end not provable", "sweep of /proc": for status. */
 const char *userns_probe_describe(const UsernsProbe *probe);
 
+/* Whether this kernel leaves nothing but the sweep: see userns_probe_refresh(). */
+bool userns_probe_sweeps(const UsernsProbe *probe);
+
 /* Whether the namespace lives: 0 it does, USERNS_E_DEAD, USERNS_E_UNKNOWN (not seen, but not proven dead either).
  * Makes at most one system call where handles work; else looks the inode up in the last sweep. */
 int userns_probe_check(UsernsProbe *probe, const UsernsIdentity *identity);
