@@ -71,6 +71,9 @@ AC_DEFUN([NSR_FLAGS], [
                 AS_VAR_APPEND([SANITIZER_CFLAGS], [" --coverage"])
         ])
         AM_CONDITIONAL([ENABLE_SANITIZERS], [test "x$enable_sanitizers" != xno])
+        # For tests/bats/artefacts.bats.
+        AC_SUBST([NSR_HARDENING], [$enable_hardening])
+        AC_SUBST([NSR_SANITIZERS], [$enable_sanitizers])
         AC_SUBST([EXTRA_CFLAGS])
         AC_SUBST([EXTRA_LDFLAGS])
         AC_SUBST([SANITIZER_CFLAGS])

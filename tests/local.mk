@@ -1,1 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# One line a subject.  What only one folder's sources concern is registered in that folder's local.mk.
+bats_tests =
+bats_tests += %D%/bats/artefacts.bats
+bats_tests += %D%/bats/tree.bats
+bats_tests += %D%/bats/units.bats
+
+EXTRA_DIST += $(bats_tests) %D%/bats/common.bash
+if HAVE_BATS
+TESTS += $(bats_tests)
+endif

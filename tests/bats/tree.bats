@@ -1,0 +1,137 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Rules of HACKING.md that a program can check, over the source tree.
+
+load common
+
+setup() {
+        cd "$abs_top_srcdir" || return
+}
+
+# c_files: every C source and header of ours.
+c_files() {
+        find bpf client daemon lib nss tests userdb -name '*.[ch]' -not -name '.*' | sort
+}
+
+# scripts: every shell script, bats files and extensions or none.
+scripts() {
+        find .ci client daemon tests units quickstart -type f \
+                \( -name '*.sh' -o -name '*.bash' -o -name '*.bats' -o -name run -o -name quickstart \) | sort
+        # Scripts without an extension that say so in their first line.
+        find tests packaging -type f -not -name '*.*' -not -path '*/corpus/*' \
+                -exec grep -lE '^#!(/usr)?/bin/(env )?(ba)?sh' {} + 2>/dev/null || true
+}
+
+@test "each file includes only its own layer and those below" {
+        # FILE-PATTERN -> what its #include "..." lines may name.  First match counts.
+        layer() {
+                local util='lib/util/|config\.h' base='daemon/limits\.h|lib/table/table-format\.h'
+                case $1 in
+                daemon/limits.h | bpf/policy-abi.h | lib/table/table-format.h) echo '(none)' ;;
+                bpf/*) echo 'bpf/' ;;
+                lib/util/*) echo "$util" ;;
+                lib/interfaces/*) echo 'lib/interfaces/|config\.h' ;;
+                lib/varlink/*) echo "lib/(varlink|interfaces)/|$util" ;;
+                lib/table/table-read.* | lib/table/table-format.* | lib/table/table-name.*)
+                        echo 'lib/table/|lib/util/parse\.h|config\.h' ;;
+                lib/table/*) echo "lib/table/|$util" ;;
+                nss/*) echo 'nss/|lib/table/|config\.h' ;;
+                # Resources know nothing of each other; vetting asks host-ids, doors carry the server's descriptors.
+                daemon/vetting.*) echo "daemon/(vetting|host-ids)\.h|$base|$util" ;;
+                daemon/door*) echo "daemon/door[a-z-]*\.h|lib/varlink/|$base|$util" ;;
+                daemon/policy*) echo "daemon/policy[a-z-]*\.h|bpf/|policy\.skel\.h|$base|$util" ;;
+                daemon/userns* | daemon/cgroup* | daemon/netif* | daemon/leftovers* | daemon/host-ids* | daemon/settings*)
+                        local own=${1##*/}
+                        own=${own%%[-.]*}
+                        echo "daemon/${own}[a-z-]*\.h|$base|$util" ;;
+                daemon/allocator*) echo "daemon/(allocator[a-z-]*|userns|policy|vetting|host-ids|cgroup|netif|leftovers|settings|limits|unenforced)\.h|lib/table/|$util" ;;
+                daemon/api-* | daemon/manager* | daemon/main*) echo "daemon/|lib/|bpf/policy-abi\.h|config\.h" ;;
+                daemon/*) echo "daemon/|lib/(util|table)/|config\.h" ;;
+                userdb/*) echo "userdb/|lib/|daemon/limits\.h|config\.h" ;;
+                client/*) echo "client/|lib/|daemon/limits\.h|config\.h" ;;
+                *) echo '.*' ;;
+                esac
+        }
+        local file allowed
+        for file in $(c_files); do
+                allowed=$(layer "$file")
+                sed -n 's/^ *# *include *"\([^"]*\)".*/\1/p' "$file" | grep -vE "^($allowed)" |
+                        sed "s|^|$file may not include |"
+        done >"$BATS_TEST_TMPDIR/found"
+        absent . <"$BATS_TEST_TMPDIR/found"
+}
+
+@test "GLib and JSON stay out of the NSS module, the table's reader and the policy" {
+        grep -nE '#include <(glib|gio|jansson)' -r nss bpf lib/table/table-read.* lib/table/table-format.h |
+                absent .
+}
+
+@test "only the varlink layer, the API and the tools know the JSON library" {
+        c_files | grep -vE '^(lib/varlink/|userdb/|client/|daemon/api-|daemon/manager|tests/)' |
+                xargs grep -n 'include <jansson.h>' | absent .
+}
+
+@test "only policy.c knows libbpf" {
+        c_files | grep -vE '^(daemon/policy[a-z-]*\.[ch]|bpf/|tests/)' |
+                xargs grep -nE 'include (<bpf/|"[^"]*\.skel\.h")' | absent .
+}
+
+@test "each source says its licence in its first lines" {
+        local file
+        {
+                c_files
+                scripts
+                find . -maxdepth 3 \( -name local.mk -o -name Makefile.am -o -name configure.ac -o -path './m4/flags.m4' \) \
+                        -not -path './build*'
+                find units man -name '*.in'
+        } | while read -r file; do
+                head -n 3 "$file" | grep -q 'SPDX-License-Identifier: LGPL-2.1-or-later' ||
+                        [[ $file == bpf/* ]] && head -n 3 "$file" | grep -q 'SPDX-License-Identifier: ' ||
+                        echo "$file"
+        done | absent .
+}
+
+@test "no function is longer than 80 lines" {
+        # clang-format puts a function's head and its closing brace into column 0; tables end in "};".
+        c_files | xargs awk '
+                FNR == 1 { start = 0 }
+                /^[A-Za-z_].*\(/ && !/;$/ && !/^#/ { start = FNR; head = $0 }
+                /^[A-Za-z_].* = \{$/ { start = 0 }
+                /^}$/ { if (start && FNR - start + 1 > 80) print FILENAME ":" start ": " FNR - start + 1 " lines: " head; start = 0 }
+                /^};/ { start = 0 }' | absent .
+}
+
+@test "no file is longer than 1000 lines" {
+        { c_files; scripts; } | xargs wc -l | awk '$2 != "total" && $1 > 1000' | absent .
+}
+
+@test "no line holds a tab or trailing blanks" {
+        { c_files; scripts; } | xargs grep -nE "$(printf '\t')| +\$" | absent .
+}
+
+@test "what is left to do has an issue number" {
+        { c_files; scripts; find . -maxdepth 1 -name '*.md'; } | grep -v '^tests/bats/tree.bats$' |
+                xargs grep -nwE 'TODO|FIXME|XXX' | absent -vE 'TODO\(#[0-9]+\)'
+}
+
+@test "comments are /* */ only" {
+        c_files | xargs grep -nE '^ *//|; *//' | absent .
+}
+
+@test "shellcheck agrees" {
+        need_command shellcheck
+        # SC1091: files that are sourced are checked on their own.  SC2030, SC2031: each bats test is a subshell.
+        # SC2154: abs_top_srcdir and its like come from common.bash.  SC2016: awk programs.
+        scripts | xargs shellcheck -x -e SC1091,SC2016,SC2030,SC2031,SC2154
+}
+
+@test "no function returns or uses a caller's local behind a macro" {
+        c_files | xargs awk '
+                /^ *# *define .*\\$/ { inside = 1 }
+                inside && /(^|[^a-z_])(return|goto)[ ;(]/ { print FILENAME ":" FNR ": " $0 }
+                !/\\$/ { inside = 0 }' | absent .
+}
+
+@test "no goto" {
+        c_files | grep -v '^bpf/' | xargs grep -nE '^ +goto ' | absent .
+}

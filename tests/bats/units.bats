@@ -1,0 +1,147 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What `make install` puts where: units, manual, example configuration.
+
+load common
+
+setup_file() {
+        # MAKEFLAGS and the like of the `make check` around this must not reach the inner one.
+        env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -C "$abs_top_builddir" install \
+                DESTDIR="$BATS_FILE_TMPDIR/root" >"$BATS_FILE_TMPDIR/log" 2>&1 || {
+                cat "$BATS_FILE_TMPDIR/log"
+                return 1
+        }
+        cp -a "$BATS_FILE_TMPDIR/root" "$BATS_FILE_TMPDIR/pristine"
+}
+
+setup() {
+        root=$BATS_FILE_TMPDIR/root
+        units=$(dirname "$(find "$root" -name nsresourced.service)")
+}
+
+@test "an installed module is one file: no .la, no symbolic link" {
+        find "$root" \( -name '*.la' -o -name '*.a' -o -type l \) | absent .
+}
+
+@test "no path of the build is left in what is installed" {
+        find "$root" -type f \( -path '*/systemd/*' -o -path '*/man/*' -o -name '*.conf' \) -print0 |
+                xargs -0 grep -nE '@[A-Za-z_]+@' | absent -v '@system-service'
+}
+
+@test "systemd takes the units" {
+        need_command systemd-analyze
+        # The programs lie below DESTDIR, and hosts have other units in the way: judge ours alone.
+        mkdir "$BATS_TEST_TMPDIR/units"
+        local unit
+        for unit in "$units"/nsresource*.service "$units"/nsresource*.socket; do
+                sed "s|^ExecStart=.*|ExecStart=/bin/true|" "$unit" >"$BATS_TEST_TMPDIR/units/$(basename "$unit")"
+        done
+        for unit in "$BATS_TEST_TMPDIR"/units/*; do
+                run systemd-analyze verify --man=no "$unit"
+                echo "$output"
+                [ "$status" = 0 ]
+                grep -F "$(basename "$unit")" <<<"$output" | absent .
+        done
+}
+
+@test "the units start programs that are installed" {
+        local unit program
+        for unit in "$units"/nsresource*.service; do
+                program=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$unit")
+                echo "$unit: $program"
+                if [ ! -x "$root$program" ]; then
+                        [[ " ${NSR_PROGRAMS:-} " != *"/$(basename "$program") "* ]]
+                fi
+        done
+}
+
+@test "the provider's unit names no user: the look-up would wait on the provider" {
+        grep -E '^(User|Group|SupplementaryGroups|DynamicUser|PAMName)=' "$units/nsresource-userdbd.service" | absent .
+}
+
+@test "no unit would delete the table at a stop" {
+        grep -nE '^RuntimeDirectory=' "$units"/nsresource*.service | absent .
+        grep -qx 'd /run/nsresource 0755 root root -' "$root"/usr/local/lib/tmpfiles.d/nsresource.conf ||
+                grep -rqx 'd /run/nsresource 0755 root root -' "$root" --include=nsresource.conf
+}
+
+@test "systemd rates the sandboxes no worse than today" {
+        need_command systemd-analyze
+        systemd-analyze security --help | grep -q -e --offline || skip "systemd-analyze security cannot work offline"
+        systemd-analyze security --no-pager --offline=yes --threshold=55 "$units/nsresourced.service" | tail -n 1
+        systemd-analyze security --no-pager --offline=yes --threshold=20 "$units/nsresource-userdbd.service" | tail -n 1
+}
+
+@test "sysusers and tmpfiles take their snippets" {
+        need_root
+        need_command systemd-sysusers systemd-tmpfiles
+        mkdir -p "$BATS_TEST_TMPDIR/tree/etc"
+        systemd-sysusers --root="$BATS_TEST_TMPDIR/tree" "$(find "$root" -path '*sysusers.d/nsresource.conf')"
+        grep -q '^nsresource:' "$BATS_TEST_TMPDIR/tree/etc/passwd"
+        systemd-tmpfiles --create --root="$BATS_TEST_TMPDIR/tree" "$(find "$root" -path '*tmpfiles.d/nsresource.conf')"
+        [ "$(stat -c %a "$BATS_TEST_TMPDIR/tree/run/nsresource")" = 755 ]
+}
+
+@test "the manual has no markup errors" {
+        need_command groff
+        local page
+        find "$root" -path '*/man/man?/*' -type f >"$BATS_TEST_TMPDIR/pages"
+        while read -r page; do
+                # Two warnings are about the look of a narrow terminal, not about markup.
+                groff -man -Tutf8 -ww -z "$page" 2>&1 | absent -vE 'cannot (break|adjust) line|automatically ended'
+        done <"$BATS_TEST_TMPDIR/pages"
+}
+
+@test "the manual names the options of --help, and no others" {
+        local program page found=0
+        for program in ${NSR_PROGRAMS:-}; do
+                page=$(find "$root" -path "*/man/man?/$(basename "$program").[18]")
+                [ -n "$page" ] || continue
+                found=1
+                "$abs_top_builddir/$program" --help | grep -oE -e '--[a-z][a-z-]*' | sort -u >"$BATS_TEST_TMPDIR/help"
+                # Of the synopsis and the lists; \- is a dash.  A page may name another program's option in its text.
+                sed 's/\\-/-/g' "$page" | grep -E '^\.(B|BR|BI|TP|OP|SY|IR|RI)? ?' | grep -oE -e '--[a-z][a-z-]*' |
+                        sort -u >"$BATS_TEST_TMPDIR/page"
+                diff "$BATS_TEST_TMPDIR/help" "$BATS_TEST_TMPDIR/page"
+        done
+        [ "$found" = 1 ] || skip "no program with a manual page is built yet"
+}
+
+@test "the manual's limits are those of the headers" {
+        local page="$abs_top_srcdir/man/nsresourced.8.in" value
+        defined() {
+                sed -n "s/^#define $1 (*\([0-9]*\).*/\1/p" "$abs_top_srcdir/$2"
+        }
+        while read -r name header phrase; do
+                value=$(defined "$name" "$header")
+                echo "$name = $value: ${phrase//%/$value}"
+                [ -n "$value" ]
+                grep -qF -- "${phrase//%/$value}" "$page"
+        done <<'EOF'
+LIMIT_CONNECTIONS daemon/limits.h % in all,
+LIMIT_CONNECTIONS_PER_ACCOUNT daemon/limits.h , % for one user.
+LIMIT_DOORS daemon/limits.h At most % such children
+LIMIT_DOORS_STUCK_PER_ACCOUNT daemon/limits.h at most % of one user may hang
+LIMIT_DOOR_MSEC daemon/limits.h longer than % ms
+VARLINK_MESSAGE_MAX lib/varlink/server.h % bytes,
+VARLINK_DESCRIPTORS_MAX lib/varlink/server.h bytes, % descriptors.
+EOF
+}
+
+@test "the manual and the example agree on keys and defaults" {
+        local page="$abs_top_srcdir/man/nsresourced.conf.5.in" conf="$abs_top_srcdir/units/nsresourced.conf"
+        # The example has comments, groups and commented keys only: installing it changes nothing.
+        absent -vE '^(#|\[[A-Z][A-Za-z]*\]$|$)' "$conf"
+        sed -n 's/^#\([A-Z][A-Za-z]*\)=.*/\1/p' "$conf" | sort >"$BATS_TEST_TMPDIR/conf"
+        grep -E '^\.(B|BR) ' "$page" | grep -oE '\b[A-Z][A-Za-z]*=' | tr -d = | sort -u >"$BATS_TEST_TMPDIR/page"
+        diff "$BATS_TEST_TMPDIR/conf" "$BATS_TEST_TMPDIR/page"
+        # Defaults, from the headers.
+        grep -qx '#NamespacesPerUser=256' "$conf"
+        grep -qE '^#define LIMIT_NAMESPACES_PER_USER_DEFAULT 256u' "$abs_top_srcdir/daemon/limits.h"
+        grep -qx "#IDsPerUser=$((256 * 65536))" "$conf"
+        grep -qE '^#define LIMIT_IDS_PER_USER_DEFAULT \(256u \* 65536u\)' "$abs_top_srcdir/daemon/limits.h"
+        grep -qx '#Start=0x80000' "$conf"
+        grep -qE '^#define TABLE_POOL_START 0x0*80000u' "$abs_top_srcdir/lib/table/table-format.h"
+        grep -qx '#End=0x6FFFFFFF' "$conf"
+        grep -qE '^#define TABLE_POOL_END 0x70000000u' "$abs_top_srcdir/lib/table/table-format.h"
+}
