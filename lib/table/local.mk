@@ -1,1 +1,30 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# The reader: libc only.  Programs link libutil.la after it, for lib/util/parse.
+noinst_LTLIBRARIES += libtable-read.la
+libtable_read_la_SOURCES = \
+	%D%/table-crc.c %D%/table-crc.h \
+	%D%/table-format.h \
+	%D%/table-name.c %D%/table-name.h \
+	%D%/table-read.c %D%/table-read.h
+
+# The writer.  Its stores stand apart, so that a test can put others in their place: programs link
+# libtable-write.la, that test links libtable-core.la and its own table-store.
+noinst_LTLIBRARIES += libtable-core.la libtable-write.la
+libtable_core_la_SOURCES = \
+	%D%/table-file.c %D%/table-file.h \
+	%D%/table-free.c %D%/table-free.h \
+	%D%/table-image.c %D%/table-image.h \
+	%D%/table-index.c %D%/table-index.h \
+	%D%/table-live.c %D%/table-live.h \
+	%D%/table-recover.c %D%/table-recover.h \
+	%D%/table-store.h \
+	%D%/table-write.c %D%/table-write.h
+libtable_core_la_LIBADD = libtable-read.la $(GLIB_LIBS)
+libtable_write_la_SOURCES = %D%/table-store.c
+libtable_write_la_LIBADD = libtable-core.la
+
+check_PROGRAMS += tests/unit/test-table-write
+TESTS += tests/unit/test-table-write
+EXTRA_DIST += tests/unit/table-fixture.h
+tests_unit_test_table_write_SOURCES = tests/unit/test-table-write.c
+tests_unit_test_table_write_LDADD = libtable-write.la libutil.la $(GLIB_LIBS)

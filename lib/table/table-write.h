@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The one writer of the table: opening it (exclusive lock, recovery), choosing free slots, and moving records from
- * state to state so that a writer killed between any two stores leaves each record whole.  Layout and states:
- * table-format.h.  Knows nothing of namespaces beyond the numbers it stores, nor of policy, processes or /etc.
- * One thread. */
+/* The one writer of the table: opening it (exclusive lock, recovery), choosing free slots, and
+ * moving records from state to state so that a writer killed between any two stores leaves each
+ * record whole.  Layout and states: table-format.h.  Knows nothing of namespaces beyond the numbers
+ * it stores, nor of policy, processes or /etc. One thread, one writer a process (table-file.h says
+ * why).  Programs link libtable-write.la. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,35 +19,39 @@ typedef struct TableWriter TableWriter;
 
 /* Outcomes. */
 enum {
-        TABLE_E_LOCKED = 1,     /* another writer holds the file */
-        TABLE_E_EXHAUSTED = 2,  /* no slot (no single ID, no registration) is free and offered */
+        TABLE_E_LOCKED = 1,    /* another writer holds the file */
+        TABLE_E_EXHAUSTED = 2, /* no slot (no single ID, no registration) is free and offered */
         TABLE_E_NAME_EXISTS = 3,
         TABLE_E_USERNS_EXISTS = 4, /* a live record has this namespace already */
-        TABLE_E_UNTRUSTED = 5,  /* a file stands there that is not to be believed: see TableOpenReport */
+        TABLE_E_UNTRUSTED =
+                5, /* a file stands there that is not to be believed: see TableOpenReport */
 };
 
 typedef struct TableWriterConfig {
-        const char *path;     /* e.g. TABLE_PATH; its folder exists.  Borrowed during the open only */
-        uint32_t pool_start;  /* a multiple of TABLE_SLOT_SIZE */
-        uint32_t n_slots;     /* 1 ... TABLE_SLOTS_MAX */
-        bool enforced;        /* what TableHeader.enforcement says */
+        const char *path; /* e.g. TABLE_PATH; its folder exists.  Borrowed during the open only */
+        uint32_t pool_start; /* a multiple of TABLE_SLOT_SIZE, TABLE_POOL_LOWEST at least */
+        uint32_t n_slots; /* 1 ... TABLE_SLOTS_MAX; the pool ends at TABLE_POOL_HIGHEST at most */
+        bool enforced;    /* what TableHeader.enforcement says */
 } TableWriterConfig;
 
 /* What table_writer_open() found and did. */
 typedef struct TableOpenReport {
-        bool created;            /* there was no file */
-        char *set_aside;         /* path an untrusted file was renamed to; else NULL.  g_free() it */
-        const char *reason;      /* why it was not believed; static text */
-        uint32_t n_rolled_back;  /* records found in `reserved`, now free */
-        uint32_t n_adopted;      /* records in any later state */
+        bool created;           /* there was no file */
+        char *set_aside;        /* path an untrusted file was renamed to; else NULL.  g_free() it */
+        const char *reason;     /* why it was not believed; static text */
+        uint32_t n_rolled_back; /* records (parts too) found in `reserved`, now free */
+        uint32_t n_adopted;     /* ranges and registrations in any later state */
 } TableOpenReport;
 
-/* Open or create the table at config->path and recover what a killed writer left: `reserved` is rolled back, a name
- * index that was being rearranged is rebuilt, everything else stays.  A file that is damaged, truncated, of another
- * version, pool or owner, or no regular file, is renamed to PATH.set-aside (a number is added if that exists), never
- * changed: then TABLE_E_UNTRUSTED, no writer, report filled, and the next open creates a new file.  TABLE_E_LOCKED
- * if another process holds it.  *ret_report is filled for 0 and TABLE_E_UNTRUSTED. */
-int table_writer_open(const TableWriterConfig *config, TableWriter **ret_writer, TableOpenReport *ret_report);
+/* Open or create the table at config->path and recover what a killed writer left: `reserved` is
+ * rolled back, a name index that was being rearranged is rebuilt, everything else stays.  A file
+ * that is damaged, truncated, of another version, pool or owner, or no regular file, is renamed to
+ * PATH.set-aside (a number is added if that exists), and not changed but for its `retired` word,
+ * which tells those who have it mapped: then TABLE_E_UNTRUSTED, no writer, report filled, and the
+ * next open creates a new file.  TABLE_E_LOCKED if another process holds it, -EINVAL for a pool
+ * that cannot be.  *ret_report is filled for 0 and TABLE_E_UNTRUSTED. */
+int table_writer_open(
+        const TableWriterConfig *config, TableWriter **ret_writer, TableOpenReport *ret_report);
 
 /* Unmap and unlock; the file stays as it is.  Accepts NULL. */
 void table_writer_free(TableWriter *writer);
@@ -55,35 +60,42 @@ void table_writer_free(TableWriter *writer);
 
 /* What is handed out: becomes a record's data. */
 typedef struct TableRange {
-        const char *name;      /* valid by table_name_is_valid() for this size */
+        const char *name; /* valid by table_name_is_valid() for this size */
         uint32_t owner_uid;
         uint32_t account_uid;
         uint64_t userns_inode;
-        uint64_t userns_id;    /* 0 = none */
-        uint32_t size;         /* 1 ... TABLE_RANGE_SIZE_MAX; 0 = a registration */
+        uint64_t userns_id; /* 0 = none */
+        uint32_t size;      /* 1 ... TABLE_RANGE_SIZE_MAX; 0 = a registration */
         uint32_t target;
-        uint32_t flags;        /* TABLE_FLAG_* */
+        uint32_t flags; /* TABLE_FLAG_* */
 } TableRange;
 
-/* Asked about each candidate before it is taken: may the IDs from `start` on, `n_ids` of them, be handed out?
- * For a slot about to be cut up, all its IDs are asked about once. */
+/* Asked about each candidate before it is taken: may the IDs from `start` on, `n_ids` of them, be
+ * handed out?  Always about whole slots, but for a size of 1: then about all of a slot when it is
+ * to be cut up, and about each single ID. What is accepted for the range itself is taken.  Must not
+ * call the writer. */
 typedef bool (*TableOfferFunc)(uint32_t start, uint32_t n_ids, void *userdata);
 
-/* Choose records for `range` and move them to `reserved`: whole slots, side by side, for a size above 1; a single ID of
- * a cut slot for 1 (a slot is cut up when needed, TABLE_CUTS_MAX at most); a registration for 0.  Never-used
- * slots come first, in random order, then the one released longest ago.  *ret_record is the range's record number.
- * TABLE_E_NAME_EXISTS, TABLE_E_USERNS_EXISTS (inode and, where both have one, id are equal), TABLE_E_EXHAUSTED. */
+/* Choose records for `range` and move them to `reserved`: whole slots, side by side, for a size
+ * above 1; a single ID of a cut slot for 1 (a slot is cut up when needed, TABLE_CUTS_MAX at most);
+ * a registration for 0.  What was never used comes first, in random order, then what was released
+ * longest ago.  `offer` may be NULL.  *ret_record is the range's record number.
+ * TABLE_E_NAME_EXISTS, TABLE_E_USERNS_EXISTS (inode and, where both have one, id are equal),
+ * TABLE_E_EXHAUSTED. */
 int table_writer_reserve(
-        TableWriter *writer, const TableRange *range, TableOfferFunc offer, void *userdata, uint32_t *ret_record);
+        TableWriter *writer, const TableRange *range, TableOfferFunc offer, void *userdata,
+        uint32_t *ret_record);
 
-/* Move a range's record and all its parts one step on.  Allowed: reserved -> mapping, mapping -> active, mapping ->
- * releasing, active -> releasing, releasing -> quarantined, quarantined -> free, releasing -> free (a registration, or
- * a range proven clean), reserved -> free (roll-back); any other step is a programming error.  A range's name
- * leaves the index when its record leaves `active` or `mapping` for `releasing`, and may be used again then. */
+/* Move a range's record and all its parts one step on.  Allowed: reserved -> mapping, mapping ->
+ * active, mapping -> releasing, active -> releasing, releasing -> quarantined, quarantined -> free,
+ * releasing -> free (a registration, or a range proven clean), reserved -> free (roll-back); any
+ * other step is a programming error.  A range's name leaves the index when its record leaves
+ * `active` or `mapping` for `releasing`, and may be used again then. */
 void table_writer_set_state(TableWriter *writer, uint32_t record, uint32_t state);
 
-/* Take a free slot out of service without a name: something of the host's uses it (a process, /run/user/UID), or
- * its last holder's files may still lie about.  Goes to `quarantined`; `flags` are stored.  No-op unless free. */
+/* Take a free slot out of service without a name: something of the host's uses it (a process,
+ * /run/user/UID), or its last holder's files may still lie about.  Goes to `quarantined`; `flags`
+ * are stored.  No-op unless free. */
 void table_writer_quarantine_slot(TableWriter *writer, uint32_t slot, uint32_t flags);
 
 /* looking */
@@ -94,22 +106,29 @@ uint32_t table_writer_state(const TableWriter *writer, uint32_t record);
 uint32_t table_writer_n_records(const TableWriter *writer);
 const TableHeader *table_writer_header(const TableWriter *writer);
 
-/* The record that `id` belongs to (of a part: its holder), in whatever state but free; TABLE_NONE. */
+/* The record that `id` belongs to (of a part: its holder), in whatever state but free; TABLE_NONE.
+ */
 uint32_t table_writer_find_id(const TableWriter *writer, uint32_t id);
 
 /* The record in reserved ... active with this name; TABLE_NONE. */
 uint32_t table_writer_find_name(const TableWriter *writer, const char *name);
 
-/* The record in reserved ... releasing of this namespace; TABLE_NONE.  With both ids known (non-zero) they must
- * be equal: an inode number comes back, an id does not. */
-uint32_t table_writer_find_userns(const TableWriter *writer, uint64_t userns_inode, uint64_t userns_id);
+/* The record in reserved ... releasing of this namespace; TABLE_NONE.  With both ids known
+ * (non-zero) they must be equal: an inode number comes back, an id does not. */
+uint32_t table_writer_find_userns(
+        const TableWriter *writer, uint64_t userns_inode, uint64_t userns_id);
 
-/* Walk the ranges (not parts, not cuts) that are in `reserved` ... `releasing`, or with `quarantined` those too, in
- * no order: *cursor starts at 0.  Returns the next record number, TABLE_NONE at the end.  Cost is by ranges there
- * are, not by slots.  States may be changed between calls. */
+/* Walk the ranges and registrations (not parts, not cuts) that are in `reserved` ... `releasing`,
+ * in no order: *cursor starts at 0.  Returns the next record number, TABLE_NONE at the end.  Cost
+ * is by ranges there are, and a bit for each record.  States may be changed between calls. */
 uint32_t table_writer_next_live(const TableWriter *writer, uint32_t *cursor);
 
-/* How many ranges and registrations (parts and cuts not counted) are in each state; n_slots_free counts slots. */
+/* As table_writer_next_live(), for those in `quarantined`, slots taken out of service among them.
+ */
+uint32_t table_writer_next_quarantined(const TableWriter *writer, uint32_t *cursor);
+
+/* How many ranges and registrations (parts and cuts not counted) are in each state; n_slots_free
+ * counts slots. */
 typedef struct TableCounts {
         uint32_t n[TABLE_STATE_COUNT];
         uint32_t n_slots_free;
@@ -117,8 +136,10 @@ typedef struct TableCounts {
 } TableCounts;
 void table_writer_count(const TableWriter *writer, TableCounts *ret_counts);
 
-/* What `account_uid` holds in reserved ... releasing (quarantined is nobody's any more). */
+/* What `account_uid` holds in reserved ... releasing (quarantined is nobody's any more): ranges and
+ * registrations, and the sizes of the ranges. */
 void table_writer_usage(
-        const TableWriter *writer, uint32_t account_uid, uint32_t *ret_n_ranges, uint64_t *ret_n_ids);
+        const TableWriter *writer, uint32_t account_uid, uint32_t *ret_n_ranges,
+        uint64_t *ret_n_ids);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TableWriter, table_writer_free)

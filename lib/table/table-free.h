@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The free records of one class (slots, single IDs, registrations) and the order in which they are
+ * handed out: those never used in random order, then the one released longest ago.  In memory only.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <glib.h>
+
+typedef struct TableFree TableFree;
+
+/* For the records `first` ... `first` + `n` - 1; none of them is in it yet. */
+TableFree *table_free_new(uint32_t first, uint32_t n);
+void table_free_free(TableFree *set);
+
+void table_free_add_unused(TableFree *set, uint32_t record);
+
+/* Add one that was released after all those that are there. */
+void table_free_add_released(TableFree *set, uint32_t record);
+
+/* Add one that was taken out, was released once, and was not used: it is the next one again. */
+void table_free_put_back(TableFree *set, uint32_t record);
+void table_free_remove(TableFree *set, uint32_t record);
+
+bool table_free_has(const TableFree *set, uint32_t record);
+bool table_free_has_unused(const TableFree *set, uint32_t record);
+uint32_t table_free_n(const TableFree *set);
+uint32_t table_free_n_unused(const TableFree *set);
+
+/* Whether to take this record. */
+typedef bool (*TableTakeFunc)(uint32_t record, void *userdata);
+
+/* Ask about one record after the other, in the order above, until one is taken; TABLE_NONE if none
+ * is.  It stays in the set. */
+uint32_t table_free_choose_unused(TableFree *set, GRand *rand, TableTakeFunc take, void *userdata);
+uint32_t table_free_choose_released(TableFree *set, TableTakeFunc take, void *userdata);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TableFree, table_free_free)

@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "lib/table/table-read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A record's data is written while it is free only, and a rewrite needs a whole cycle of states: a
+ * reader that fails this often in a row was stopped in between each time, or the record is damaged.
+ */
+#define READ_TRIES 8
+
+#define WORDS(size) ((size) / sizeof(TableWord))
+
+/* words */
+
+static int pread_full(int fd, void *buffer, size_t size, uint64_t offset) {
+        for (size_t done = 0; done < size;) {
+                ssize_t n = pread(fd, (char *) buffer + done, size - done, (off_t) (offset + done));
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0) /* the file never shrinks */
+                        return TABLE_READ_E_UNTRUSTED;
+                done += (size_t) n;
+        }
+        return 0;
+}
+
+/* Read n words at `offset`, in order: each load is done before any later one. */
+static int load_words(const TableView *view, uint64_t offset, size_t n, TableWord *ret_words) {
+        const TableWord *from;
+
+        if (!view->data)
+                return pread_full(view->fd, ret_words, n * sizeof(uint32_t), offset);
+
+        from = (const TableWord *) (const void *) (view->data + offset);
+        for (size_t i = 0; i < n; i++)
+                ret_words[i] = __atomic_load_n(from + i, __ATOMIC_ACQUIRE);
+        return 0;
+}
+
+static int check_retired(const TableView *view) {
+        uint32_t retired = 0;
+        int r = load_words(view, offsetof(TableHeader, retired), 1, &retired);
+
+        return r != 0 ? r : retired ? TABLE_READ_E_RETIRED : 0;
+}
+
+/* views */
+
+static uint32_t n_records(const TableView *view) {
+        return view->n_slots + view->n_singles + view->n_registrations;
+}
+
+static bool header_is_sound(const TableHeader *header, uint64_t size) {
+        uint64_t pool_end = header->pool_start + (uint64_t) header->n_slots * TABLE_SLOT_SIZE;
+        uint64_t records_end, index_end;
+
+        if (memcmp(header->magic, TABLE_MAGIC, sizeof(header->magic)) != 0 ||
+            header->version != TABLE_VERSION ||
+            header->crc != table_crc(header, offsetof(TableHeader, crc)) ||
+            header->header_size != TABLE_HEADER_SIZE || header->record_size != TABLE_RECORD_SIZE ||
+            header->file_size != size)
+                return false;
+
+        if (header->pool_start % TABLE_SLOT_SIZE != 0 || header->pool_start < TABLE_POOL_LOWEST ||
+            pool_end > TABLE_POOL_HIGHEST || header->n_slots == 0 ||
+            header->n_slots > TABLE_SLOTS_MAX || header->n_singles > TABLE_SINGLES_MAX ||
+            header->n_registrations > TABLE_REGISTRATIONS_MAX)
+                return false;
+
+        records_end = header->records_offset +
+                      ((uint64_t) header->n_slots + header->n_singles + header->n_registrations) *
+                              TABLE_RECORD_SIZE;
+        index_end = header->index_offset + (uint64_t) header->index_entries * sizeof(uint32_t);
+        return header->records_offset >= TABLE_HEADER_SIZE &&
+               header->records_offset % TABLE_RECORD_SIZE == 0 &&
+               header->index_offset >= records_end &&
+               header->index_offset % sizeof(uint32_t) == 0 && header->index_entries > 0 &&
+               (header->index_entries & (header->index_entries - 1)) == 0 && index_end <= size;
+}
+
+/* Read the header by way of the view's `data` or `fd`, and fill in the rest. */
+static int view_fill(TableView *view, uint64_t size) {
+        TableHeader header;
+        int r;
+
+        if (size < TABLE_HEADER_SIZE)
+                return TABLE_READ_E_UNTRUSTED;
+        r = load_words(view, 0, WORDS(sizeof(header)), (TableWord *) &header);
+        if (r != 0)
+                return r;
+        if (!header_is_sound(&header, size))
+                return TABLE_READ_E_UNTRUSTED;
+
+        view->file_size = header.file_size;
+        view->name_seed = header.name_seed;
+        view->pool_start = header.pool_start;
+        view->n_slots = header.n_slots;
+        view->n_singles = header.n_singles;
+        view->n_registrations = header.n_registrations;
+        view->records_offset = header.records_offset;
+        view->index_offset = header.index_offset;
+        view->index_entries = header.index_entries;
+        return 0;
+}
+
+int table_view_check(const void *data, size_t size, TableView *ret_view) {
+        TableView view = { .data = data, .fd = -1 };
+        int r = view_fill(&view, size);
+
+        if (r == 0)
+                *ret_view = view;
+        return r;
+}
+
+/* Open the file if it is one that nobody but root can have written. */
+static int open_trusted(const char *path, int *ret_fd, uint64_t *ret_size) {
+        struct stat st;
+        int fd, r = 0;
+
+        /* O_NONBLOCK: whatever stands there, a look-up never waits for it. */
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0)
+                return errno == ENOENT || errno == ENOTDIR ? TABLE_READ_E_MISSING
+                       : errno == ELOOP                    ? TABLE_READ_E_UNTRUSTED
+                                                           : -errno;
+
+        if (fstat(fd, &st) < 0)
+                r = -errno;
+        else if (
+                !S_ISREG(st.st_mode) || st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) ||
+                st.st_size < (off_t) TABLE_HEADER_SIZE || (uint64_t) st.st_size > SIZE_MAX)
+                r = TABLE_READ_E_UNTRUSTED;
+        if (r != 0) {
+                close(fd);
+                return r;
+        }
+
+        *ret_fd = fd;
+        *ret_size = (uint64_t) st.st_size;
+        return 0;
+}
+
+static int view_check_opened(TableView *view, uint64_t size) {
+        int r = view_fill(view, size);
+
+        return r != 0 ? r : check_retired(view);
+}
+
+int table_view_open(const char *path, TableView *ret_view) {
+        TableView view = { .fd = -1 };
+        uint64_t size;
+        void *data;
+        int fd, r;
+
+        r = open_trusted(path, &fd, &size);
+        if (r != 0)
+                return r;
+
+        data = mmap(NULL, (size_t) size, PROT_READ, MAP_SHARED, fd, 0);
+        r = data == MAP_FAILED ? -errno : 0;
+        close(fd);
+        if (r != 0)
+                return r;
+
+        view.data = data;
+        r = view_check_opened(&view, size);
+        if (r != 0) {
+                munmap(data, (size_t) size);
+                return r;
+        }
+        *ret_view = view;
+        return 0;
+}
+
+int table_view_open_unmapped(const char *path, TableView *ret_view) {
+        TableView view = { .fd = -1 };
+        uint64_t size;
+        int r;
+
+        r = open_trusted(path, &view.fd, &size);
+        if (r != 0)
+                return r;
+
+        r = view_check_opened(&view, size);
+        if (r != 0) {
+                close(view.fd);
+                return r;
+        }
+        *ret_view = view;
+        return 0;
+}
+
+void table_view_close(TableView *view) {
+        if (view->data)
+                munmap((void *) (uintptr_t) view->data, (size_t) view->file_size);
+        else
+                close(view->fd);
+        *view = (TableView){ .fd = -1 };
+}
+
+/* records */
+
+uint32_t table_record_crc(const TableRecord *record) {
+        size_t from = offsetof(TableRecord, kind);
+
+        return table_crc((const uint8_t *) record + from, sizeof(*record) - from);
+}
+
+/* A consistent copy of a record that is not free, state included. */
+static int record_read(const TableView *view, uint32_t number, TableRecord *ret_record) {
+        uint64_t offset = view->records_offset + (uint64_t) number * TABLE_RECORD_SIZE;
+        TableRecord record;
+
+        for (unsigned i = 0; i < READ_TRIES; i++) {
+                uint32_t before[2], after[2]; /* state, sequence */
+                int r = load_words(view, offset, 2, before);
+
+                if (r != 0)
+                        return r;
+                if (before[0] == TABLE_STATE_FREE)
+                        return TABLE_READ_E_NOT_FOUND;
+                if (before[1] & 1)
+                        continue;
+
+                r = load_words(view, offset, WORDS(sizeof(record)), (TableWord *) &record);
+                if (r == 0)
+                        r = load_words(view, offset, 2, after);
+                if (r != 0)
+                        return r;
+                if (before[0] != after[0] || before[1] != after[1])
+                        continue;
+
+                record.state = before[0];
+                record.sequence = before[1];
+                if (record.crc != table_record_crc(&record))
+                        return TABLE_READ_E_UNTRUSTED;
+                *ret_record = record;
+                return 0;
+        }
+        return TABLE_READ_E_BUSY;
+}
+
+static bool name_is_padded(const TableRecord *record) {
+        size_t n = strnlen(record->name, sizeof(record->name));
+
+        for (size_t i = n; i < sizeof(record->name); i++)
+                if (record->name[i] != '\0')
+                        return false;
+        return n < sizeof(record->name);
+}
+
+bool table_range_is_sound(const TableView *view, uint32_t number, const TableRecord *record) {
+        uint32_t from_start = record->start - view->pool_start; /* wraps if before the pool */
+        uint32_t slot = from_start / TABLE_SLOT_SIZE, n = from_start % TABLE_SLOT_SIZE;
+
+        if (record->kind != TABLE_KIND_RANGE || !name_is_padded(record) ||
+            (record->name[0] != '\0' && !table_name_is_valid(record->name, record->size)))
+                return false;
+
+        if (number < view->n_slots)
+                return slot == number && n == 0 && record->size > 0 &&
+                       record->size <= TABLE_RANGE_SIZE_MAX &&
+                       (record->size - 1) / TABLE_SLOT_SIZE < view->n_slots - number;
+
+        number -= view->n_slots;
+        if (number < view->n_singles)
+                return record->size == 1 && slot < view->n_slots &&
+                       n == number % TABLE_SINGLES_PER_CUT;
+        return number - view->n_singles < view->n_registrations && record->size == 0;
+}
+
+bool table_part_is_sound(
+        const TableView *view, uint32_t number, const TableRecord *part, const TableRecord *holder,
+        uint32_t *ret_offset) {
+        uint32_t offset;
+
+        if (part->kind != TABLE_KIND_PART || number >= view->n_slots ||
+            part->start != view->pool_start + number * TABLE_SLOT_SIZE || part->size == 0 ||
+            part->size > TABLE_SLOT_SIZE || part->part == 0 || part->part > TABLE_PARTS_MAX)
+                return false;
+        if (part->owner_uid != holder->owner_uid || part->userns_inode != holder->userns_inode ||
+            part->userns_id != holder->userns_id || part->birth_usec != holder->birth_usec)
+                return false;
+
+        /* One of the slots that a large range goes on in, or else a delegated one, whose offsets
+         * come after. */
+        offset = part->part * TABLE_SLOT_SIZE;
+        if (offset < holder->size && number != part->holder + part->part)
+                return false;
+        if (holder->name[0] != '\0' && !table_name_is_valid(holder->name, offset + part->size))
+                return false;
+        *ret_offset = offset;
+        return true;
+}
+
+/* Answer with range `record`, number `number`, if it is active and sound. */
+static int answer_range(
+        const TableView *view, uint32_t number, const TableRecord *record,
+        TableAnswer *ret_answer) {
+        if (record->state != TABLE_STATE_ACTIVE)
+                return TABLE_READ_E_NOT_FOUND;
+        if (record->name[0] == '\0' || !table_range_is_sound(view, number, record))
+                return TABLE_READ_E_UNTRUSTED;
+
+        *ret_answer = (TableAnswer){ .id = record->start, .record = number, .range = *record };
+        return 0;
+}
+
+/* As answer_range(), for the ID at `offset` from the range's start. */
+static int answer_offset(
+        const TableView *view, uint32_t number, const TableRecord *record, uint32_t offset,
+        TableAnswer *ret_answer) {
+        TableAnswer answer;
+        int r = answer_range(view, number, record, &answer);
+
+        if (r != 0)
+                return r;
+        if (offset >= record->size)
+                return TABLE_READ_E_NOT_FOUND;
+        answer.id += offset;
+        answer.offset = offset;
+        *ret_answer = answer;
+        return 0;
+}
+
+/* by number */
+
+static int find_id_in_part(
+        const TableView *view, uint32_t slot, const TableRecord *part, uint32_t n,
+        TableAnswer *ret_answer) {
+        TableAnswer answer;
+        TableRecord holder;
+        uint32_t offset;
+        int r;
+
+        if (part->holder >= view->n_slots)
+                return TABLE_READ_E_UNTRUSTED;
+        r = record_read(view, part->holder, &holder);
+        if (r == 0)
+                r = answer_range(view, part->holder, &holder, &answer);
+        if (r != 0)
+                return r;
+        /* Not damage: between the two reads, the slots may have been given to others. */
+        if (!table_part_is_sound(view, slot, part, &holder, &offset) || n >= part->size)
+                return TABLE_READ_E_NOT_FOUND;
+
+        answer.id = part->start + n;
+        answer.offset = offset + n;
+        *ret_answer = answer;
+        return 0;
+}
+
+static int find_id_in_cut(
+        const TableView *view, uint32_t id, const TableRecord *cut, uint32_t n,
+        TableAnswer *ret_answer) {
+        TableRecord single;
+        uint32_t number;
+        int r;
+
+        if (cut->first_single >= view->n_singles || cut->first_single % TABLE_SINGLES_PER_CUT != 0)
+                return TABLE_READ_E_UNTRUSTED;
+        if (n >= TABLE_SINGLES_PER_CUT || cut->first_single + n >= view->n_singles)
+                return TABLE_READ_E_NOT_FOUND;
+
+        number = view->n_slots + cut->first_single + n;
+        r = record_read(view, number, &single);
+        if (r != 0)
+                return r;
+        if (single.start != id)
+                return TABLE_READ_E_UNTRUSTED;
+        return answer_offset(view, number, &single, 0, ret_answer);
+}
+
+int table_find_id(const TableView *view, uint32_t id, TableAnswer *ret_answer) {
+        uint32_t slot = (id - view->pool_start) / TABLE_SLOT_SIZE; /* wraps if before the pool */
+        uint32_t n = (id - view->pool_start) % TABLE_SLOT_SIZE;
+        TableRecord record;
+        int r;
+
+        if (slot >= view->n_slots)
+                return TABLE_READ_E_NOT_FOUND;
+        r = check_retired(view);
+        if (r == 0)
+                r = record_read(view, slot, &record);
+        if (r != 0)
+                return r;
+
+        switch (record.kind) {
+        case TABLE_KIND_RANGE:
+                return answer_offset(view, slot, &record, n, ret_answer);
+        case TABLE_KIND_PART:
+                return find_id_in_part(view, slot, &record, n, ret_answer);
+        case TABLE_KIND_CUT:
+                return find_id_in_cut(view, id, &record, n, ret_answer);
+        default:
+                return TABLE_READ_E_UNTRUSTED;
+        }
+}
+
+/* by name */
+
+/* The active range with this name; one pass over the index. */
+static int probe_index(
+        const TableView *view, const char *name, size_t n, uint32_t *ret_number,
+        TableRecord *ret_record) {
+        uint64_t hash = table_name_hash(view->name_seed, name, n);
+        uint32_t mask = view->index_entries - 1;
+        uint32_t position = (uint32_t) hash & mask;
+
+        for (unsigned i = 0; i < TABLE_PROBE_MAX && i <= mask;
+             i++, position = (position + 1) & mask) {
+                uint64_t offset = view->index_offset + position * sizeof(uint32_t);
+                TableRecord record;
+                uint32_t word, number;
+                int r = load_words(view, offset, 1, &word);
+
+                if (r != 0)
+                        return r;
+                if (word == 0)
+                        return TABLE_READ_E_NOT_FOUND;
+                if (word >> 16 != (uint32_t) (hash >> 48))
+                        continue;
+
+                number = (word & 0xffff) - 1; /* wraps if there is none */
+                if (number >= n_records(view))
+                        return TABLE_READ_E_UNTRUSTED;
+                r = record_read(view, number, &record);
+                if (r == TABLE_READ_E_NOT_FOUND)
+                        continue;
+                if (r != 0)
+                        return r;
+                if (record.state != TABLE_STATE_ACTIVE || record.kind != TABLE_KIND_RANGE ||
+                    memcmp(record.name, name, n) != 0 || record.name[n] != '\0')
+                        continue;
+
+                *ret_number = number;
+                *ret_record = record;
+                return 0;
+        }
+        return TABLE_READ_E_NOT_FOUND;
+}
+
+/* A miss is believed only if the index did not change meanwhile (table-format.h, "Name index"). */
+static int find_range(
+        const TableView *view, const char *name, size_t n, uint32_t *ret_number,
+        TableRecord *ret_record) {
+        for (unsigned i = 0; i < READ_TRIES; i++) {
+                uint32_t before, after;
+                int r;
+
+                r = load_words(view, offsetof(TableHeader, index_sequence), 1, &before);
+                if (r != 0)
+                        return r;
+                r = probe_index(view, name, n, ret_number, ret_record);
+                if (r != TABLE_READ_E_NOT_FOUND)
+                        return r;
+                r = load_words(view, offsetof(TableHeader, index_sequence), 1, &after);
+                if (r != 0)
+                        return r;
+                if (before == after && !(before & 1))
+                        return TABLE_READ_E_NOT_FOUND;
+        }
+        return TABLE_READ_E_BUSY;
+}
+
+/* The ID at `offset` of the delegated ranges of `answer`, which is for the holder's first ID. */
+static int find_delegated(const TableView *view, uint32_t offset, TableAnswer *answer) {
+        uint32_t number = answer->range.next_part, wanted = offset / TABLE_SLOT_SIZE;
+
+        for (unsigned i = 0; i < TABLE_PARTS_MAX && number != TABLE_NONE; i++) {
+                TableRecord part;
+                uint32_t part_offset, n = offset % TABLE_SLOT_SIZE;
+                int r;
+
+                if (number >= view->n_slots)
+                        return TABLE_READ_E_UNTRUSTED;
+                r = record_read(view, number, &part);
+                if (r != 0)
+                        return r;
+                if (part.holder != answer->record ||
+                    !table_part_is_sound(view, number, &part, &answer->range, &part_offset))
+                        return TABLE_READ_E_NOT_FOUND; /* as in find_id_in_part() */
+                if (part.part == wanted) {
+                        if (n >= part.size)
+                                return TABLE_READ_E_NOT_FOUND;
+                        answer->id = part.start + n;
+                        answer->offset = offset;
+                        return 0;
+                }
+                number = part.next_part;
+        }
+        return TABLE_READ_E_NOT_FOUND;
+}
+
+int table_find_name(
+        const TableView *view, const char *user_name, size_t n, TableAnswer *ret_answer) {
+        TableAnswer answer;
+        TableRecord record;
+        size_t name_size;
+        uint32_t offset, number;
+        int r;
+
+        if (!table_user_name_parse(user_name, n, &name_size, &offset))
+                return TABLE_READ_E_NOT_FOUND;
+        r = check_retired(view);
+        if (r == 0)
+                r = find_range(
+                        view, user_name + TABLE_USER_NAME_PREFIX_SIZE, name_size, &number, &record);
+        if (r != 0)
+                return r;
+
+        if (offset < record.size)
+                return answer_offset(view, number, &record, offset, ret_answer);
+        r = answer_range(view, number, &record, &answer);
+        if (r == 0)
+                r = find_delegated(view, offset, &answer);
+        if (r == 0)
+                *ret_answer = answer;
+        return r;
+}
+
+/* all */
+
+int table_next(const TableView *view, uint32_t *cursor, TableAnswer *ret_answer) {
+        int r = check_retired(view);
+
+        if (r != 0)
+                return r;
+        while (*cursor < view->n_slots + view->n_singles) {
+                uint32_t number = (*cursor)++;
+                TableRecord record;
+
+                r = record_read(view, number, &record);
+                if (r == TABLE_READ_E_NOT_FOUND)
+                        continue;
+                if (r != 0)
+                        return r;
+                if (record.state == TABLE_STATE_ACTIVE && record.kind == TABLE_KIND_RANGE)
+                        return answer_range(view, number, &record, ret_answer);
+        }
+        return TABLE_READ_E_NOT_FOUND;
+}
+
+void table_user_name(const TableAnswer *answer, char ret_name[static TABLE_USER_NAME_MAX + 1]) {
+        (void) table_user_name_format(answer->range.name, answer->offset, ret_name);
+}
