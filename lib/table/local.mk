@@ -3,9 +3,15 @@
 noinst_LTLIBRARIES += libtable-read.la
 libtable_read_la_SOURCES = \
 	%D%/table-crc.c %D%/table-crc.h \
+	%D%/table-describe.c %D%/table-describe.h \
 	%D%/table-format.h \
 	%D%/table-name.c %D%/table-name.h \
 	%D%/table-read.c %D%/table-read.h
+
+# The reader of a long-lived process.
+noinst_LTLIBRARIES += libtable-follow.la
+libtable_follow_la_SOURCES = %D%/table-follow.c %D%/table-follow.h
+libtable_follow_la_LIBADD = libtable-read.la
 
 # The writer.  Its stores stand apart, so that a test can put others in their place: programs link
 # libtable-write.la, that test links libtable-core.la and its own table-store.
@@ -28,3 +34,10 @@ TESTS += tests/unit/test-table-write
 EXTRA_DIST += tests/unit/table-fixture.h
 tests_unit_test_table_write_SOURCES = tests/unit/test-table-write.c
 tests_unit_test_table_write_LDADD = libtable-write.la libutil.la $(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-table-describe tests/unit/test-table-follow
+TESTS += tests/unit/test-table-describe tests/unit/test-table-follow
+tests_unit_test_table_describe_SOURCES = tests/unit/test-table-describe.c
+tests_unit_test_table_describe_LDADD = libtable-read.la libutil.la $(GLIB_LIBS)
+tests_unit_test_table_follow_SOURCES = tests/unit/test-table-follow.c
+tests_unit_test_table_follow_LDADD = libtable-follow.la libtable-write.la libutil.la $(GLIB_LIBS)

@@ -32,7 +32,7 @@ scripts() {
                 lib/util/*) echo "$util" ;;
                 lib/interfaces/*) echo 'lib/interfaces/|config\.h' ;;
                 lib/varlink/*) echo "lib/(varlink|interfaces)/|$util" ;;
-                lib/table/table-read.* | lib/table/table-format.* | lib/table/table-name.*)
+                lib/table/table-read.* | lib/table/table-format.* | lib/table/table-name.* | lib/table/table-describe.*)
                         echo 'lib/table/|lib/util/parse\.h|config\.h' ;;
                 lib/table/*) echo "lib/table/|$util" ;;
                 nss/*) echo 'nss/|lib/table/|config\.h' ;;
