@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One connection of a server: bytes in and out, messages cut at NUL, descriptors in and out,
+ * back-pressure.  Private to lib/varlink.  Knows nothing of JSON and methods: the server, by its
+ * handlers, does.
+ *
+ * Order.  After a message has been handed up nothing more is handed up or read until
+ * varlink_connection_next().  Nothing is while more than VARLINK_OUTPUT_HIGH bytes wait to be
+ * written, either.
+ *
+ * Fairness.  One turn of the main loop does VARLINK_TURN_STEPS steps (a read or a message) of a
+ * connection at most. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <glib.h>
+
+#include "lib/varlink/peek.h"
+#include "lib/varlink/server.h"
+
+#define VARLINK_TURN_STEPS 16u
+
+typedef struct VarlinkMessage {
+        const char *text; /* valid during the call; the NUL is not counted */
+        size_t size;
+        VarlinkDescriptor *descriptors; /* taken with g_free(), and their fds, by whoever is handed
+                                           the message */
+        size_t n_descriptors;
+} VarlinkMessage;
+
+typedef struct VarlinkConnectionHandlers {
+        /* A whole message. */
+        void (*message)(
+                VarlinkConnection *connection, const VarlinkMessage *message, void *userdata);
+        /* As VarlinkServerConfig.receive. */
+        int (*receive)(VarlinkConnection *connection, int fd, size_t n_bytes, void *userdata);
+        /* A message could not be received, for the reason `error`; what was seen of it is in
+         * `message`.  The connection is closed once what is queued has been written. */
+        void (*unreceived)(
+                VarlinkConnection *connection, const VarlinkMessage *message, int error,
+                void *userdata);
+        /* The connection is closed; called once, and not from varlink_connection_close(). */
+        void (*closed)(VarlinkConnection *connection, void *userdata);
+        /* Close a socket that has been shut down, and whose queue may hold descriptors. */
+        void (*discard)(VarlinkConnection *connection, int take_fd, void *userdata);
+} VarlinkConnectionHandlers;
+
+/* `peek` and `handlers` are borrowed. */
+VarlinkConnection *varlink_connection_new(
+        int take_fd, const VarlinkPeer *peer, uint32_t account, GMainContext *context,
+        VarlinkPeek *peek, const VarlinkConnectionHandlers *handlers, void *userdata);
+VarlinkConnection *varlink_connection_ref(VarlinkConnection *connection);
+void varlink_connection_unref(VarlinkConnection *connection);
+
+/* Close now.  No handler but `discard` is called any more. */
+void varlink_connection_close(VarlinkConnection *connection);
+
+/* Read nothing more, and close once what is queued has been written. */
+void varlink_connection_finish(VarlinkConnection *connection);
+
+/* The message handed up last has been dealt with. */
+void varlink_connection_next(VarlinkConnection *connection);
+
+/* Queue `take_text` (from malloc()) with the descriptors for its first byte (NULL if `n_fds` is 0),
+ * and write what can be written.  More than VARLINK_OUTPUT_MAX waiting: the connection will be
+ * closed. */
+void varlink_connection_send(
+        VarlinkConnection *connection, char *take_text, size_t size, int *take_fds, size_t n_fds);
+
+/* Bytes that wait to be written. */
+size_t varlink_connection_output_size(const VarlinkConnection *connection);
+
+/* Call `drained` (NULL: nothing any more) once, from the main loop, when no more than
+ * VARLINK_OUTPUT_HIGH bytes wait, or the peer has gone. */
+void varlink_connection_when_drained(
+        VarlinkConnection *connection, void (*drained)(VarlinkConnection *, void *),
+        void *userdata);
+
+/* Whether a message is being dealt with or received. */
+bool varlink_connection_is_busy(const VarlinkConnection *connection);
+
+/* Whether nothing that is sent will be read. */
+bool varlink_connection_is_gone(const VarlinkConnection *connection);
+
+/* Whether it was closed; its server may be gone then. */
+bool varlink_connection_is_closed(const VarlinkConnection *connection);
+
+/* A list node whose data is the connection, for the server's list of connections. */
+GList *varlink_connection_link(VarlinkConnection *connection);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkConnection, varlink_connection_unref)

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* org.varlink.service, which every server has.  Private to lib/varlink. */
+
+#include "lib/varlink/server.h"
+
+/* What org.varlink.service tells of a server. */
+typedef struct VarlinkServiceInfo {
+        const char *vendor, *product, *version, *url;
+        GPtrArray *names;    /* of interfaces, sorted */
+        GHashTable *by_name; /* name -> text */
+} VarlinkServiceInfo;
+
+extern const char *const varlink_service_text;
+
+/* Their userdata is the VarlinkServiceInfo. */
+extern const VarlinkMethod varlink_service_methods[];
+extern const size_t varlink_service_n_methods;
