@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-man8_MANS += %D%/nsresourced.8
+man8_MANS += %D%/nsresourced.8 %D%/nsresource-userdbd.8
 man5_MANS += %D%/nsresourced.conf.5
-edited_files += %D%/nsresourced.8 %D%/nsresourced.conf.5
+edited_files += %D%/nsresourced.8 %D%/nsresource-userdbd.8 %D%/nsresourced.conf.5
