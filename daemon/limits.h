@@ -17,10 +17,12 @@
 #define LIMIT_DOORS_STUCK_PER_ACCOUNT 4u
 #define LIMIT_DOOR_MSEC 5000u
 
-/* Helpers that join a client's namespace (daemon/userns.h): processes of ours that the client can stop. */
+/* Helpers that join a client's namespace (daemon/userns.h): processes of ours that the client can stop.  What is beyond
+ * these numbers waits for its turn. */
 #define LIMIT_HELPERS 64u
 #define LIMIT_HELPERS_PER_ACCOUNT 8u
 #define LIMIT_HELPER_MSEC 5000u
+#define LIMIT_HELPERS_WAITING LIMIT_CONNECTIONS /* each connection has one call at a time */
 
 /* Defaults of nsresourced.conf: what the reference allows one UID (256 namespaces), each of one slot. */
 #define LIMIT_NAMESPACES_PER_USER_DEFAULT 256u

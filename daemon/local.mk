@@ -8,3 +8,16 @@ libpolicy_la_SOURCES = %D%/policy-none.c %D%/policy.h
 endif
 libpolicy_la_LIBADD = $(GLIB_LIBS)
 EXTRA_DIST += %D%/policy-none.c
+
+# All of the daemon but main.c and the policy.
+noinst_LTLIBRARIES += libdaemon.la
+libdaemon_la_SOURCES = \
+	%D%/limits.h \
+	%D%/userns.c %D%/userns.h \
+	%D%/userns-helper.c
+libdaemon_la_LIBADD = libutil.la $(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-userns
+TESTS += tests/unit/test-userns
+tests_unit_test_userns_SOURCES = tests/unit/test-userns.c tests/unit/unit.h
+tests_unit_test_userns_LDADD = libdaemon.la $(GLIB_LIBS)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* User namespaces as the kernel shows them: identity, owner, maps, liveness.  Knows nothing of the table, the policy
- * or varlink.  Whatever joins a client's namespace does so in a child that the client can stop or kill, so it is
- * watched on the main loop with a deadline and never waited for. */
+/* User namespaces as the kernel shows them: identity, owner, maps, liveness.  Knows nothing of the
+ * table, the policy or varlink.  Whatever joins a client's namespace does so in a child that the
+ * client can stop or kill, so it is watched on the main loop with a deadline and never waited for.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,22 +14,24 @@
 
 /* Outcomes. */
 enum {
-        USERNS_E_NOT_USERNS = 1,   /* the descriptor is no user namespace */
-        USERNS_E_NOT_EMPTY = 2,    /* a map of it has been written */
-        USERNS_E_DEAD = 3,         /* proven: the namespace is gone */
-        USERNS_E_UNKNOWN = 4,      /* cannot be proven either way on this kernel */
-        USERNS_E_BUSY = 5,         /* LIMIT_HELPERS or LIMIT_HELPERS_PER_ACCOUNT reached */
+        USERNS_E_NOT_USERNS = 1, /* the descriptor is no user namespace */
+        USERNS_E_NOT_EMPTY = 2,  /* a map of it has been written */
+        USERNS_E_DEAD = 3,       /* proven: the namespace is gone */
+        USERNS_E_UNKNOWN = 4,    /* cannot be proven either way on this kernel */
+        USERNS_E_BUSY = 5,       /* LIMIT_HELPERS_WAITING reached */
 };
 
-/* Who a namespace is.  Inode numbers come back within milliseconds; ids (Linux 6.18) never in one boot. */
+/* Who a namespace is.  Inode numbers come back within milliseconds; ids (Linux 6.18) never in one
+ * boot. */
 typedef struct UsernsIdentity {
         uint64_t inode;
         uint64_t id; /* NS_GET_ID; 0 where the kernel has none */
 } UsernsIdentity;
 
-/* Identity, owner (as this process sees UIDs) and whether the namespace's parent is this process's own user
- * namespace.  `fd` is an nsfs descriptor that a door has vetted.  USERNS_E_NOT_USERNS. */
-int userns_inspect(int fd, UsernsIdentity *ret_identity, uid_t *ret_owner, bool *ret_parent_is_ours);
+/* Identity, owner (as this process sees UIDs) and whether the namespace's parent is this process's
+ * own user namespace.  `fd` is an nsfs descriptor that a door has vetted.  USERNS_E_NOT_USERNS. */
+int userns_inspect(
+        int fd, UsernsIdentity *ret_identity, uid_t *ret_owner, bool *ret_parent_is_ours);
 
 /* Identity of this process's own user namespace. */
 int userns_self(UsernsIdentity *ret_identity);
@@ -37,8 +40,9 @@ int userns_self(UsernsIdentity *ret_identity);
 
 typedef struct UsernsProbe UsernsProbe;
 
-/* Find out by trying what this kernel can prove (kernel-notes: handles of namespaces from 6.18, where ESTALE means
- * dead; from 6.19 ESTALE is also answered for a namespace that lives but is used by no process). */
+/* Find out by trying what this kernel can prove (kernel-notes: handles of namespaces from 6.18,
+ * where ESTALE means dead; from 6.19 ESTALE is also answered for a namespace that lives but is used
+ * by no process). */
 int userns_probe_new(UsernsProbe **ret_probe);
 void userns_probe_free(UsernsProbe *probe);
 
@@ -48,17 +52,20 @@ const char *userns_probe_describe(const UsernsProbe *probe);
 /* Whether this kernel leaves nothing but the sweep: see userns_probe_refresh(). */
 bool userns_probe_sweeps(const UsernsProbe *probe);
 
-/* Whether the namespace lives: 0 it does, USERNS_E_DEAD, USERNS_E_UNKNOWN (not seen, but not proven dead either).
- * Makes at most one system call where handles work; else looks the inode up in the last sweep. */
+/* Whether the namespace lives: 0 it does, USERNS_E_DEAD, USERNS_E_UNKNOWN (not seen, but not proven
+ * dead either). Makes at most one system call where handles work; else looks the inode up in the
+ * last sweep. */
 int userns_probe_check(UsernsProbe *probe, const UsernsIdentity *identity);
 
-/* Kernels without handles: read /proc again (every process's user namespace and its ancestors', descriptors and mounts
- * that refer to one).  Nothing to do elsewhere.  Call once before a pass of userns_probe_check(). */
+/* Kernels without handles: read /proc again (every process's user namespace and its ancestors',
+ * descriptors and mounts that refer to one).  Nothing to do elsewhere.  Call once before a pass of
+ * userns_probe_check(). */
 int userns_probe_refresh(UsernsProbe *probe);
 
 /* maps */
 
-/* One line of a map: `size` IDs from `inside` in the namespace are `outside` in this process's namespace. */
+/* One line of a map: `size` IDs from `inside` in the namespace are `outside` in this process's
+ * namespace. */
 typedef struct UsernsExtent {
         uint32_t inside, outside, size;
 } UsernsExtent;
@@ -72,14 +79,21 @@ void userns_maps_clear(UsernsMaps *maps);
 /* A child of ours in the namespace, through whose /proc/PID the maps are read and written. */
 typedef struct UsernsHelper UsernsHelper;
 
-/* Called once, from the main loop, when the helper has joined (result 0) or has not by the deadline or has died
+/* Called once, from the main loop, when the helper has joined (result 0) or has not by the deadline
+ * or has died
  * (-ETIMEDOUT, -ESRCH, or the errno of setns()).  The helper may be freed inside. */
 typedef void (*UsernsJoinedFunc)(UsernsHelper *helper, int result, void *userdata);
 
-/* Start a helper for the namespace `fd` (borrowed), charged to `account`.  USERNS_E_BUSY.  The child is of no privilege
- * outside, holds none of our descriptors and cannot be traced from inside. */
+/* Have a helper join the namespace `fd` (borrowed), charged to `account`.  Beyond LIMIT_HELPERS, or
+ * LIMIT_HELPERS_PER_ACCOUNT of one account, it waits for its turn, which the deadline of those
+ * before it bounds. USERNS_E_BUSY.  The child runs as the namespace's owner without any capability,
+ * holds none of our descriptors and cannot be traced.
+ *
+ * Needs CAP_SETUID and CAP_SETGID (to become the owner, and for the maps), CAP_SYS_ADMIN (maps),
+ * CAP_SYS_PTRACE (to see that it is in the right namespace), CAP_KILL; /proc without hidepid. */
 int userns_helper_new(
-        int fd, uint32_t account, UsernsJoinedFunc joined, void *userdata, UsernsHelper **ret_helper);
+        int fd, uint32_t account, UsernsJoinedFunc joined, void *userdata,
+        UsernsHelper **ret_helper);
 
 /* Kill the child and forget it; it is reaped on the loop.  Accepts NULL. */
 void userns_helper_free(UsernsHelper *helper);
@@ -90,8 +104,9 @@ int userns_helper_read_maps(UsernsHelper *helper, UsernsMaps *ret_maps);
 /* 0 if neither map has been written, else USERNS_E_NOT_EMPTY. */
 int userns_helper_check_empty(UsernsHelper *helper);
 
-/* Write "inside outside size" as uid_map, then as gid_map: one write each (user_namespaces(7)).  On any error one
- * map may have been written; USERNS_E_NOT_EMPTY if the client wrote one of them in between. */
+/* Write "inside outside size" as uid_map, then as gid_map: one write each (user_namespaces(7)).  On
+ * any error one map may have been written; USERNS_E_NOT_EMPTY if the client wrote one of them in
+ * between. */
 int userns_helper_write_maps(UsernsHelper *helper, const UsernsExtent *extent);
 
 /* Children alive, for tests and the clean stop. */

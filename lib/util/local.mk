@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 noinst_LTLIBRARIES += libutil.la
 libutil_la_SOURCES = \
+	%D%/child.c %D%/child.h \
 	%D%/fd.h \
 	%D%/file.c %D%/file.h \
 	%D%/log.c %D%/log.h \

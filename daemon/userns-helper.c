@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "daemon/userns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <glib-unix.h>
+
+#include "daemon/limits.h"
+#include "lib/util/child.h"
+#include "lib/util/fd.h"
+#include "lib/util/parse.h"
+
+/* A line is three numbers of at most 10 digits, each with a byte after it. */
+#define MAP_SIZE_MAX (LIMIT_MAP_EXTENTS * 33u)
+
+/* A group that owns nothing, by convention of every distribution. */
+#define GID_NOBODY 65534u
+
+/* A child until it is reaped, which may be after its helper was freed. */
+typedef struct HelperChild {
+        UsernsHelper *helper; /* NULL: freed */
+        uint32_t account;
+} HelperChild;
+
+struct UsernsHelper {
+        uint32_t account;
+        uid_t owner;
+        struct stat identity;
+        UsernsJoinedFunc joined;
+        void *userdata;
+
+        int ns_fd; /* while waiting for its turn */
+        Child *child;
+        HelperChild *helper_child;
+        int pipe_fd; /* the child's errno of setns(), as an int */
+        GSource *pipe_source, *deadline_source;
+        int uid_map_fd, gid_map_fd;
+};
+
+/* Who may start a child and who waits for it: state of the process, as its children are. */
+static struct {
+        unsigned n_children;
+        GHashTable *n_by_account; /* of n_children */
+        GQueue waiting;           /* UsernsHelper */
+} turns = { .waiting = G_QUEUE_INIT };
+
+static unsigned account_n_children(uint32_t account) {
+        if (!turns.n_by_account)
+                return 0;
+        return GPOINTER_TO_UINT(g_hash_table_lookup(turns.n_by_account, GUINT_TO_POINTER(account)));
+}
+
+static void account_add(uint32_t account, int difference) {
+        unsigned n = account_n_children(account) + (unsigned) difference;
+
+        if (!turns.n_by_account)
+                turns.n_by_account = g_hash_table_new(NULL, NULL);
+        if (n > 0)
+                g_hash_table_insert(
+                        turns.n_by_account, GUINT_TO_POINTER(account), GUINT_TO_POINTER(n));
+        else
+                g_hash_table_remove(turns.n_by_account, GUINT_TO_POINTER(account));
+        turns.n_children += (unsigned) difference;
+
+        if (turns.n_children == 0)
+                g_clear_pointer(&turns.n_by_account, g_hash_table_unref);
+}
+
+static bool may_start(uint32_t account) {
+        return turns.n_children < LIMIT_HELPERS &&
+               account_n_children(account) < LIMIT_HELPERS_PER_ACCOUNT;
+}
+
+unsigned userns_helper_count(void) {
+        return turns.n_children;
+}
+
+/* in the child */
+
+typedef struct JoinData {
+        uid_t owner;
+        pid_t parent;
+} JoinData;
+
+/* 0: the namespace; 1: the pipe.
+ *
+ * What joins a namespace is at the mercy of whoever has CAP_SYS_PTRACE and CAP_KILL in it.  So the
+ * child gives up all it is before: it becomes the namespace's owner, without a capability, which is
+ * just enough for setns() (an owner has all capabilities in a namespace of theirs) and nothing that
+ * the client does not have.  It cannot be traced, and ends with the daemon: both were set after its
+ * last change of UID, and an owner's setns() leaves them alone, as that of another UID would not.
+ * It can be stopped, killed and so on: no harm but the deadline. */
+static void join_and_wait(const void *data) {
+        const JoinData *join = data;
+        int error = 0;
+        ssize_t n;
+
+        child_drop_privileges(join->owner, GID_NOBODY, join->parent);
+        if (setns(0, CLONE_NEWUSER) < 0)
+                error = errno;
+
+        n = write(1, &error, sizeof(error));
+        if (n != sizeof(error) || error != 0)
+                _exit(1);
+        for (;;)
+                (void) pause();
+}
+
+/* in the daemon */
+
+static void clear_sources(UsernsHelper *helper) {
+        GSource **sources[] = { &helper->pipe_source, &helper->deadline_source };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(sources); i++) {
+                if (*sources[i])
+                        g_source_destroy(*sources[i]);
+                g_clear_pointer(sources[i], g_source_unref);
+        }
+        helper->pipe_fd = fd_close(helper->pipe_fd);
+}
+
+void userns_helper_free(UsernsHelper *helper) {
+        if (!helper)
+                return;
+
+        (void) g_queue_remove(&turns.waiting, helper);
+        clear_sources(helper);
+        if (helper->child) {
+                child_kill(helper->child);
+                helper->helper_child->helper = NULL;
+        }
+        fd_close(helper->ns_fd);
+        fd_close(helper->uid_map_fd);
+        fd_close(helper->gid_map_fd);
+        g_free(helper);
+}
+
+/* Open the maps of the joined child, having made sure that it is where it should be: where
+ * fs.suid_dumpable is 1 there is a moment in which its owner could have caught it on its way, and
+ * it might say so in another namespace of theirs.  To look takes CAP_SYS_PTRACE. */
+static int open_maps(UsernsHelper *helper) {
+        auto_fd proc = -1, uid_map = -1, gid_map = -1;
+        char path[32];
+        struct stat st;
+
+        if (!helper->child)
+                return -ESRCH;
+        (void) snprintf(path, sizeof(path), "/proc/%d", (int) child_pid(helper->child));
+        proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (proc < 0 || fstatat(proc, "ns/user", &st, 0) < 0)
+                return errno == ENOENT ? -ESRCH : -errno;
+        if (st.st_dev != helper->identity.st_dev || st.st_ino != helper->identity.st_ino)
+                return -ESRCH;
+
+        uid_map = openat(proc, "uid_map", O_RDWR | O_CLOEXEC);
+        if (uid_map < 0)
+                return errno == ENOENT ? -ESRCH : -errno;
+        gid_map = openat(proc, "gid_map", O_RDWR | O_CLOEXEC);
+        if (gid_map < 0)
+                return errno == ENOENT ? -ESRCH : -errno;
+
+        helper->uid_map_fd = g_steal_fd(&uid_map);
+        helper->gid_map_fd = g_steal_fd(&gid_map);
+        return 0;
+}
+
+static gboolean on_pipe(int fd, GIOCondition condition, gpointer userdata) {
+        UsernsHelper *helper = userdata;
+        int error = 0, r = -ESRCH;
+        ssize_t n;
+
+        n = read(fd, &error, sizeof(error));
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return G_SOURCE_CONTINUE;
+        if (n == sizeof(error))
+                r = error == 0 ? open_maps(helper) : -ABS(error);
+
+        clear_sources(helper);
+        helper->joined(helper, r, helper->userdata);
+        return G_SOURCE_REMOVE;
+}
+
+static gboolean on_deadline(gpointer userdata) {
+        UsernsHelper *helper = userdata;
+
+        clear_sources(helper);
+        if (helper->child)
+                child_kill(helper->child);
+        helper->joined(helper, -ETIMEDOUT, helper->userdata);
+        return G_SOURCE_REMOVE;
+}
+
+static void start_waiting(void);
+
+static void on_exited(Child *child, void *userdata) {
+        HelperChild *helper_child = userdata;
+
+        if (helper_child->helper) {
+                helper_child->helper->child = NULL;
+                helper_child->helper->helper_child = NULL;
+        }
+        account_add(helper_child->account, -1);
+        g_free(helper_child);
+        start_waiting();
+}
+
+static GSource *attach(GSource *source, GSourceFunc func, UsernsHelper *helper) {
+        g_source_set_callback(source, func, helper, NULL);
+        g_source_attach(source, NULL);
+        return source;
+}
+
+static int start(UsernsHelper *helper, int ns_fd) {
+        JoinData join = { .owner = helper->owner, .parent = getpid() };
+        auto_fd pipe_read = -1, pipe_write = -1;
+        HelperChild *helper_child = NULL;
+        int r, ends[2];
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return -errno;
+        pipe_read = ends[0];
+        pipe_write = ends[1];
+        if (fcntl(pipe_read, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+
+        helper_child = g_new(HelperChild, 1);
+        *helper_child = (HelperChild){ .helper = helper, .account = helper->account };
+        r = child_new(
+                (const int[]){ ns_fd, pipe_write }, 2, join_and_wait, &join, on_exited,
+                helper_child, &helper->child);
+        if (r < 0) {
+                g_free(helper_child);
+                return r;
+        }
+        helper->helper_child = helper_child;
+        account_add(helper->account, 1);
+
+        helper->pipe_fd = g_steal_fd(&pipe_read);
+        helper->pipe_source =
+                attach(g_unix_fd_source_new(helper->pipe_fd, G_IO_IN | G_IO_HUP),
+                       G_SOURCE_FUNC(on_pipe), helper);
+        helper->deadline_source =
+                attach(g_timeout_source_new(LIMIT_HELPER_MSEC), on_deadline, helper);
+        return 0;
+}
+
+/* The next to start: of those whose account has fewest children, who has waited longest.  In plain
+ * order, a few accounts with many calls that all run into the deadline would keep others waiting.
+ */
+static UsernsHelper *find_next(void) {
+        UsernsHelper *next = NULL;
+        unsigned fewest = UINT_MAX;
+
+        for (GList *l = turns.waiting.head; l && fewest > 0; l = l->next) {
+                UsernsHelper *helper = l->data;
+                unsigned n = account_n_children(helper->account);
+
+                if (n < fewest && may_start(helper->account)) {
+                        next = helper;
+                        fewest = n;
+                }
+        }
+        return next;
+}
+
+static void start_waiting(void) {
+        UsernsHelper *helper;
+
+        /* Looked up anew each time: `joined` may free and start others. */
+        while ((helper = find_next())) {
+                int r;
+
+                (void) g_queue_remove(&turns.waiting, helper);
+                r = start(helper, helper->ns_fd);
+                helper->ns_fd = fd_close(helper->ns_fd);
+                if (r < 0)
+                        helper->joined(helper, r, helper->userdata);
+        }
+}
+
+int userns_helper_new(
+        int fd, uint32_t account, UsernsJoinedFunc joined, void *userdata,
+        UsernsHelper **ret_helper) {
+        g_autoptr(UsernsHelper) helper = NULL;
+        int r;
+
+        if (!may_start(account) && turns.waiting.length >= LIMIT_HELPERS_WAITING)
+                return USERNS_E_BUSY;
+
+        helper = g_new(UsernsHelper, 1);
+        *helper = (UsernsHelper){
+                .account = account,
+                .joined = joined,
+                .userdata = userdata,
+                .ns_fd = -1,
+                .pipe_fd = -1,
+                .uid_map_fd = -1,
+                .gid_map_fd = -1,
+        };
+        if (ioctl(fd, NS_GET_OWNER_UID, &helper->owner) < 0 || fstat(fd, &helper->identity) < 0)
+                return -errno;
+
+        if (may_start(account)) {
+                r = start(helper, fd);
+                if (r < 0)
+                        return r;
+        } else {
+                helper->ns_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+                if (helper->ns_fd < 0)
+                        return -errno;
+                g_queue_push_tail(&turns.waiting, helper);
+        }
+        *ret_helper = g_steal_pointer(&helper);
+        return 0;
+}
+
+/* maps */
+
+/* The text of a map.  Reading is in pieces: the kernel gives a page at a time. */
+static int read_map(int fd, char **ret_text) {
+        g_autofree char *text = g_malloc(MAP_SIZE_MAX + 1);
+        size_t size = 0;
+
+        if (fd < 0)
+                return -EBADF;
+        for (;;) {
+                ssize_t n = pread(fd, text + size, MAP_SIZE_MAX + 1 - size, (off_t) size);
+
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                size += (size_t) n;
+                if (size > MAP_SIZE_MAX)
+                        return -EFBIG;
+        }
+        text[size] = '\0';
+        *ret_text = g_steal_pointer(&text);
+        return 0;
+}
+
+static bool parse_extent(const char *line, UsernsExtent *ret_extent) {
+        uint32_t values[3];
+
+        for (size_t i = 0; i < G_N_ELEMENTS(values); i++) {
+                char word[16];
+                size_t n;
+
+                line += strspn(line, " ");
+                n = strcspn(line, " ");
+                if (n >= sizeof(word))
+                        return false;
+                memcpy(word, line, n);
+                word[n] = '\0';
+                if (!parse_u32(word, &values[i]))
+                        return false;
+                line += n;
+        }
+        *ret_extent = (UsernsExtent){ values[0], values[1], values[2] };
+        return *line == '\0';
+}
+
+static int read_extents(int fd, UsernsExtent **ret_extents, size_t *ret_n) {
+        g_autoptr(GArray) extents = g_array_new(FALSE, FALSE, sizeof(UsernsExtent));
+        g_autofree char *text = NULL;
+        g_auto(GStrv) lines = NULL;
+        int r;
+
+        r = read_map(fd, &text);
+        if (r < 0)
+                return r;
+        lines = g_strsplit(text, "\n", -1);
+        for (char **line = lines; *line && **line; line++) {
+                UsernsExtent extent;
+
+                if (!parse_extent(*line, &extent))
+                        return -EBADMSG;
+                g_array_append_val(extents, extent);
+        }
+        *ret_n = extents->len;
+        *ret_extents = (UsernsExtent *) (void *) g_array_free(g_steal_pointer(&extents), FALSE);
+        return 0;
+}
+
+int userns_helper_read_maps(UsernsHelper *helper, UsernsMaps *ret_maps) {
+        g_auto(UsernsMaps) maps = { 0 };
+        int r;
+
+        r = read_extents(helper->uid_map_fd, &maps.uid, &maps.n_uid);
+        if (r == 0)
+                r = read_extents(helper->gid_map_fd, &maps.gid, &maps.n_gid);
+        if (r < 0)
+                return r;
+        *ret_maps = maps;
+        maps = (UsernsMaps){ 0 };
+        return 0;
+}
+
+/* Whether a map has been written: one byte tells. */
+static int check_map_empty(int fd) {
+        char byte;
+        ssize_t n;
+
+        n = pread(fd, &byte, 1, 0);
+        if (n < 0)
+                return -errno;
+        return n > 0 ? USERNS_E_NOT_EMPTY : 0;
+}
+
+int userns_helper_check_empty(UsernsHelper *helper) {
+        int r;
+
+        r = check_map_empty(helper->uid_map_fd);
+        return r == 0 ? check_map_empty(helper->gid_map_fd) : r;
+}
+
+static int write_map(int fd, const char *line) {
+        ssize_t n;
+        int error;
+
+        /* These files lack pwrite(), and take nothing but at offset 0. */
+        if (lseek(fd, 0, SEEK_SET) < 0)
+                return -errno;
+        n = write(fd, line, strlen(line));
+        if (n >= 0)
+                return (size_t) n == strlen(line) ? 0 : -EIO;
+
+        /* EPERM is for a map that has been written as well as for a lack of capabilities. */
+        error = errno;
+        if (error == EPERM && check_map_empty(fd) == USERNS_E_NOT_EMPTY)
+                return USERNS_E_NOT_EMPTY;
+        return -error;
+}
+
+int userns_helper_write_maps(UsernsHelper *helper, const UsernsExtent *extent) {
+        char line[48];
+        int r;
+
+        (void) snprintf(
+                line, sizeof(line), "%" PRIu32 " %" PRIu32 " %" PRIu32 "\n", extent->inside,
+                extent->outside, extent->size);
+        r = write_map(helper->uid_map_fd, line);
+        return r == 0 ? write_map(helper->gid_map_fd, line) : r;
+}

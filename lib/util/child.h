@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Children without exec, for work that a client may stop or hang: forked with nothing but the
+ * descriptors named, and reaped on the main loop through a pidfd, never waited for.  Knows nothing
+ * of what they do.
+ *
+ * To kill a child that has changed its UID the caller needs CAP_KILL, and so does the kernel to
+ * carry out a child's PR_SET_PDEATHSIG in the caller's name. */
+
+#include <stddef.h>
+#include <sys/types.h>
+
+typedef struct Child Child;
+
+#define CHILD_FDS_MAX 4u
+
+/* What runs in the child.  Its descriptors are 0 ... n - 1 as given, signals are as after exec and
+ * none is blocked.  It is a copy of a process with a main loop: system calls only, no GLib, and it
+ * must not return. */
+typedef void (*ChildFunc)(const void *data);
+
+/* The child has been reaped; called once, from the main loop.  The Child is freed afterwards. */
+typedef void (*ChildExitedFunc)(Child *child, void *userdata);
+
+/* Fork `run(data)` with the descriptors `fds` (borrowed, CHILD_FDS_MAX at most).  The Child belongs
+ * to itself: it lives until it is reaped, then `exited` is called.  The default main context
+ * watches it. */
+int child_new(
+        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
+        void *userdata, Child **ret_child);
+
+/* Its process ID, which stays its own until `exited` is called. */
+pid_t child_pid(const Child *child);
+
+/* Send SIGKILL.  `exited` will be called when the kernel lets go of it, which can be never. */
+void child_kill(Child *child);
+
+/* Kill it, and never call `exited`: the pointer is not valid any more. */
+void child_forget(Child *child);
+
+/* For a child: become `uid` and `gid` with no other group, no capability and no way to gain one,
+ * untraceable by anybody without CAP_SYS_PTRACE outside of every namespace, and killed when the
+ * thread that forked it (`parent` is its process ID, read before the fork) ends.  Ends the child
+ * where any of this fails. */
+void child_drop_privileges(uid_t uid, gid_t gid, pid_t parent);

@@ -1,0 +1,657 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "daemon/userns.h"
+
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "daemon/limits.h"
+#include "tests/unit/unit.h"
+
+#define USER 4711u
+#define OTHER 4712u
+
+typedef struct Joined {
+        gboolean done;
+        int result;
+        UsernsHelper *helper;
+} Joined;
+
+static void on_joined(UsernsHelper *helper, int result, void *userdata) {
+        Joined *joined = userdata;
+
+        g_assert_false(joined->done);
+        joined->done = TRUE;
+        joined->result = result;
+        joined->helper = helper;
+}
+
+static gboolean has_children(gconstpointer data) {
+        return userns_helper_count() > GPOINTER_TO_UINT(data);
+}
+
+static void wait_for_no_children(void) {
+        g_assert_true(unit_run_while(has_children, GUINT_TO_POINTER(0), 3000));
+}
+
+static UsernsHelper *join_for(int fd, uint32_t account) {
+        Joined joined = { FALSE };
+        UsernsHelper *helper = NULL;
+
+        g_assert_cmpint(userns_helper_new(fd, account, on_joined, &joined, &helper), ==, 0);
+        g_assert_true(unit_run_until(&joined.done, 3000));
+        g_assert_cmpint(joined.result, ==, 0);
+        g_assert_true(joined.helper == helper);
+        return helper;
+}
+
+static UsernsHelper *join(int fd) {
+        return join_for(fd, USER);
+}
+
+static pid_t find_child(int userns_fd, pid_t besides) {
+        struct stat wanted, st;
+        DIR *folder = opendir("/proc");
+        struct dirent *entry;
+        pid_t found = -1;
+
+        g_assert_cmpint(fstat(userns_fd, &wanted), ==, 0);
+        while ((entry = readdir(folder))) {
+                g_autofree char *path = g_strdup_printf("/proc/%s/ns/user", entry->d_name);
+                pid_t pid = (pid_t) atoi(entry->d_name);
+
+                if (pid > 0 && pid != besides && stat(path, &st) == 0 && st.st_ino == wanted.st_ino)
+                        found = pid;
+        }
+        closedir(folder);
+        return found;
+}
+
+static void test_inspect(void) {
+        UsernsIdentity identity, self;
+        UnitUserns userns;
+        bool ours = false;
+        uid_t owner = 0;
+        int fd;
+
+        if (!unit_need_root())
+                return;
+        userns = unit_userns_new(USER);
+        g_assert_cmpint(userns_inspect(userns.fd, &identity, &owner, &ours), ==, 0);
+        g_assert_cmpuint(owner, ==, USER);
+        g_assert_true(ours);
+        g_assert_cmpuint(identity.inode, !=, 0);
+
+        g_assert_cmpint(userns_self(&self), ==, 0);
+        g_assert_cmpuint(self.inode, !=, identity.inode);
+        g_assert_true(self.id == 0 || self.id != identity.id);
+
+        /* Our own has no parent that we could see. */
+        fd = unit_open_ns(getpid(), "user");
+        g_assert_cmpint(userns_inspect(fd, &identity, &owner, &ours), ==, 0);
+        g_assert_cmpuint(identity.inode, ==, self.inode);
+        g_assert_cmpuint(identity.id, ==, self.id);
+        g_assert_false(ours);
+        close(fd);
+        unit_userns_clear(&userns);
+}
+
+static int open_nested(void *data) {
+        int *socket = data;
+        union {
+                char space[CMSG_SPACE(sizeof(int))];
+                struct cmsghdr align;
+        } control = { 0 };
+        struct iovec iov = { (void *) "x", 1 };
+        struct msghdr message = {
+                .msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+        struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message);
+        int fd;
+
+        if (unshare(CLONE_NEWUSER) < 0)
+                return 1;
+        fd = open("/proc/self/ns/user", O_RDONLY);
+        cmsg->cmsg_level = SOL_SOCKET;
+        cmsg->cmsg_type = SCM_RIGHTS;
+        cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+        return sendmsg(socket[1], &message, 0) == 1 ? 0 : 1;
+}
+
+static void test_inspect_nested(void) {
+        UsernsExtent extent = { 0, USER, 1 };
+        UsernsIdentity identity;
+        UnitUserns userns;
+        UsernsHelper *helper;
+        bool ours = true;
+        uid_t owner;
+        int sockets[2];
+        union {
+                char space[CMSG_SPACE(sizeof(int))];
+                struct cmsghdr align;
+        } control = { 0 };
+        char byte;
+        struct iovec iov = { &byte, 1 };
+        struct msghdr message = {
+                .msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+        int fd;
+
+        if (!unit_need_root())
+                return;
+        userns = unit_userns_new(USER);
+        helper = join(userns.fd);
+        g_assert_cmpint(userns_helper_write_maps(helper, &extent), ==, 0);
+        userns_helper_free(helper);
+        wait_for_no_children();
+
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), ==, 0);
+        g_assert_cmpint(unit_in_userns(userns.fd, USER, open_nested, sockets), ==, 0);
+        g_assert_cmpint(recvmsg(sockets[0], &message, 0), ==, 1);
+        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+        g_assert_cmpint(userns_inspect(fd, &identity, &owner, &ours), ==, 0);
+        g_assert_false(ours);
+        close(fd);
+        close(sockets[0]);
+        close(sockets[1]);
+        unit_userns_clear(&userns);
+}
+
+static void test_inspect_others(void) {
+        UsernsIdentity identity;
+        bool ours;
+        uid_t owner;
+        const char *const paths[] = { "/proc/self/ns/net", "/proc/self/ns/mnt", "/dev/null", "/" };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
+                int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+
+                g_assert_cmpint(
+                        userns_inspect(fd, &identity, &owner, &ours), ==, USERNS_E_NOT_USERNS);
+                close(fd);
+        }
+}
+
+static void test_map(void) {
+        UsernsExtent extent = { 0, 0x80000, 65536 };
+        g_auto(UsernsMaps) maps = { 0 };
+        UsernsHelper *helper;
+        UnitUserns userns;
+        unsigned n_fds = unit_count_fds();
+
+        if (!unit_need_root())
+                return;
+        userns = unit_userns_new(USER);
+        helper = join(userns.fd);
+        g_assert_cmpint(userns_helper_check_empty(helper), ==, 0);
+        g_assert_cmpint(userns_helper_read_maps(helper, &maps), ==, 0);
+        g_assert_cmpuint(maps.n_uid + maps.n_gid, ==, 0);
+        userns_maps_clear(&maps);
+
+        g_assert_cmpint(userns_helper_write_maps(helper, &extent), ==, 0);
+        g_assert_cmpint(userns_helper_check_empty(helper), ==, USERNS_E_NOT_EMPTY);
+        g_assert_cmpint(userns_helper_read_maps(helper, &maps), ==, 0);
+        g_assert_cmpuint(maps.n_uid, ==, 1);
+        g_assert_cmpuint(maps.n_gid, ==, 1);
+        g_assert_cmpmem(maps.uid, sizeof(extent), &extent, sizeof(extent));
+        g_assert_cmpmem(maps.gid, sizeof(extent), &extent, sizeof(extent));
+        g_assert_cmpint(userns_helper_write_maps(helper, &extent), ==, USERNS_E_NOT_EMPTY);
+
+        userns_helper_free(helper);
+        wait_for_no_children();
+        unit_userns_clear(&userns);
+        g_assert_cmpuint(unit_count_fds(), ==, n_fds);
+}
+
+/* The longest map there can be, written by the namespace's own parent. */
+static void test_map_of_most_extents(void) {
+        g_autoptr(GString) text = g_string_new(NULL);
+        g_autofree char *path = NULL;
+        g_auto(UsernsMaps) maps = { 0 };
+        UsernsHelper *helper;
+        UnitUserns userns;
+        int fd;
+
+        if (!unit_need_root())
+                return;
+        userns = unit_userns_new(USER);
+        /* The numbers are as long as they get, and the kernel takes less than a page. */
+        for (unsigned i = 0; i < LIMIT_MAP_EXTENTS && text->len < 4060; i++)
+                g_string_append_printf(text, "%u %u 1\n", i, 2000 + 2 * i);
+        path = g_strdup_printf("/proc/%d/uid_map", (int) userns.pid);
+        fd = open(path, O_WRONLY);
+        g_assert_cmpint(write(fd, text->str, text->len), ==, text->len);
+        close(fd);
+
+        helper = join(userns.fd);
+        g_assert_cmpint(userns_helper_check_empty(helper), ==, USERNS_E_NOT_EMPTY);
+        g_assert_cmpint(userns_helper_read_maps(helper, &maps), ==, 0);
+        g_assert_cmpuint(maps.n_uid, >=, 330);
+        g_assert_cmpuint(maps.n_gid, ==, 0);
+        for (size_t i = 0; i < maps.n_uid; i++) {
+                g_assert_cmpuint(maps.uid[i].inside, ==, i);
+                g_assert_cmpuint(maps.uid[i].outside, ==, 2000 + 2 * i);
+                g_assert_cmpuint(maps.uid[i].size, ==, 1);
+        }
+        userns_helper_free(helper);
+        wait_for_no_children();
+        unit_userns_clear(&userns);
+}
+
+/* The client writes one map between our check and our write. */
+static void test_map_race(void) {
+        static const char *const names[] = { "uid_map", "gid_map" };
+        UsernsExtent extent = { 0, 0x80000, 65536 };
+
+        if (!unit_need_root())
+                return;
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+                UnitUserns userns = unit_userns_new(USER);
+                UsernsHelper *helper = join(userns.fd);
+                g_autofree char *path = g_strdup_printf("/proc/%d/%s", (int) userns.pid, names[i]);
+                int fd;
+
+                g_assert_cmpint(userns_helper_check_empty(helper), ==, 0);
+                fd = open(path, O_WRONLY);
+                g_assert_cmpint(write(fd, "0 4711 1\n", 9), ==, 9);
+                close(fd);
+                g_assert_cmpint(userns_helper_write_maps(helper, &extent), ==, USERNS_E_NOT_EMPTY);
+                g_assert_cmpint(userns_helper_check_empty(helper), ==, USERNS_E_NOT_EMPTY);
+                userns_helper_free(helper);
+                wait_for_no_children();
+                unit_userns_clear(&userns);
+        }
+}
+
+static int stop_all(void *data) {
+        pid_t helper = *(pid_t *) data;
+
+        return kill(helper, SIGSTOP) < 0;
+}
+
+static int attack(void *data) {
+        pid_t helper = *(pid_t *) data;
+        g_autofree char *maps = g_strdup_printf("/proc/%d/maps", (int) helper);
+        g_autofree char *fds = g_strdup_printf("/proc/%d/fd", (int) helper);
+        g_autofree char *memory = g_strdup_printf("/proc/%d/mem", (int) helper);
+        g_autofree char *root = g_strdup_printf("/proc/%d/root/etc", (int) helper);
+        const char *const closed[] = { maps, fds, memory, root };
+
+        if (ptrace(PTRACE_SEIZE, helper, NULL, NULL) == 0)
+                return 1;
+        for (size_t i = 0; i < G_N_ELEMENTS(closed); i++)
+                if (open(closed[i], O_RDONLY | O_CLOEXEC) >= 0 || errno != EACCES)
+                        return 2 + (int) i;
+        return 0;
+}
+
+static int attack_as_owner(pid_t helper) {
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                if (setresgid(USER, USER, USER) < 0 || setresuid(USER, USER, USER) < 0)
+                        _exit(1);
+                _exit(attack(&helper));
+        }
+        g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void test_helper_is_nothing_to_gain(void) {
+        g_autofree char *status_path = NULL, *fd_path = NULL, *status = NULL;
+        UsernsHelper *helper;
+        UnitUserns userns;
+        pid_t child;
+        DIR *folder;
+        unsigned n_fds = 0;
+
+        if (!unit_need_root())
+                return;
+        userns = unit_userns_new(USER);
+        helper = join(userns.fd);
+        child = find_child(userns.fd, userns.pid);
+        g_assert_cmpint(child, >, 0);
+
+        /* Whoever has all capabilities inside, with the helper's own UID. */
+        g_assert_cmpint(unit_in_userns(userns.fd, USER, attack, &child), ==, 0);
+        g_assert_cmpint(attack_as_owner(child), ==, 0);
+
+        status_path = g_strdup_printf("/proc/%d/status", (int) child);
+        g_assert_true(g_file_get_contents(status_path, &status, NULL, NULL));
+        g_assert_nonnull(strstr(status, "\nUid:\t4711\t4711\t4711\t4711\n"));
+        g_assert_nonnull(strstr(status, "\nGid:\t65534\t65534\t65534\t65534\n"));
+        g_assert_nonnull(strstr(status, "\nGroups:\t \n"));
+
+        fd_path = g_strdup_printf("/proc/%d/fd", (int) child);
+        folder = opendir(fd_path);
+        while (readdir(folder))
+                n_fds++;
+        closedir(folder);
+        g_assert_cmpuint(n_fds, ==, 2 + 2);
+
+        /* A helper that was stopped still serves, and can be got rid of. */
+        g_assert_cmpint(unit_in_userns(userns.fd, USER, stop_all, &child), ==, 0);
+        g_assert_cmpint(userns_helper_check_empty(helper), ==, 0);
+        userns_helper_free(helper);
+        wait_for_no_children();
+        unit_userns_clear(&userns);
+}
+
+/* Stops whatever appears in the namespace, as fast as it can. */
+static pid_t start_stopper(void) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                if (setresgid(USER, USER, USER) < 0 || setresuid(USER, USER, USER) < 0)
+                        _exit(1);
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of UID clears it */
+                for (;;)
+                        (void) kill(-1, SIGSTOP); /* never itself */
+        }
+        g_assert_cmpint(pid, >, 0);
+        return pid;
+}
+
+static void test_stopped(void) {
+        unsigned n_fds = unit_count_fds(), n_joined = 0;
+        Joined joined[LIMIT_HELPERS_PER_ACCOUNT] = { { FALSE } };
+        UsernsHelper *helpers[LIMIT_HELPERS_PER_ACCOUNT];
+        UnitUserns userns, other;
+        UsernsHelper *served;
+        gint64 begin;
+        pid_t stopper;
+
+        if (!unit_need_root())
+                return;
+        userns = unit_userns_new(USER);
+        other = unit_userns_new(OTHER);
+        stopper = start_stopper();
+        g_usleep(20 * 1000); /* until it is at it */
+        begin = g_get_monotonic_time();
+        for (unsigned i = 0; i < LIMIT_HELPERS_PER_ACCOUNT; i++)
+                g_assert_cmpint(
+                        userns_helper_new(userns.fd, USER, on_joined, &joined[i], &helpers[i]), ==,
+                        0);
+
+        /* Another is served at once. */
+        served = join_for(other.fd, OTHER);
+        g_assert_cmpint(g_get_monotonic_time() - begin, <, 1000 * 1000);
+        userns_helper_free(served);
+
+        for (unsigned i = 0; i < LIMIT_HELPERS_PER_ACCOUNT; i++) {
+                g_assert_true(unit_run_until(&joined[i].done, LIMIT_HELPER_MSEC + 2000));
+                if (joined[i].result == 0)
+                        n_joined++; /* it was faster */
+                else
+                        g_assert_cmpint(joined[i].result, ==, -ETIMEDOUT);
+                userns_helper_free(helpers[i]);
+        }
+        g_test_message(
+                "%u of %u helpers were stopped", LIMIT_HELPERS_PER_ACCOUNT - n_joined,
+                LIMIT_HELPERS_PER_ACCOUNT);
+        wait_for_no_children();
+        g_assert_cmpint(g_get_monotonic_time() - begin, <, (LIMIT_HELPER_MSEC + 3000) * 1000);
+
+        kill(stopper, SIGKILL);
+        g_assert_cmpint(waitpid(stopper, NULL, 0), ==, stopper);
+        unit_userns_clear(&userns);
+        unit_userns_clear(&other);
+        g_assert_cmpuint(unit_count_fds(), ==, n_fds);
+}
+
+static void test_killed(void) {
+        UsernsExtent extent = { 0, 0x80000, 1 };
+        UsernsHelper *helper;
+        UnitUserns userns;
+        pid_t child;
+
+        if (!unit_need_root())
+                return;
+        userns = unit_userns_new(USER);
+        helper = join(userns.fd);
+        child = find_child(userns.fd, userns.pid);
+        kill(child, SIGKILL);
+        wait_for_no_children();
+        /* The maps are open: that the process is gone does not matter any more. */
+        g_assert_cmpint(userns_helper_write_maps(helper, &extent), ==, 0);
+        userns_helper_free(helper);
+        unit_userns_clear(&userns);
+}
+
+typedef struct Crowd {
+        unsigned n_joined, n_running_most;
+        UsernsHelper *held[LIMIT_HELPERS_PER_ACCOUNT];
+        unsigned n_held;
+} Crowd;
+
+static void on_crowd_joined(UsernsHelper *helper, int result, void *userdata) {
+        Crowd *crowd = userdata;
+
+        g_assert_cmpint(result, ==, 0);
+        crowd->n_joined++;
+        crowd->n_running_most = MAX(crowd->n_running_most, userns_helper_count());
+        if (crowd->n_held < G_N_ELEMENTS(crowd->held))
+                crowd->held[crowd->n_held++] = helper;
+        else
+                userns_helper_free(helper);
+}
+
+static gboolean is_below(gconstpointer data) {
+        return ((const Crowd *) data)->n_joined < LIMIT_HELPERS_PER_ACCOUNT;
+}
+
+static gboolean is_not_nine(gconstpointer data) {
+        return ((const Crowd *) data)->n_joined <= LIMIT_HELPERS_PER_ACCOUNT;
+}
+
+static void test_limit_of_account(void) {
+        Crowd crowd = { 0 }, others = { 0 };
+        UnitUserns userns, other;
+        UsernsHelper *helper;
+        unsigned n_fds = unit_count_fds();
+
+        if (!unit_need_root())
+                return;
+        userns = unit_userns_new(USER);
+        other = unit_userns_new(OTHER);
+        for (unsigned i = 0; i < LIMIT_HELPERS_PER_ACCOUNT + 1; i++)
+                g_assert_cmpint(
+                        userns_helper_new(userns.fd, USER, on_crowd_joined, &crowd, &helper), ==,
+                        0);
+        g_assert_cmpuint(userns_helper_count(), ==, LIMIT_HELPERS_PER_ACCOUNT);
+        g_assert_true(unit_run_while(is_below, &crowd, 3000));
+        g_assert_false(unit_run_while(is_not_nine, &crowd, 100));
+
+        /* Not full for another account. */
+        g_assert_cmpint(
+                userns_helper_new(other.fd, OTHER, on_crowd_joined, &others, &helper), ==, 0);
+        g_assert_cmpuint(userns_helper_count(), ==, LIMIT_HELPERS_PER_ACCOUNT + 1);
+
+        /* The ninth starts when the first has gone. */
+        userns_helper_free(crowd.held[0]);
+        g_assert_true(unit_run_while(is_not_nine, &crowd, 3000));
+        for (unsigned i = 1; i < crowd.n_held; i++)
+                userns_helper_free(crowd.held[i]);
+        userns_helper_free(others.held[0]);
+        wait_for_no_children();
+        unit_userns_clear(&userns);
+        unit_userns_clear(&other);
+        g_assert_cmpuint(unit_count_fds(), ==, n_fds);
+}
+
+static void test_limit_of_all(void) {
+        g_autoptr(GPtrArray) helpers =
+                g_ptr_array_new_with_free_func((GDestroyNotify) userns_helper_free);
+        Joined joined[LIMIT_HELPERS + 1] = { { FALSE } };
+        UnitUserns userns;
+        unsigned n_fds = unit_count_fds();
+
+        if (!unit_need_root())
+                return;
+        userns = unit_userns_new(USER);
+        for (unsigned i = 0; i < LIMIT_HELPERS + 1; i++) {
+                UsernsHelper *helper;
+
+                g_assert_cmpint(
+                        userns_helper_new(userns.fd, 10000 + i, on_joined, &joined[i], &helper), ==,
+                        0);
+                g_ptr_array_add(helpers, helper);
+        }
+        g_assert_cmpuint(userns_helper_count(), ==, LIMIT_HELPERS);
+        for (unsigned i = 0; i < LIMIT_HELPERS; i++)
+                g_assert_true(unit_run_until(&joined[i].done, 3000));
+        g_assert_false(joined[LIMIT_HELPERS].done);
+
+        for (unsigned i = 0; i < LIMIT_HELPERS_WAITING; i++) {
+                UsernsHelper *helper = NULL;
+                int r = userns_helper_new(userns.fd, USER, on_joined, NULL, &helper);
+
+                if (i == LIMIT_HELPERS_WAITING - 1) {
+                        g_assert_cmpint(r, ==, USERNS_E_BUSY);
+                        break;
+                }
+                g_assert_cmpint(r, ==, 0);
+                g_ptr_array_add(helpers, helper);
+        }
+        /* Those that wait are dropped without ever having started. */
+        while (helpers->len > 0)
+                g_ptr_array_set_size(helpers, (int) helpers->len - 1);
+        wait_for_no_children();
+        unit_userns_clear(&userns);
+        g_assert_cmpuint(unit_count_fds(), ==, n_fds);
+}
+
+static void test_owner_root(void) {
+        UsernsExtent extent = { 0, 0x80000, 65536 };
+        UnitUserns userns;
+        UsernsHelper *helper;
+
+        if (!unit_need_root())
+                return;
+        userns = unit_userns_new(0);
+        helper = join(userns.fd);
+        g_assert_cmpint(userns_helper_write_maps(helper, &extent), ==, 0);
+        userns_helper_free(helper);
+        wait_for_no_children();
+        unit_userns_clear(&userns);
+}
+
+/* Our own namespace cannot be joined; and of no other do we have one at hand that refuses. */
+static void test_refused(void) {
+        Joined joined = { FALSE };
+        UsernsHelper *helper;
+        int fd;
+
+        if (!unit_need_root())
+                return;
+        fd = unit_open_ns(getpid(), "user");
+        g_assert_cmpint(userns_helper_new(fd, USER, on_joined, &joined, &helper), ==, 0);
+        g_assert_true(unit_run_until(&joined.done, 3000));
+        g_assert_cmpint(joined.result, ==, -EINVAL);
+        g_assert_cmpint(userns_helper_check_empty(helper), <, 0);
+        userns_helper_free(helper);
+        wait_for_no_children();
+        close(fd);
+}
+
+/* In perf mode (-m perf): the cost beside the floor, which forks, joins and writes both maps and
+ * nothing else. */
+static gint64 floor_once(int fd) {
+        gint64 begin = g_get_monotonic_time();
+        g_autofree char *uid_map = NULL, *gid_map = NULL;
+        int ready[2], map;
+        char byte;
+        pid_t pid;
+
+        g_assert_cmpint(pipe2(ready, O_CLOEXEC), ==, 0);
+        pid = fork();
+        if (pid == 0) {
+                if (setns(fd, CLONE_NEWUSER) < 0 || write(ready[1], "x", 1) != 1)
+                        _exit(1);
+                for (;;)
+                        (void) pause();
+        }
+        g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+        uid_map = g_strdup_printf("/proc/%d/uid_map", (int) pid);
+        gid_map = g_strdup_printf("/proc/%d/gid_map", (int) pid);
+        map = open(uid_map, O_WRONLY);
+        g_assert_cmpint(write(map, "0 524288 65536\n", 15), ==, 15);
+        close(map);
+        map = open(gid_map, O_WRONLY);
+        g_assert_cmpint(write(map, "0 524288 65536\n", 15), ==, 15);
+        close(map);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        close(ready[0]);
+        close(ready[1]);
+        return g_get_monotonic_time() - begin;
+}
+
+static int compare_times(gconstpointer a, gconstpointer b) {
+        gint64 x = *(const gint64 *) a, y = *(const gint64 *) b;
+
+        return (x > y) - (x < y);
+}
+
+static void test_cost(void) {
+        enum { N = 400 };
+        UsernsExtent extent = { 0, 0x80000, 65536 };
+        gint64 floors[N], ours[N];
+
+        if (!g_test_perf()) {
+                g_test_skip("only with -m perf");
+                return;
+        }
+        if (!unit_need_root())
+                return;
+        for (unsigned i = 0; i < N; i++) {
+                UnitUserns userns = unit_userns_new(USER);
+                UsernsHelper *helper;
+
+                floors[i] = floor_once(userns.fd);
+                unit_userns_clear(&userns);
+
+                userns = unit_userns_new(USER);
+                ours[i] = g_get_monotonic_time();
+                helper = join(userns.fd);
+                g_assert_cmpint(userns_helper_check_empty(helper), ==, 0);
+                g_assert_cmpint(userns_helper_write_maps(helper, &extent), ==, 0);
+                userns_helper_free(helper);
+                ours[i] = g_get_monotonic_time() - ours[i];
+                unit_userns_clear(&userns);
+        }
+        qsort(floors, N, sizeof(*floors), compare_times);
+        qsort(ours, N, sizeof(*ours), compare_times);
+        g_test_minimized_result(
+                (double) ours[N / 2], "median %d us, floor %d us", (int) ours[N / 2],
+                (int) floors[N / 2]);
+}
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/userns/inspect", test_inspect);
+        g_test_add_func("/userns/inspect-nested", test_inspect_nested);
+        g_test_add_func("/userns/inspect-others", test_inspect_others);
+        g_test_add_func("/userns/map", test_map);
+        g_test_add_func("/userns/map-of-most-extents", test_map_of_most_extents);
+        g_test_add_func("/userns/map-race", test_map_race);
+        g_test_add_func("/userns/helper-is-nothing-to-gain", test_helper_is_nothing_to_gain);
+        g_test_add_func("/userns/stopped", test_stopped);
+        g_test_add_func("/userns/killed", test_killed);
+        g_test_add_func("/userns/limit-of-account", test_limit_of_account);
+        g_test_add_func("/userns/limit-of-all", test_limit_of_all);
+        g_test_add_func("/userns/owner-root", test_owner_root);
+        g_test_add_func("/userns/refused", test_refused);
+        g_test_add_func("/userns/cost", test_cost);
+        return g_test_run();
+}
