@@ -2,6 +2,7 @@
 # One line a subject.  What only one folder's sources concern is registered in that folder's local.mk.
 bats_tests =
 bats_tests += %D%/bats/artefacts.bats
+bats_tests += %D%/bats/quickstart.bats
 bats_tests += %D%/bats/tree.bats
 bats_tests += %D%/bats/units.bats
 
