@@ -318,9 +318,15 @@ static GSourceFuncs source_functions = {
         .dispatch = source_dispatch,
 };
 
+/* From 6.16 on a socket can refuse to be sent descriptors; the number is the same on all
+ * architectures but these. */
+#if !defined(SO_PASSRIGHTS) && !defined(__alpha__) && !defined(__hppa__) && !defined(__sparc__)
+#define SO_PASSRIGHTS 83
+#endif
+
 /* Options that a listening socket hands down would make every look report control data; out-of-band
  * data kept inline cannot be dropped unseen. */
-static void set_options(int fd) {
+static void set_options(int fd, bool takes_descriptors) {
         static const int off[] = {
                 SO_PASSCRED,
                 SO_PASSSEC,
@@ -333,6 +339,10 @@ static void set_options(int fd) {
         for (size_t i = 0; i < G_N_ELEMENTS(off); i++)
                 (void) setsockopt(fd, SOL_SOCKET, off[i], &zero, sizeof(zero));
         (void) setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
+#ifdef SO_PASSRIGHTS
+        if (!takes_descriptors)
+                (void) setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &zero, sizeof(zero));
+#endif
 }
 
 VarlinkConnection *varlink_connection_new(
@@ -351,7 +361,7 @@ VarlinkConnection *varlink_connection_new(
                 .link = { .data = connection },
                 .output = VARLINK_OUTPUT_INIT,
         };
-        set_options(take_fd);
+        set_options(take_fd, handlers->receive);
         connection->source = g_source_new(&source_functions, sizeof(ConnectionSource));
         ((ConnectionSource *) connection->source)->connection = connection;
         connection->tag = g_source_add_unix_fd(connection->source, take_fd, G_IO_IN | G_IO_PRI);
@@ -380,7 +390,7 @@ static void close_socket(VarlinkConnection *connection) {
 
         /* From here on the peer cannot send. */
         (void) shutdown(fd, SHUT_RDWR);
-        if (connection->handlers->discard && varlink_peek_holds_descriptors(connection->peek, fd))
+        if (varlink_peek_holds_descriptors(connection->peek, fd))
                 connection->handlers->discard(connection, g_steal_fd(&fd), connection->userdata);
 }
 

@@ -25,6 +25,7 @@ struct VarlinkListener {
         void *userdata;
         GSource *source; /* the socket's, or the pause's */
         bool paused;
+        bool own;
 };
 
 static gboolean on_connections(int fd, GIOCondition condition, void *data);
@@ -100,8 +101,8 @@ static int check_socket(int fd) {
 }
 
 int varlink_listener_new(
-        int take_fd, GMainContext *context, const VarlinkListenerHandlers *handlers, void *userdata,
-        VarlinkListener **ret_listener) {
+        int take_fd, bool own, GMainContext *context, const VarlinkListenerHandlers *handlers,
+        void *userdata, VarlinkListener **ret_listener) {
         auto_fd fd = take_fd;
         g_autoptr(GError) error = NULL;
         VarlinkListener *listener;
@@ -119,16 +120,32 @@ int varlink_listener_new(
                 .context = context,
                 .handlers = handlers,
                 .userdata = userdata,
+                .own = own,
         };
         watch(listener);
         *ret_listener = listener;
         return 0;
 }
 
+/* Closing would drop what the waiting connections hold, descriptors included. */
+static void drain(VarlinkListener *listener) {
+        (void) shutdown(listener->fd, SHUT_RDWR);
+        for (;;) {
+                int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+                if (fd < 0 && errno != EINTR && errno != ECONNABORTED)
+                        return;
+                if (fd >= 0)
+                        listener->handlers->accepted(fd, listener->userdata);
+        }
+}
+
 void varlink_listener_free(VarlinkListener *listener) {
         if (!listener)
                 return;
         set_source(listener, NULL);
+        if (listener->own)
+                drain(listener);
         listener->fd = fd_close(listener->fd);
         g_free(listener);
 }

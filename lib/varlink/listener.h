@@ -18,10 +18,11 @@ typedef struct VarlinkListenerHandlers {
         bool (*short_of)(void *userdata);
 } VarlinkListenerHandlers;
 
-/* `handlers` is borrowed. */
+/* `handlers` is borrowed.  `own`: the socket is nobody else's, so it is shut down when the listener
+ * is freed, after the connections that wait in it have been accepted. */
 int varlink_listener_new(
-        int take_fd, GMainContext *context, const VarlinkListenerHandlers *handlers, void *userdata,
-        VarlinkListener **ret_listener);
+        int take_fd, bool own, GMainContext *context, const VarlinkListenerHandlers *handlers,
+        void *userdata, VarlinkListener **ret_listener);
 void varlink_listener_free(VarlinkListener *listener);
 
 void varlink_listener_resume(VarlinkListener *listener);

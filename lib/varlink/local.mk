@@ -4,6 +4,7 @@ libvarlink_la_SOURCES = \
 	%D%/call.c %D%/call.h \
 	%D%/client.c %D%/client.h \
 	%D%/connection.c %D%/connection.h \
+	%D%/discard.c %D%/discard.h \
 	%D%/dispatch.c %D%/dispatch.h \
 	%D%/interface.c %D%/interface.h \
 	%D%/json.h \
@@ -16,8 +17,27 @@ libvarlink_la_SOURCES = \
 libvarlink_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 libvarlink_la_LIBADD = libinterfaces.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS) -lm
 
-check_PROGRAMS += tests/unit/test-varlink-server
-TESTS += tests/unit/test-varlink-server
-tests_unit_test_varlink_server_SOURCES = tests/unit/test-varlink-server.c \
-	tests/unit/varlink-fixture.c tests/unit/varlink-fixture.h
-tests_unit_test_varlink_server_LDADD = libvarlink.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
+# The tests of connections share a server of their own.
+varlink_test_libs = libvarlink.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
+varlink_fixture = tests/unit/varlink-fixture.c tests/unit/varlink-fixture.h
+varlink_tests = \
+	tests/unit/test-varlink-connection \
+	tests/unit/test-varlink-descriptors \
+	tests/unit/test-varlink-interface \
+	tests/unit/test-varlink-message \
+	tests/unit/test-varlink-peek \
+	tests/unit/test-varlink-server
+check_PROGRAMS += $(varlink_tests)
+TESTS += $(varlink_tests)
+tests_unit_test_varlink_interface_SOURCES = tests/unit/test-varlink-interface.c
+tests_unit_test_varlink_interface_LDADD = $(varlink_test_libs)
+tests_unit_test_varlink_message_SOURCES = tests/unit/test-varlink-message.c
+tests_unit_test_varlink_message_LDADD = $(varlink_test_libs)
+tests_unit_test_varlink_peek_SOURCES = tests/unit/test-varlink-peek.c $(varlink_fixture)
+tests_unit_test_varlink_peek_LDADD = $(varlink_test_libs)
+tests_unit_test_varlink_server_SOURCES = tests/unit/test-varlink-server.c $(varlink_fixture)
+tests_unit_test_varlink_server_LDADD = $(varlink_test_libs)
+tests_unit_test_varlink_connection_SOURCES = tests/unit/test-varlink-connection.c $(varlink_fixture)
+tests_unit_test_varlink_connection_LDADD = $(varlink_test_libs)
+tests_unit_test_varlink_descriptors_SOURCES = tests/unit/test-varlink-descriptors.c $(varlink_fixture)
+tests_unit_test_varlink_descriptors_LDADD = $(varlink_test_libs)

@@ -10,6 +10,7 @@
 #include "lib/util/fd.h"
 #include "lib/varlink/call.h"
 #include "lib/varlink/connection.h"
+#include "lib/varlink/discard.h"
 #include "lib/varlink/interface.h"
 #include "lib/varlink/listener.h"
 #include "lib/varlink/peek.h"
@@ -92,8 +93,11 @@ static void on_closed(VarlinkConnection *connection, void *userdata) {
 static void on_discard(VarlinkConnection *connection, int take_fd, void *userdata) {
         VarlinkServer *server = userdata;
 
-        server->config.discard(
-                take_fd, varlink_connection_account(connection), server->config.userdata);
+        if (server->config.discard)
+                server->config.discard(
+                        take_fd, varlink_connection_account(connection), server->config.userdata);
+        else
+                varlink_discard_in_child(take_fd);
 }
 
 static void set_active(VarlinkServer *server, VarlinkConnection *connection) {
@@ -249,15 +253,20 @@ static const VarlinkListenerHandlers listener_handlers = {
         .short_of = on_short_of_descriptors,
 };
 
-int varlink_server_listen_fd(VarlinkServer *server, int take_fd) {
+static int add_listener(VarlinkServer *server, int take_fd, bool own) {
         VarlinkListener *listener;
         int r;
 
-        r = varlink_listener_new(take_fd, server->context, &listener_handlers, server, &listener);
+        r = varlink_listener_new(
+                take_fd, own, server->context, &listener_handlers, server, &listener);
         if (r < 0)
                 return r;
         g_ptr_array_add(server->listeners, listener);
         return 0;
+}
+
+int varlink_server_listen_fd(VarlinkServer *server, int take_fd) {
+        return add_listener(server, take_fd, false);
 }
 
 int varlink_server_listen_path(VarlinkServer *server, const char *path, mode_t mode) {
@@ -267,7 +276,7 @@ int varlink_server_listen_path(VarlinkServer *server, const char *path, mode_t m
         r = varlink_listener_bind(path, mode, &fd);
         if (r < 0)
                 return r;
-        return varlink_server_listen_fd(server, g_steal_fd(&fd));
+        return add_listener(server, g_steal_fd(&fd), true);
 }
 
 void varlink_server_stop_listening(VarlinkServer *server) {
@@ -369,7 +378,7 @@ int varlink_server_new(
                 .receive = config->receive ? on_receive : NULL,
                 .unreceived = on_unreceived,
                 .closed = on_closed,
-                .discard = config->discard ? on_discard : NULL,
+                .discard = on_discard,
         };
         server->info = (VarlinkServiceInfo){
                 .vendor = config->vendor,
