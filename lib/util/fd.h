@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* File descriptors that close themselves.  An empty one is -1.  Knows nothing of what a descriptor refers to;
- * never use auto_fd for a descriptor that a client sent and no door has vetted (daemon/door.h): closing it can
- * hang. */
+/* File descriptors that close themselves.  An empty one is -1.  Knows nothing of what a descriptor
+ * refers to; never use auto_fd for a descriptor that a client sent and no door has vetted
+ * (daemon/door.h): closing it can hang. */
 
 #include <errno.h>
 #include <glib.h>

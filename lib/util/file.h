@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Whole small files: read with a bound, written in full.  For files of the host (/proc, /etc, /run) only,
- * never for a path that a client named. */
+/* Whole small files: read with a bound, written in full.  For files of the host (/proc, /etc, /run)
+ * only, never for a path that a client named. */
 
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Read all of `path` (below `dir_fd`, or AT_FDCWD) into a fresh NUL-terminated buffer, which the caller frees
- * with g_free().  -EFBIG when it holds more than `max` bytes. */
+/* Read all of `path` (below `dir_fd`, or AT_FDCWD) into a fresh NUL-terminated buffer, which the
+ * caller frees with g_free().  -EFBIG when it holds more than `max` bytes. */
 int file_read(int dir_fd, const char *path, size_t max, char **ret_text, size_t *ret_size);
 
 /* As file_read(), from the current position of an open descriptor. */
@@ -17,6 +17,6 @@ int file_read_fd(int fd, size_t max, char **ret_text, size_t *ret_size);
 /* Write all `size` bytes; short writes are continued. */
 int file_write_all(int fd, const void *data, size_t size);
 
-/* Make `path` with `mode`, or check that what stands there is a directory (no symbolic link) of this process's
- * effective user that neither group nor others may write: -ENOTDIR, -EPERM. */
+/* Make `path` with `mode`, or check that what stands there is a directory (no symbolic link) of
+ * this process's effective user that neither group nor others may write: -ENOTDIR, -EPERM. */
 int file_make_directory(const char *path, mode_t mode);

@@ -21,8 +21,8 @@ bool log_enabled(int priority) {
         return priority <= log_max_priority;
 }
 
-/* A client chooses names that end up in lines: no newline, escape sequence or other control character of theirs
- * may forge a line or reach a terminal. */
+/* A client chooses names that end up in lines: no newline, escape sequence or other control
+ * character of theirs may forge a line or reach a terminal. */
 static void log_escape(char *line) {
         for (char *p = line; *p; p++)
                 if ((unsigned char) *p < 0x20 || *p == 0x7f)
@@ -47,8 +47,8 @@ void log_line(int priority, int error, const char *format, ...) {
                 getenv("JOURNAL_STREAM") ? ">" : " ", text, error != 0 ? ": " : "",
                 error != 0 ? g_strerror(abs(error)) : "");
 
-        /* One write a line, so that lines of several processes do not mix.  There is nobody to tell when
-         * standard error itself is gone. */
+        /* One write a line, so that lines of several processes do not mix.  There is nobody to tell
+         * when standard error itself is gone. */
         if (write(STDERR_FILENO, line, strlen(line)) < 0)
                 return;
 }

@@ -26,9 +26,10 @@ static void test_accepts(void) {
 }
 
 static void test_refuses(void) {
-        static const char *const cases[] = { "",    "-1",   "+1",         "01",   " 1", "1 ", "1x",
-                                             "0x1", "1.0",  "4294967296", "१",    "--", "\n",
-                                             "99999999999999999999999999" };
+        static const char *const cases[] = {
+                "",    "-1",  "+1",         "01", " 1", "1 ", "1x",
+                "0x1", "1.0", "4294967296", "१",  "--", "\n", "99999999999999999999999999"
+        };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 uint32_t value = 42;
