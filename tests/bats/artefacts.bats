@@ -105,6 +105,13 @@ needed_libraries() {
         done
 }
 
+@test "the NSS module leaves no symbol unresolved" {
+        [ -n "$(modules)" ] || skip "no module is built yet"
+        for file in $(modules); do
+                ldd -r "$file" 2>&1 | absent 'undefined symbol'
+        done
+}
+
 @test "the NSS module has its soname, cannot be unloaded, and has no thread-local storage" {
         [ -n "$(modules)" ] || skip "no module is built yet"
         for file in $(modules); do
