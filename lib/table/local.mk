@@ -41,3 +41,9 @@ tests_unit_test_table_describe_SOURCES = tests/unit/test-table-describe.c
 tests_unit_test_table_describe_LDADD = libtable-read.la libutil.la $(GLIB_LIBS)
 tests_unit_test_table_follow_SOURCES = tests/unit/test-table-follow.c
 tests_unit_test_table_follow_LDADD = libtable-follow.la libtable-write.la libutil.la $(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-table-crash
+TESTS += tests/unit/test-table-crash
+tests_unit_test_table_crash_SOURCES = tests/unit/test-table-crash.c \
+	tests/unit/counted-store.c tests/unit/counted-store.h
+tests_unit_test_table_crash_LDADD = libtable-core.la libutil.la $(GLIB_LIBS)

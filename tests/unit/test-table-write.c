@@ -58,6 +58,17 @@ static void test_pool_limits(TableFixture *fixture, gconstpointer data) {
         }
 }
 
+static uint32_t count_indexed(const TableWriter *writer) {
+        const TableHeader *header = table_writer_header(writer);
+        const TableWord *index =
+                (const TableWord *) ((const uint8_t *) header + header->index_offset);
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < header->index_entries; i++)
+                n += index[i] != 0;
+        return n;
+}
+
 static void test_life(TableFixture *fixture, gconstpointer data) {
         g_autoptr(TableWriter) writer = table_fixture_open(fixture, 64);
         TableView view = table_fixture_view(fixture);
@@ -73,6 +84,7 @@ static void test_life(TableFixture *fixture, gconstpointer data) {
                 table_fixture_walk_to(writer, record, state);
                 g_assert_cmpuint(table_writer_state(writer, record), ==, state);
                 g_assert_cmpuint(table_writer_find_id(writer, start + 9), ==, record);
+                g_assert_cmpuint(count_indexed(writer), ==, named);
                 g_assert_cmpuint(
                         table_writer_find_name(writer, "1000-web"), ==,
                         named ? record : TABLE_NONE);
