@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+/* Makes tables for tests: table-make PATH POOL_START N_SLOTS [COMMAND]...
+ *
+ *      add NAME SIZE OWNER   a range in `active`; prints "NAME START SIZE"
+ *      free NAME             all the way to `free`
+ *      fill N SIZE           ranges f0, f1, ... in `active`
+ *      churn N               N ranges come and go, one after the other
+ *      replace               set the file aside and go on with a new one */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/table/table-file.h"
+#include "lib/table/table-write.h"
+#include "lib/util/parse.h"
+
+typedef struct Maker {
+        TableWriterConfig config;
+        TableWriter *writer;
+        uint64_t last_inode;
+} Maker;
+
+static void fail(const char *what) {
+        fprintf(stderr, "table-make: %s\n", what);
+        exit(1);
+}
+
+static uint32_t number(const char *text) {
+        uint32_t value;
+
+        if (!text || !parse_u32_any_base(text, &value))
+                fail("a number is missing");
+        return value;
+}
+
+static void open_table(Maker *maker) {
+        TableOpenReport report;
+
+        if (table_writer_open(&maker->config, &maker->writer, &report) != 0)
+                fail("cannot open the table");
+}
+
+static uint32_t add(Maker *maker, const char *name, uint32_t size, uint32_t owner) {
+        TableRange range = {
+                .name = name,
+                .owner_uid = owner,
+                .account_uid = owner,
+                .userns_inode = ++maker->last_inode,
+                .userns_id = (uint64_t) g_get_real_time(),
+                .size = size,
+        };
+        uint32_t record;
+
+        if (!table_name_is_valid(name, size) ||
+            table_writer_reserve(maker->writer, &range, NULL, NULL, &record) != 0)
+                fail("cannot add a range");
+        table_writer_set_state(maker->writer, record, TABLE_STATE_MAPPING);
+        table_writer_set_state(maker->writer, record, TABLE_STATE_ACTIVE);
+        return record;
+}
+
+static void release(Maker *maker, uint32_t record) {
+        table_writer_set_state(maker->writer, record, TABLE_STATE_RELEASING);
+        table_writer_set_state(maker->writer, record, TABLE_STATE_FREE);
+}
+
+static char **command_add(Maker *maker, char **args) {
+        uint32_t record = add(maker, args[0], number(args[1]), number(args[2]));
+
+        printf("%s %u %s\n", args[0], table_writer_record(maker->writer, record)->start, args[1]);
+        return args + 3;
+}
+
+static char **command_free(Maker *maker, char **args) {
+        uint32_t record = table_writer_find_name(maker->writer, args[0]);
+
+        if (record == TABLE_NONE)
+                fail("no such range");
+        release(maker, record);
+        return args + 1;
+}
+
+static char **command_fill(Maker *maker, char **args) {
+        for (uint32_t i = 0, n = number(args[0]); i < n; i++) {
+                g_autofree char *name = g_strdup_printf("f%u", i);
+
+                (void) add(maker, name, number(args[1]), 1000);
+        }
+        return args + 2;
+}
+
+static char **command_churn(Maker *maker, char **args) {
+        for (uint32_t i = 0, n = number(args[0]); i < n; i++) {
+                g_autofree char *name = g_strdup_printf("churn%u", i % 100);
+
+                release(maker, add(maker, name, i % 3 == 0 ? 131072 : 65536, 1000));
+        }
+        return args + 1;
+}
+
+static char **command_replace(Maker *maker, char **args) {
+        g_autofree char *aside = NULL;
+
+        table_writer_free(g_steal_pointer(&maker->writer));
+        if (table_file_set_aside(maker->config.path, &aside) != 0)
+                fail("cannot set the table aside");
+        open_table(maker);
+        return args;
+}
+
+static char **run(Maker *maker, char **args) {
+        static const struct {
+                const char *name;
+                char **(*run)(Maker *maker, char **args);
+        } commands[] = {
+                { "add", command_add },         { "free", command_free },
+                { "fill", command_fill },       { "churn", command_churn },
+                { "replace", command_replace },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+                if (strcmp(args[0], commands[i].name) == 0)
+                        return commands[i].run(maker, args + 1);
+        fail("no such command");
+        return NULL;
+}
+
+int main(int argc, char **argv) {
+        Maker maker = { .last_inode = 0 };
+
+        if (argc < 4)
+                fail("usage: table-make PATH POOL_START N_SLOTS [COMMAND]...");
+        maker.config = (TableWriterConfig){ .path = argv[1],
+                                            .pool_start = number(argv[2]),
+                                            .n_slots = number(argv[3]) };
+        open_table(&maker);
+        /* Namespaces of an earlier call are still there. */
+        maker.last_inode = (uint64_t) g_get_real_time();
+        for (char **args = argv + 4; *args;)
+                args = run(&maker, args);
+        table_writer_free(maker.writer);
+        return 0;
+}
