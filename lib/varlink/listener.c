@@ -4,6 +4,7 @@
 #include "lib/varlink/listener.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -62,6 +63,12 @@ static void pause_accepting(VarlinkListener *listener) {
         listener->paused = true;
 }
 
+static bool is_awaited(int fd) {
+        struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+        return poll(&poll_fd, 1, 0) > 0;
+}
+
 static gboolean on_connections(int fd, GIOCondition condition, void *data) {
         VarlinkListener *listener = data;
 
@@ -76,6 +83,9 @@ static gboolean on_connections(int fd, GIOCondition condition, void *data) {
                         break;
                 if (errno == EINTR || errno == ECONNABORTED)
                         continue;
+                /* That descriptors have run out is also said when nobody waits. */
+                if (!is_awaited(fd))
+                        break;
                 if (!listener->handlers->short_of(listener->userdata)) {
                         pause_accepting(listener);
                         break;

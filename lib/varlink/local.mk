@@ -21,6 +21,7 @@ libvarlink_la_LIBADD = libinterfaces.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS) 
 varlink_test_libs = libvarlink.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
 varlink_fixture = tests/unit/varlink-fixture.c tests/unit/varlink-fixture.h
 varlink_tests = \
+	tests/unit/test-varlink-client \
 	tests/unit/test-varlink-connection \
 	tests/unit/test-varlink-descriptors \
 	tests/unit/test-varlink-interface \
@@ -41,3 +42,5 @@ tests_unit_test_varlink_connection_SOURCES = tests/unit/test-varlink-connection.
 tests_unit_test_varlink_connection_LDADD = $(varlink_test_libs)
 tests_unit_test_varlink_descriptors_SOURCES = tests/unit/test-varlink-descriptors.c $(varlink_fixture)
 tests_unit_test_varlink_descriptors_LDADD = $(varlink_test_libs)
+tests_unit_test_varlink_client_SOURCES = tests/unit/test-varlink-client.c $(varlink_fixture)
+tests_unit_test_varlink_client_LDADD = $(varlink_test_libs)
