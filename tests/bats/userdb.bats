@@ -1,0 +1,404 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# nsresource-userdbd over real tables, as varlink clients and nss-systemd see it.
+
+load common
+
+E=io.systemd.UserDatabase
+V=org.varlink.service
+
+setup() {
+        need_root
+        # The provider reads as a user who cannot enter bats' own folders.
+        work=$(mktemp -d "${TMPDIR:-/tmp}/nsresource-userdb.XXXXXX")
+        chmod 755 "$work"
+        cd "$work" || return
+        make_table
+}
+
+teardown() {
+        if [ -n "${provider:-}" ]; then
+                kill "$provider" 2>/dev/null || true
+                wait "$provider" 2>/dev/null || true
+        fi
+        cd /
+        rm -rf "${work:?}"
+}
+
+table_make() {
+        "$abs_top_builddir/tests/tools/table-make" "$work/table" "$@"
+}
+
+make_table() {
+        table_make 256 add:1000-web:65536:1000 add:db:65536:0 add:1001-one:1:1001 add:1000-big:131072:1000 \
+                mapping:1000-early:65536:1000 add:1000-gone:65536:1000 end:1000-gone >ranges
+        chmod 644 table
+        web=$(start_of 1000-web)
+        one=$(start_of 1001-one)
+        big=$(start_of 1000-big)
+        gone=$(start_of 1000-gone)
+}
+
+start_of() {
+        awk -v name="$1" '$1 == name { print $2 }' ranges
+}
+
+start_provider() {
+        "$abs_top_builddir/nsresource-userdbd" --socket "$PWD/socket" --table "$PWD/table" \
+                >provider.log 2>&1 3>&- &
+        provider=$!
+        local i
+        for ((i = 0; i < 500; i++)); do
+                raw socket $V.GetInfo >/dev/null 2>&1 && return 0
+                sleep 0.01
+        done
+        cat provider.log
+        return 1
+}
+
+raw() {
+        "$abs_top_builddir/tests/tools/varlink-call" "$@"
+}
+
+# call METHOD PARAMETERS [SERVICE]: parameters without braces; the service is added.
+call() {
+        raw socket "$E.$1" "{${2:+$2, }\"service\": \"${3:-io.systemd.NamespaceResource}\"}"
+}
+
+more() {
+        raw --more socket "$E.$1" "{${2:+$2, }\"service\": \"io.systemd.NamespaceResource\"}"
+}
+
+# refused ERROR [PARAMETERS]: the last `run` was answered with exactly this.
+refused() {
+        echo "status $status: $output"
+        [ "$status" = 1 ]
+        [ "$output" = "$1 ${2:-{\}}" ]
+}
+
+user_record() {
+        local offset=$3
+        printf '{"record": {"disposition": "container", "gid": %u, "homeDirectory": "/", "locked": true, "realName": "User %u of namespace %s of UID %u since %s", "service": "io.systemd.NamespaceResource", "shell": "/usr/sbin/nologin", "uid": %u, "userName": "ns-%s-%u"}}' \
+                "$(($2 + offset))" "$offset" "$1" "$4" "$(date -u +%F)" "$(($2 + offset))" "$1" "$offset"
+}
+
+@test "a user by number, by name, by both: first, middle and last ID" {
+        start_provider
+        local offset expected
+        for offset in 0 5 65534 65535; do
+                expected=$(user_record 1000-web "$web" "$offset" 1000)
+                [ "$(call GetUserRecord "\"uid\": $((web + offset))")" = "$expected" ]
+                [ "$(call GetUserRecord "\"userName\": \"ns-1000-web-$offset\"")" = "$expected" ]
+                [ "$(call GetUserRecord "\"uid\": $((web + offset)), \"userName\": \"ns-1000-web-$offset\"")" = "$expected" ]
+        done
+        # a range of two slots counts on
+        expected=$(user_record 1000-big "$big" 131071 1000)
+        [ "$(call GetUserRecord "\"uid\": $((big + 131071))")" = "$expected" ]
+        [ "$(call GetUserRecord '"userName": "ns-1000-big-131071"')" = "$expected" ]
+        # decimal strings and explicit nulls, as other clients send them
+        [ "$(call GetUserRecord "\"uid\": \"$((big + 131071))\", \"userName\": null, \"fuzzyNames\": null, \"uuid\": null")" = "$expected" ]
+}
+
+@test "a group: the same number and name; a single ID is dynamic" {
+        start_provider
+        run call GetGroupRecord "\"gid\": $((web + 7))"
+        [ "$output" = "{\"record\": {\"description\": \"Group 7 of namespace 1000-web of UID 1000 since $(date -u +%F)\", \"disposition\": \"container\", \"gid\": $((web + 7)), \"groupName\": \"ns-1000-web-7\", \"service\": \"io.systemd.NamespaceResource\"}}" ]
+        [ "$(call GetGroupRecord '"groupName": "ns-1000-web-7"')" = "$output" ]
+        run call GetUserRecord "\"uid\": $one"
+        [ "$status" = 0 ]
+        [[ "$output" == *'"disposition": "dynamic"'* ]]
+        [[ "$output" == *'"userName": "ns-1001-one-0"'* ]]
+}
+
+@test "what is not ours is not found" {
+        start_provider
+        local uid name
+        for uid in 0 1000 61184 65534 65535 65536 524287 "$((one + 1))" "$gone" $((524288 + 256 * 65536)) 4294967294; do
+                run call GetUserRecord "\"uid\": $uid"
+                refused $E.NoRecordFound
+                run call GetGroupRecord "\"gid\": $uid"
+                refused $E.NoRecordFound
+        done
+        for name in root ns ns- ns-- ns--0 ns-1000-web ns-1000-web- ns-1000-web-65536 ns-1000-web-05 ns-1000-web-+5 \
+                ns-1000-web--5 ns-1000-web-5x ns-1001-one-1 ns-1000-early-0 ns-1000-gone-0 NS-1000-web-5 "" \
+                ns-1000-web-4294967296 ns-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-0; do
+                run call GetUserRecord "\"userName\": \"$name\""
+                refused $E.NoRecordFound
+                run call GetGroupRecord "\"groupName\": \"$name\""
+                refused $E.NoRecordFound
+        done
+}
+
+@test "number and name of different records conflict" {
+        start_provider
+        run call GetUserRecord "\"uid\": $web, \"userName\": \"ns-1000-web-1\""
+        refused $E.ConflictingRecordFound
+        run call GetUserRecord "\"uid\": 0, \"userName\": \"ns-1000-web-1\""
+        refused $E.ConflictingRecordFound
+        run call GetGroupRecord "\"gid\": $web, \"groupName\": \"ns-db-0\""
+        refused $E.ConflictingRecordFound
+        run call GetUserRecord "\"uid\": $web, \"userName\": \"root\""
+        refused $E.NoRecordFound
+}
+
+@test "calls that make no sense name the field" {
+        start_provider
+        run raw socket $E.GetUserRecord "{\"uid\": $web}"
+        refused $V.InvalidParameter '{"parameter": "service"}'
+        run call GetUserRecord "\"uid\": $web" io.systemd.Multiplexer
+        refused $E.BadService
+        run call GetMemberships '"userName": "x"' io.systemd.Multiplexer
+        refused $E.BadService
+        run call GetUserRecord '"uid": -1'
+        refused $V.InvalidParameter '{"parameter": "uid"}'
+        run call GetUserRecord '"uid": 4294967295'
+        refused $V.InvalidParameter '{"parameter": "uid"}'
+        run call GetGroupRecord '"gid": 9223372036854775807'
+        refused $V.InvalidParameter '{"parameter": "gid"}'
+        run call GetUserRecord '"uid": "web"'
+        refused $V.InvalidParameter '{"parameter": "uid"}'
+        run call GetUserRecord '"gid": 5'
+        refused $V.InvalidParameter '{"parameter": "gid"}'
+        run call GetUserRecord '"fuzzyNames": [5]'
+        refused $V.InvalidParameter '{"parameter": "fuzzyNames"}'
+        run raw socket $E.GetUser '{}'
+        refused $V.MethodNotFound '{"method": "io.systemd.UserDatabase.GetUser"}'
+        # a descriptor is no part of any method: the connection is dropped
+        run raw socket $E.GetMemberships '{"service": "io.systemd.NamespaceResource"}' null
+        [ "$status" != 0 ]
+        call GetUserRecord "\"uid\": $web"
+}
+
+@test "nobody is a member of anything" {
+        start_provider
+        run call GetMemberships
+        refused $E.NoRecordFound
+        run call GetMemberships '"userName": "ns-1000-web-0", "groupName": "ns-1000-web-1"'
+        refused $E.NoRecordFound
+        run more GetMemberships
+        refused $E.NoRecordFound
+}
+
+@test "enumeration lists the first ID of each active range" {
+        start_provider
+        run call GetUserRecord
+        refused $V.ExpectedMore
+        more GetUserRecord | grep -o '"userName": "[^"]*"' | sort >names
+        printf '"userName": "%s"\n' ns-1000-big-0 ns-1000-web-0 ns-1001-one-0 ns-db-0 | diff - names
+        more GetGroupRecord | grep -o '"gid": [0-9]*' | sort >ids
+        awk '/early|gone/ { next } { print "\"gid\": " $2 }' ranges | sort | diff - ids
+}
+
+@test "enumeration of nothing finds no record" {
+        rm table
+        table_make 16 mapping:one:65536:0
+        chmod 644 table
+        start_provider
+        run more GetUserRecord
+        refused $E.NoRecordFound
+}
+
+@test "ten thousand ranges are all listed, and a client that does not read keeps nobody waiting" {
+        rm table
+        table_make 12000 many:n:10000:65536:1000
+        chmod 644 table
+        start_provider
+        more GetUserRecord | grep -o '"userName": "[^"]*"' | sort -u | wc -l >count
+        [ "$(cat count)" = 10000 ]
+
+        # The pipe is full long before the last record.
+        mkfifo pipe
+        raw --more socket $E.GetUserRecord '{"service": "io.systemd.NamespaceResource"}' >pipe 3>&- &
+        local slow=$!
+        exec 4<pipe
+        call GetUserRecord '"userName": "ns-n77-5"'
+        [ "$(more GetUserRecord | wc -l)" = 10000 ]
+        # It goes away in the middle: nothing comes of it.
+        exec 4<&-
+        kill "$slow" 2>/dev/null || true
+        wait "$slow" || true
+        call GetUserRecord '"userName": "ns-n9999-65535"'
+        kill -0 "$provider"
+}
+
+@test "filters are answered" {
+        start_provider
+        local hit="\"uid\": $((web + 5))"
+        call GetUserRecord "$hit, \"uidMin\": $web, \"uidMax\": $((web + 5))"
+        run call GetUserRecord "$hit, \"uidMin\": $((web + 6))"
+        refused $E.NonMatchingRecordFound
+        run call GetGroupRecord "\"gid\": $web, \"gidMax\": $((web - 1))"
+        refused $E.NonMatchingRecordFound
+        call GetUserRecord "$hit, \"dispositionMask\": [\"regular\", \"container\"]"
+        run call GetUserRecord "$hit, \"dispositionMask\": [\"regular\"]"
+        refused $E.NonMatchingRecordFound
+        run call GetUserRecord "$hit, \"uuid\": \"24e8fb5b-2f4f-4f0b-9a0e-6a1a9d4a9d10\""
+        refused $E.NonMatchingRecordFound
+        call GetUserRecord "$hit, \"fuzzyNames\": [\"nothing of that\", \"WEB\"]"
+        run call GetUserRecord "$hit, \"fuzzyNames\": [\"nothing of that\"]"
+        refused $E.NonMatchingRecordFound
+        # a filter does not make a miss anything else
+        run call GetUserRecord '"uid": 5, "uidMin": 7'
+        refused $E.NoRecordFound
+
+        [ "$(more GetUserRecord '"dispositionMask": ["dynamic"]' | grep -o 'ns-[^"]*-0')" = ns-1001-one-0 ]
+        [ "$(more GetUserRecord "\"uidMin\": $big, \"uidMax\": $big" | grep -o 'ns-[^"]*-0')" = ns-1000-big-0 ]
+        [ "$(more GetGroupRecord '"fuzzyNames": ["ns-1001-onx-0"]' | grep -c ns-1001-one-0)" = 1 ]
+        run more GetUserRecord '"uidMin": 1, "uidMax": 2'
+        refused $E.NoRecordFound
+}
+
+@test "fuzzy names: 16 are looked at, 17 are refused" {
+        start_provider
+        local names
+        names=$(printf '"x%s", ' {1..15})
+        call GetUserRecord "\"uid\": $web, \"fuzzyNames\": [$names\"web\"]"
+        run call GetUserRecord "\"uid\": $web, \"fuzzyNames\": [$names\"x\", \"web\"]"
+        refused $V.InvalidParameter '{"parameter": "fuzzyNames"}'
+}
+
+@test "no table: nothing is found; it turns up, goes, and is replaced while we run" {
+        mv table other
+        start_provider
+        run call GetUserRecord "\"uid\": $web"
+        refused $E.NoRecordFound
+        run call GetUserRecord '"userName": "ns-1000-web-0"'
+        refused $E.NoRecordFound
+        run more GetUserRecord
+        refused $E.NoRecordFound
+        mv other table
+        call GetUserRecord "\"uid\": $web"
+        mv table table.set-aside
+        run call GetUserRecord "\"uid\": $web"
+        refused $E.NoRecordFound
+        table_make 16 add:new:65536:0 >ranges
+        chmod 644 table
+        call GetUserRecord '"userName": "ns-new-3"'
+        run call GetUserRecord '"userName": "ns-1000-web-0"'
+        refused $E.NoRecordFound
+}
+
+@test "a table that is not to be believed makes the service not available" {
+        start_provider
+        call GetUserRecord "\"uid\": $web"
+        cp -p table good
+
+        truncate -s 8192 table
+        run call GetUserRecord "\"uid\": $web"
+        refused $E.ServiceNotAvailable
+        run call GetUserRecord '"userName": "ns-1000-web-0"'
+        refused $E.ServiceNotAvailable
+        run more GetUserRecord
+        refused $E.ServiceNotAvailable
+        # who does not ask about us hears nothing of it
+        run call GetUserRecord '"uid": 0'
+        refused $E.NoRecordFound
+        run call GetUserRecord '"userName": "root"'
+        refused $E.NoRecordFound
+
+        cp -p good new && chown 12345 new && mv new table
+        run call GetUserRecord "\"uid\": $web"
+        refused $E.ServiceNotAvailable
+        cp -p good new && chmod 666 new && mv new table
+        run call GetUserRecord "\"uid\": $web"
+        refused $E.ServiceNotAvailable
+        cp -p good new && printf X | dd of=new bs=1 seek=8 conv=notrunc status=none && mv new table
+        run call GetUserRecord "\"uid\": $web"
+        refused $E.ServiceNotAvailable
+        rm table && ln -s good table
+        run call GetUserRecord "\"uid\": $web"
+        refused $E.ServiceNotAvailable
+        rm table && mkdir table
+        run call GetUserRecord "\"uid\": $web"
+        refused $E.ServiceNotAvailable
+        rmdir table && mv good table
+        call GetUserRecord "\"uid\": $web"
+        # said once for each time it turned bad, not once a call
+        [ "$(grep -c "is damaged" provider.log)" = 1 ]
+}
+
+@test "it gives up root before it reads anything, and everybody may connect" {
+        start_provider
+        local uid
+        uid=$(awk -F: '$1 == "nsresource" { print $3 }' /etc/passwd)
+        call GetUserRecord "\"uid\": $web"
+        grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs)' "/proc/$provider/status"
+        grep -qxP "Uid:(\t${uid:-65534}){4}" "/proc/$provider/status"
+        grep -qxP 'Groups:\s*' "/proc/$provider/status"
+        [ "$(grep -cP '^Cap(Inh|Prm|Eff|Bnd|Amb):\t0{16}$' "/proc/$provider/status")" = 5 ]
+        grep -qxP 'NoNewPrivs:\t1' "/proc/$provider/status"
+        [ "$(stat -c %a socket)" = 666 ]
+        chmod 711 .
+        setpriv --reuid 4242 --regid 4242 --clear-groups "$abs_top_builddir/tests/tools/varlink-call" socket \
+                $E.GetUserRecord "{\"uid\": $web, \"service\": \"io.systemd.NamespaceResource\"}" ||
+                [ ! -x "$abs_top_builddir" ] || cannot root "the build folder is not for everybody"
+}
+
+@test "what the service says of itself" {
+        start_provider
+        run raw socket $V.GetInfo
+        [[ "$output" == *'"interfaces": ["io.systemd.UserDatabase", "org.varlink.service"]'* ]]
+        run raw socket $V.GetInterfaceDescription '{"interface": "io.systemd.UserDatabase"}'
+        [[ "$output" == *'method GetUserRecord'* ]]
+}
+
+@test "a clean stop" {
+        start_provider
+        call GetUserRecord "\"uid\": $web"
+        kill "$provider"
+        wait "$provider"
+        provider=
+}
+
+# activated SECONDS: as the service manager would start it, at the first connection.
+activated() {
+        need_command systemd-socket-activate
+        systemd-socket-activate -l "$PWD/socket" "$abs_top_builddir/nsresource-userdbd" --table "$PWD/table" \
+                --idle-seconds "$1" >provider.log 2>&1 3>&- &
+        provider=$!
+        local i
+        for ((i = 0; i < 500; i++)); do
+                ! grep -q '^Listening' provider.log || return 0
+                sleep 0.01
+        done
+        return 1
+}
+
+@test "socket activation, and exit when idle" {
+        activated 1
+        call GetUserRecord "\"uid\": $web"
+        # It takes the socket's process over; it leaves by itself, cleanly, and not while somebody is connected.
+        wait "$provider"
+        provider=
+}
+
+@test "nss-systemd finds the names, and a cold look-up does not wait for itself" {
+        need_command getent unshare
+        [ -e /lib/x86_64-linux-gnu/libnss_systemd.so.2 ] || ldconfig -p | grep -q libnss_systemd ||
+                cannot nss-systemd "libnss-systemd is not installed"
+        activated 0
+        cat >in-namespace <<END
+                set -e
+                mount -t tmpfs tmpfs /run
+                mkdir -p /run/systemd/userdb
+                touch /run/systemd/userdb/io.systemd.NamespaceResource
+                mount --bind "$PWD/socket" /run/systemd/userdb/io.systemd.NamespaceResource
+                getent -s systemd passwd $((web + 5))
+                getent -s systemd passwd ns-1000-web-5
+                getent -s systemd group $((web + 5))
+                getent -s systemd group ns-1000-web-5
+                ! getent -s systemd passwd $gone
+                getent -s systemd passwd | grep -o 'ns-[^:]*' | sort
+END
+        local before=$SECONDS
+        run unshare -m bash in-namespace
+        echo "$output"
+        [ "$status" = 0 ]
+        [ "${lines[0]}" = "ns-1000-web-5:!*:$((web + 5)):$((web + 5)):User 5 of namespace 1000-web of UID 1000 since $(date -u +%F):/:/usr/sbin/nologin" ] ||
+                [ "${lines[0]}" = "ns-1000-web-5:x:$((web + 5)):$((web + 5)):User 5 of namespace 1000-web of UID 1000 since $(date -u +%F):/:/usr/sbin/nologin" ]
+        [ "${lines[1]}" = "${lines[0]}" ]
+        [[ "${lines[2]}" == ns-1000-web-5:*:$((web + 5)): ]]
+        [ "${lines[3]}" = "${lines[2]}" ]
+        [[ "$output" == *ns-1000-big-0* && "$output" == *ns-db-0* ]]
+        [ $((SECONDS - before)) -lt 10 ]
+}

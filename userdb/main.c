@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <glib-unix.h>
+#include <glib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <systemd/sd-daemon.h>
+
+#include "lib/table/table-read.h"
+#include "lib/util/log.h"
+#include "lib/util/parse.h"
+#include "lib/varlink/server.h"
+#include "userdb/privileges.h"
+#include "userdb/userdb-service.h"
+
+#define DEFAULT_SOCKET "/run/systemd/userdb/io.systemd.NamespaceResource"
+#define DEFAULT_IDLE_SECONDS 30u
+#define USER_NAME "nsresource"
+
+typedef struct Options {
+        const char *socket, *table;
+        uint32_t idle_seconds; /* 0: never */
+        bool idle_given;
+        bool done; /* --help or --version: nothing else to do */
+} Options;
+
+typedef struct Provider {
+        GMainLoop *loop;
+        UserdbService *service;
+        unsigned idle_seconds;
+        guint idle_source;
+} Provider;
+
+static void print_help(void) {
+        puts("Usage: nsresource-userdbd [OPTION]...\n"
+             "Answers look-ups of users and groups of namespaces (io.systemd.UserDatabase).\n"
+             "\n"
+             "  --socket PATH        listen here, unless the service manager passes a socket\n"
+             "                       (" DEFAULT_SOCKET ")\n"
+             "  --table PATH         the table to read (" TABLE_PATH ")\n"
+             "  --idle-seconds N     exit when nobody has been connected for so long; 0: never\n"
+             "                       (30 with a socket of the service manager's, else 0)\n"
+             "  --debug              log every refused call\n"
+             "  --help, --version");
+}
+
+static int parse_option(int option, Options *options) {
+        switch (option) {
+        case 's':
+                options->socket = optarg;
+                return 0;
+        case 't':
+                options->table = optarg;
+                return 0;
+        case 'i':
+                options->idle_given = true;
+                if (parse_u32(optarg, &options->idle_seconds) && options->idle_seconds <= 86400)
+                        return 0;
+                log_error("--idle-seconds takes a number from 0 to 86400");
+                return -EINVAL;
+        case 'd':
+                log_set_max_priority(LOG_DEBUG);
+                return 0;
+        case 'h':
+                print_help();
+                options->done = true;
+                return 0;
+        case 'v':
+                puts("nsresource-userdbd " PACKAGE_VERSION);
+                options->done = true;
+                return 0;
+        default:
+                return -EINVAL;
+        }
+}
+
+static int parse_options(int argc, char **argv, Options *ret_options) {
+        static const struct option long_options[] = {
+                { "socket", required_argument, NULL, 's' },
+                { "table", required_argument, NULL, 't' },
+                { "idle-seconds", required_argument, NULL, 'i' },
+                { "debug", no_argument, NULL, 'd' },
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, 'v' },
+                {},
+        };
+        Options options = { .socket = DEFAULT_SOCKET, .table = TABLE_PATH };
+        int option;
+
+        while (!options.done && (option = getopt_long(argc, argv, "", long_options, NULL)) >= 0)
+                if (parse_option(option, &options) < 0)
+                        return -EINVAL;
+        if (!options.done && optind < argc) {
+                log_error("unexpected argument \"%s\"", argv[optind]);
+                return -EINVAL;
+        }
+        *ret_options = options;
+        return 0;
+}
+
+static bool set_attribute(const char *path, const char *name, const char *value) {
+        return lsetxattr(path, name, value, strlen(value), 0) == 0;
+}
+
+/* Tell clients that can read it (systemd 262, Linux with extended attributes on sockets) which keys
+ * are worth asking us for.  Numbers only if the table is there to say which ones are ours: a wrong
+ * range would hide us. */
+static void tag_socket(const char *path, const char *table_path) {
+        g_autofree char *ids = NULL;
+        TableView view;
+
+        if (!set_attribute(path, "user.varlink", "entrypoint") ||
+            !set_attribute(path, "user.userdb.username", "ns-*") ||
+            !set_attribute(path, "user.userdb.groupname", "ns-*")) {
+                log_debug("%s takes no attributes: clients will ask about every user", path);
+                return;
+        }
+        if (table_view_open(table_path, &view) != 0)
+                return;
+        ids = g_strdup_printf(
+                "%u-%u", view.pool_start, view.pool_start + view.n_slots * TABLE_SLOT_SIZE - 1);
+        table_view_close(&view);
+        if (!set_attribute(path, "user.userdb.uid", ids) ||
+            !set_attribute(path, "user.userdb.gid", ids))
+                log_debug("%s does not take all attributes", path);
+}
+
+/* Listen, as root: nobody else may make a socket there. */
+static int listen_somewhere(VarlinkServer *server, Options *options) {
+        int n = sd_listen_fds(1);
+
+        if (n < 0)
+                return n;
+        if (n == 0)
+                return varlink_server_listen_path(server, options->socket, 0666);
+
+        if (!options->idle_given)
+                options->idle_seconds = DEFAULT_IDLE_SECONDS;
+        for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++) {
+                int r;
+
+                r = sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0);
+                if (r == 0)
+                        r = -EPROTOTYPE;
+                if (r > 0)
+                        r = varlink_server_listen_fd(server, fd);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static gboolean on_signal(void *userdata) {
+        Provider *provider = userdata;
+
+        g_main_loop_quit(provider->loop);
+        return G_SOURCE_CONTINUE;
+}
+
+static gboolean on_watchdog(void *userdata) {
+        (void) sd_notify(0, "WATCHDOG=1");
+        return G_SOURCE_CONTINUE;
+}
+
+/* idle exit */
+
+static gboolean on_idle_timeout(void *userdata) {
+        Provider *provider = userdata;
+
+        provider->idle_source = 0;
+        /* The listening socket is the service manager's: a client that connects just now starts us
+         * again. */
+        if (varlink_server_n_connections(userdb_service_server(provider->service)) == 0)
+                g_main_loop_quit(provider->loop);
+        return G_SOURCE_REMOVE;
+}
+
+static void on_idle(void *userdata) {
+        Provider *provider = userdata;
+
+        if (provider->idle_source != 0)
+                g_source_remove(provider->idle_source);
+        provider->idle_source =
+                g_timeout_add_seconds(provider->idle_seconds, on_idle_timeout, provider);
+}
+
+static int serve(const Options *options, UserdbService *service) {
+        g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
+        Provider provider = {
+                .loop = loop,
+                .service = service,
+                .idle_seconds = options->idle_seconds,
+        };
+        uint64_t watchdog_usec = 0;
+
+        g_unix_signal_add(SIGTERM, on_signal, &provider);
+        g_unix_signal_add(SIGINT, on_signal, &provider);
+        if (sd_watchdog_enabled(0, &watchdog_usec) > 0)
+                g_timeout_add((guint) (watchdog_usec / 2000), on_watchdog, NULL);
+        if (options->idle_seconds > 0) {
+                varlink_server_set_idle(userdb_service_server(service), on_idle, &provider);
+                on_idle(&provider);
+        }
+
+        (void) sd_notify(0, "READY=1");
+        g_main_loop_run(loop);
+        (void) sd_notify(0, "STOPPING=1");
+        return 0;
+}
+
+static int run(Options *options) {
+        g_autoptr(UserdbService) service = NULL;
+        uid_t uid;
+        gid_t gid;
+        int r;
+
+        r = userdb_service_new(options->table, NULL, &service);
+        if (r < 0) {
+                log_error_errno(r, "cannot set up the service");
+                return r;
+        }
+        r = listen_somewhere(userdb_service_server(service), options);
+        if (r < 0) {
+                log_error_errno(r, "cannot listen on %s", options->socket);
+                return r;
+        }
+        tag_socket(options->socket, options->table);
+
+        /* Nothing of any client has been read yet, and the table is read as the user we become. */
+        privileges_find_user("/etc/passwd", USER_NAME, &uid, &gid);
+        r = privileges_drop(uid, gid);
+        if (r < 0) {
+                log_error_errno(r, "cannot give up root for UID %u", uid);
+                return r;
+        }
+        return serve(options, service);
+}
+
+int main(int argc, char **argv) {
+        Options options;
+
+        g_set_prgname("nsresource-userdbd");
+        if (parse_options(argc, argv, &options) < 0)
+                return EXIT_FAILURE;
+        if (options.done)
+                return EXIT_SUCCESS;
+        return run(&options) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

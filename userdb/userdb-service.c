@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "userdb/userdb-service.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/interfaces/interfaces.h"
+#include "lib/table/table-follow.h"
+#include "lib/util/log.h"
+#include "userdb/user-filter.h"
+#include "userdb/user-record.h"
+
+#define INTERFACE "io.systemd.UserDatabase."
+#define ERROR_NO_RECORD INTERFACE "NoRecordFound"
+#define ERROR_BAD_SERVICE INTERFACE "BadService"
+#define ERROR_NOT_AVAILABLE INTERFACE "ServiceNotAvailable"
+#define ERROR_CONFLICTING INTERFACE "ConflictingRecordFound"
+#define ERROR_NON_MATCHING INTERFACE "NonMatchingRecordFound"
+
+/* Ranges an enumeration looks at before others have their turn. */
+#define ENUMERATION_BATCH 256u
+
+/* Times a look-up is tried again when the table was replaced under it. */
+#define RETIRED_TRIES 3u
+
+struct UserdbService {
+        TableFollower table;
+        int table_state; /* the last outcome of opening it: a change is logged, not each call */
+        GMainContext *context;
+        VarlinkServer *server;
+        GQueue enumerations; /* under way */
+};
+
+typedef enum RecordKind { RECORD_USER, RECORD_GROUP } RecordKind;
+
+/* Parameters of GetUserRecord and GetGroupRecord alike. */
+typedef struct RecordParameters {
+        int64_t id;
+        const char *name;
+        const char *service;
+        UserFilter filter;
+        bool has_id;
+} RecordParameters;
+
+typedef struct MembershipParameters {
+        const char *user_name, *group_name, *service;
+} MembershipParameters;
+
+/* the table */
+
+static void log_table_state(UserdbService *service, int state) {
+        if (state == service->table_state)
+                return;
+        service->table_state = state;
+        if (state == TABLE_READ_E_UNTRUSTED)
+                log_error(
+                        "%s is damaged, of another version or not root's: names are not available "
+                        "until "
+                        "nsresourced has set it aside",
+                        service->table.path);
+        else if (state < 0)
+                log_error_errno(state, "cannot read %s", service->table.path);
+}
+
+static int service_view(UserdbService *service, const TableView **ret_view) {
+        int r = table_follower_get(&service->table, ret_view);
+
+        log_table_state(service, r);
+        return r;
+}
+
+/* Look up by name if there is one, else by ID. */
+static int service_find(
+        UserdbService *service, const RecordParameters *parameters, TableAnswer *ret_answer) {
+        const TableView *view;
+        int r = TABLE_READ_E_RETIRED;
+
+        /* Most look-ups that arrive here are other people's, root's before all: they cost no system
+         * call. */
+        if (parameters->name ? !g_str_has_prefix(parameters->name, "ns-")
+                             : parameters->id < (int64_t) TABLE_POOL_LOWEST)
+                return TABLE_READ_E_NOT_FOUND;
+
+        for (unsigned try = 0; try < RETIRED_TRIES && r == TABLE_READ_E_RETIRED; try++) {
+                r = service_view(service, &view);
+                if (r == TABLE_READ_E_MISSING)
+                        return TABLE_READ_E_NOT_FOUND;
+                if (r != 0)
+                        continue;
+                r = parameters->name
+                            ? table_find_name(
+                                      view, parameters->name, strlen(parameters->name), ret_answer)
+                            : table_find_id(view, (uint32_t) parameters->id, ret_answer);
+        }
+        return r;
+}
+
+/* answers */
+
+static json_t *record_reply(RecordKind kind, const TableAnswer *answer) {
+        return json_pack(
+                "{s:o}", "record",
+                kind == RECORD_USER ? user_record_new(answer) : group_record_new(answer));
+}
+
+static const char *outcome_error(int outcome) {
+        return outcome == TABLE_READ_E_NOT_FOUND || outcome == TABLE_READ_E_MISSING
+                       ? ERROR_NO_RECORD
+                       : ERROR_NOT_AVAILABLE;
+}
+
+/* An enumeration on its way to a peer that reads as slowly as it likes.  The filter's values are
+ * the call's. */
+typedef struct Enumeration {
+        UserdbService *service;
+        VarlinkCall *call;
+        RecordKind kind;
+        UserFilter filter;
+        uint32_t cursor;
+        bool has_pending;
+        TableAnswer pending; /* found, not sent: the last one goes without "continues" */
+        GList link;          /* in the service's queue */
+        GSource *source;     /* NULL while waiting for the peer to read */
+} Enumeration;
+
+static void enumeration_free(Enumeration *enumeration) {
+        g_queue_unlink(&enumeration->service->enumerations, &enumeration->link);
+        if (enumeration->source)
+                g_source_destroy(enumeration->source);
+        g_clear_pointer(&enumeration->source, g_source_unref);
+        varlink_call_unref(enumeration->call);
+        g_free(enumeration);
+}
+
+static void enumeration_finish(Enumeration *enumeration, int outcome) {
+        if (outcome != TABLE_READ_E_NOT_FOUND && outcome != TABLE_READ_E_MISSING)
+                varlink_call_error(enumeration->call, ERROR_NOT_AVAILABLE, NULL);
+        else if (enumeration->has_pending)
+                varlink_call_reply(
+                        enumeration->call, record_reply(enumeration->kind, &enumeration->pending));
+        else
+                varlink_call_error(enumeration->call, ERROR_NO_RECORD, NULL);
+        enumeration_free(enumeration);
+}
+
+static void enumeration_resume(VarlinkCall *call, void *userdata);
+
+/* Send what is pending and keep the new one.  Returns whether to go on at once: else the peer has
+ * to read first. */
+static bool enumeration_add(Enumeration *enumeration, const TableAnswer *answer) {
+        int r = 0;
+
+        if (enumeration->has_pending)
+                r = varlink_call_reply_more(
+                        enumeration->call, record_reply(enumeration->kind, &enumeration->pending),
+                        enumeration_resume, enumeration);
+        enumeration->pending = *answer;
+        enumeration->has_pending = true;
+        return r != -EAGAIN;
+}
+
+/* Look at one batch.  Returns whether there is more to do now. */
+static gboolean enumeration_run(void *userdata) {
+        Enumeration *enumeration = userdata;
+        const TableView *view;
+        TableAnswer answer;
+        int r;
+
+        r = service_view(enumeration->service, &view);
+        for (unsigned n = 0; r == 0 && n < ENUMERATION_BATCH; n++) {
+                r = varlink_call_is_gone(enumeration->call)
+                            ? TABLE_READ_E_NOT_FOUND
+                            : table_next(view, &enumeration->cursor, &answer);
+                /* A record that is being changed, or damaged, is passed over: the others are good.
+                 */
+                if (r == TABLE_READ_E_BUSY || r == TABLE_READ_E_UNTRUSTED) {
+                        r = 0;
+                        continue;
+                }
+                if (r == 0 && user_filter_matches(&enumeration->filter, &answer) &&
+                    !enumeration_add(enumeration, &answer)) {
+                        g_clear_pointer(&enumeration->source, g_source_unref);
+                        return G_SOURCE_REMOVE;
+                }
+        }
+        if (r != 0) {
+                enumeration_finish(enumeration, r);
+                return G_SOURCE_REMOVE;
+        }
+        return G_SOURCE_CONTINUE;
+}
+
+static void enumeration_schedule(Enumeration *enumeration) {
+        enumeration->source = g_idle_source_new();
+        g_source_set_callback(enumeration->source, enumeration_run, enumeration, NULL);
+        g_source_attach(enumeration->source, enumeration->service->context);
+}
+
+static void enumeration_resume(VarlinkCall *call, void *userdata) {
+        enumeration_schedule(userdata);
+}
+
+static void enumerate(
+        UserdbService *service, VarlinkCall *call, RecordKind kind, const UserFilter *filter) {
+        Enumeration *enumeration;
+
+        if (!varlink_call_wants_more(call)) {
+                varlink_call_error(call, VARLINK_ERROR_EXPECTED_MORE, NULL);
+                return;
+        }
+        enumeration = g_new(Enumeration, 1);
+        *enumeration = (Enumeration){
+                .service = service,
+                .call = varlink_call_ref(call),
+                .kind = kind,
+                .filter = *filter,
+        };
+        enumeration->link.data = enumeration;
+        g_queue_push_tail_link(&service->enumerations, &enumeration->link);
+        enumeration_schedule(enumeration);
+}
+
+/* methods */
+
+static void get_record(
+        UserdbService *service, VarlinkCall *call, RecordKind kind, const char *id_field,
+        const RecordParameters *parameters) {
+        const char *field = user_filter_check(&parameters->filter);
+        TableAnswer answer;
+        int r;
+
+        if (!g_str_equal(parameters->service, USERDB_SERVICE)) {
+                varlink_call_error(call, ERROR_BAD_SERVICE, NULL);
+                return;
+        }
+        if (parameters->has_id && (parameters->id < 0 || parameters->id >= (int64_t) UINT32_MAX))
+                field = id_field;
+        if (field) {
+                varlink_call_invalid_parameter(call, field);
+                return;
+        }
+        if (!parameters->has_id && !parameters->name) {
+                enumerate(service, call, kind, &parameters->filter);
+                return;
+        }
+
+        r = service_find(service, parameters, &answer);
+        if (r != 0)
+                varlink_call_error(call, outcome_error(r), NULL);
+        else if (parameters->has_id && parameters->id != answer.id)
+                varlink_call_error(call, ERROR_CONFLICTING, NULL);
+        else if (!user_filter_matches(&parameters->filter, &answer))
+                varlink_call_error(call, ERROR_NON_MATCHING, NULL);
+        else
+                varlink_call_reply(call, record_reply(kind, &answer));
+}
+
+static void get_user_record(VarlinkCall *call, const void *parameters, void *userdata) {
+        get_record(userdata, call, RECORD_USER, "uid", parameters);
+}
+
+static void get_group_record(VarlinkCall *call, const void *parameters, void *userdata) {
+        get_record(userdata, call, RECORD_GROUP, "gid", parameters);
+}
+
+static void get_memberships(VarlinkCall *call, const void *parameters, void *userdata) {
+        const MembershipParameters *membership = parameters;
+
+        /* Nobody is a member of a group of ours but by its number. */
+        varlink_call_error(
+                call,
+                g_str_equal(membership->service, USERDB_SERVICE) ? ERROR_NO_RECORD
+                                                                 : ERROR_BAD_SERVICE,
+                NULL);
+}
+
+#define RECORD_FIELDS(id_name, name_name, min_name, max_name)                                \
+        { id_name, VARLINK_FIELD_INT, offsetof(RecordParameters, id),                        \
+          offsetof(RecordParameters, has_id) },                                              \
+                { name_name, VARLINK_FIELD_STRING, offsetof(RecordParameters, name),         \
+                  VARLINK_FIELD_OPTIONAL },                                                  \
+                { "fuzzyNames", VARLINK_FIELD_STRING_ARRAY,                                  \
+                  offsetof(RecordParameters, filter.fuzzy_names), VARLINK_FIELD_OPTIONAL },  \
+                { "dispositionMask", VARLINK_FIELD_STRING_ARRAY,                             \
+                  offsetof(RecordParameters, filter.dispositions), VARLINK_FIELD_OPTIONAL }, \
+                { min_name, VARLINK_FIELD_INT, offsetof(RecordParameters, filter.minimum),   \
+                  offsetof(RecordParameters, filter.has_minimum) },                          \
+                { max_name, VARLINK_FIELD_INT, offsetof(RecordParameters, filter.maximum),   \
+                  offsetof(RecordParameters, filter.has_maximum) },                          \
+                { "uuid", VARLINK_FIELD_STRING, offsetof(RecordParameters, filter.uuid),     \
+                  VARLINK_FIELD_OPTIONAL },                                                  \
+        {                                                                                    \
+                "service", VARLINK_FIELD_STRING, offsetof(RecordParameters, service),        \
+                        VARLINK_FIELD_REQUIRED                                               \
+        }
+
+static const VarlinkField user_fields[] = { RECORD_FIELDS("uid", "userName", "uidMin", "uidMax") };
+static const VarlinkField group_fields[] = { RECORD_FIELDS(
+        "gid", "groupName", "gidMin", "gidMax") };
+
+static const VarlinkField membership_fields[] = {
+        { "userName", VARLINK_FIELD_STRING, offsetof(MembershipParameters, user_name),
+          VARLINK_FIELD_OPTIONAL },
+        { "groupName", VARLINK_FIELD_STRING, offsetof(MembershipParameters, group_name),
+          VARLINK_FIELD_OPTIONAL },
+        { "service", VARLINK_FIELD_STRING, offsetof(MembershipParameters, service),
+          VARLINK_FIELD_REQUIRED },
+};
+
+static const VarlinkMethod methods[] = {
+        {
+                .name = INTERFACE "GetUserRecord",
+                .fields = user_fields,
+                .n_fields = G_N_ELEMENTS(user_fields),
+                .parameters_size = sizeof(RecordParameters),
+                .handle = get_user_record,
+        },
+        {
+                .name = INTERFACE "GetGroupRecord",
+                .fields = group_fields,
+                .n_fields = G_N_ELEMENTS(group_fields),
+                .parameters_size = sizeof(RecordParameters),
+                .handle = get_group_record,
+        },
+        {
+                .name = INTERFACE "GetMemberships",
+                .fields = membership_fields,
+                .n_fields = G_N_ELEMENTS(membership_fields),
+                .parameters_size = sizeof(MembershipParameters),
+                .handle = get_memberships,
+        },
+};
+
+static void log_answer(
+        const VarlinkCall *call, const char *error_id, const char *field, void *userdata) {
+        if (error_id && log_enabled(LOG_DEBUG))
+                log_debug(
+                        "%s of UID %u: %s%s%s", varlink_call_method(call),
+                        varlink_call_peer(call)->uid, error_id, field ? " " : "", field ?: "");
+}
+
+/* the service */
+
+int userdb_service_new(const char *table_path, GMainContext *context, UserdbService **ret_service) {
+        static const char *const texts[] = { interface_io_systemd_UserDatabase };
+        g_autoptr(UserdbService) service = g_new0(UserdbService, 1);
+        const VarlinkServerConfig config = {
+                .vendor = "nsresource",
+                .product = "nsresource-userdbd",
+                .version = PACKAGE_VERSION,
+                .url = "",
+                .interfaces = texts,
+                .n_interfaces = G_N_ELEMENTS(texts),
+                .methods = methods,
+                .n_methods = G_N_ELEMENTS(methods),
+                .answered = log_answer,
+                .userdata = service,
+        };
+        int r;
+
+        service->table = TABLE_FOLLOWER(table_path);
+        service->context = context;
+        r = varlink_server_new(&config, context, &service->server);
+        if (r != 0)
+                return r;
+        *ret_service = g_steal_pointer(&service);
+        return 0;
+}
+
+void userdb_service_free(UserdbService *service) {
+        if (!service)
+                return;
+        varlink_server_free(service->server);
+        while (service->enumerations.head)
+                enumeration_free(service->enumerations.head->data);
+        table_follower_clear(&service->table);
+        g_free(service);
+}
+
+VarlinkServer *userdb_service_server(UserdbService *service) {
+        return service->server;
+}

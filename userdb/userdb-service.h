@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* io.systemd.UserDatabase over the table: what each method answers.  Knows nothing of sockets and
+ * privileges.  One thread. */
+
+#include "lib/varlink/server.h"
+
+typedef struct UserdbService UserdbService;
+
+/* Serve the table at `table_path` (borrowed).  Nothing is opened before the first look-up that
+ * could be one of ours. */
+int userdb_service_new(const char *table_path, GMainContext *context, UserdbService **ret_service);
+void userdb_service_free(UserdbService *service);
+
+/* The server; the service's own. */
+VarlinkServer *userdb_service_server(UserdbService *service);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(UserdbService, userdb_service_free)
