@@ -11,3 +11,5 @@ EXTRA_DIST += $(bats_tests) %D%/bats/common.bash
 if HAVE_BATS
 TESTS += $(bats_tests)
 endif
+
+include %D%/fuzz/local.mk

@@ -58,18 +58,18 @@ typedef struct ConnectionSource {
 
 /* Bytes of the message at input->start with its NUL, or 0 if that has not come. */
 static size_t input_message_size(Input *input) {
-        const char *from = input->data + input->start + input->scanned;
+        size_t from = input->start + input->scanned;
         const char *nul;
 
-        if (input->start + input->scanned == input->end)
+        if (from == input->end)
                 return 0;
-        nul = memchr(from, '\0', input->end - input->start - input->scanned);
-        if (nul) {
-                input->scanned = (size_t) (nul - input->data) - input->start;
-                return input->scanned + 1;
+        nul = memchr(input->data + from, '\0', input->end - from);
+        if (!nul) {
+                input->scanned = input->end - input->start;
+                return 0;
         }
-        input->scanned = input->end - input->start;
-        return 0;
+        input->scanned = (size_t) (nul - input->data) - input->start;
+        return input->scanned + 1;
 }
 
 static size_t input_partial_size(const Input *input) {

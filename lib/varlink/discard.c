@@ -33,6 +33,7 @@ void varlink_discard_in_child(int take_fd) {
         read_fd = pipe_fds[0];
         write_fd = pipe_fds[1];
 
+        (void) fd;
         /* The one that holds the socket is a grandchild, which nobody has to wait for. */
         pid = fork();
         if (pid == 0) {

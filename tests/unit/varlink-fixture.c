@@ -120,8 +120,11 @@ static void nothing(VarlinkCall *call, const void *parameters, void *userdata) {
 static void hold(VarlinkCall *call, const void *parameters, void *userdata) {
         Fixture *fixture = userdata;
 
-        g_assert_null(fixture->held);
-        fixture->held = varlink_call_ref(call);
+        /* One at a time. */
+        if (fixture->held)
+                varlink_call_errno(call, EBUSY);
+        else
+                fixture->held = varlink_call_ref(call);
 }
 
 static void forget(VarlinkCall *call, const void *parameters, void *userdata) {
@@ -366,7 +369,7 @@ int fixture_connect(Fixture *fixture) {
         return fd;
 }
 
-void fixture_send_fds(Fixture *fixture, int fd, const char *data, size_t size, size_t n_fds) {
+ssize_t fixture_try_send_fds(int fd, const char *data, size_t size, size_t n_fds) {
         union {
                 struct cmsghdr header;
                 char space[CMSG_SPACE(sizeof(int) * 253)];
@@ -374,8 +377,6 @@ void fixture_send_fds(Fixture *fixture, int fd, const char *data, size_t size, s
         struct iovec iov = { .iov_base = (void *) data, .iov_len = size };
         struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
         auto_fd null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        int64_t started_us = g_get_monotonic_time();
-        ssize_t n;
 
         message.msg_control = &control;
         message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
@@ -384,7 +385,14 @@ void fixture_send_fds(Fixture *fixture, int fd, const char *data, size_t size, s
         control.header.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
         for (size_t i = 0; i < n_fds; i++)
                 memcpy(CMSG_DATA(&control.header) + i * sizeof(int), &null_fd, sizeof(int));
-        while ((n = sendmsg(fd, &message, MSG_NOSIGNAL)) < 0) {
+        return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+void fixture_send_fds(Fixture *fixture, int fd, const char *data, size_t size, size_t n_fds) {
+        int64_t started_us = g_get_monotonic_time();
+        ssize_t n;
+
+        while ((n = fixture_try_send_fds(fd, data, size, n_fds)) < 0) {
                 g_assert_cmpint(errno, ==, EAGAIN);
                 wait_turn(fixture, started_us);
         }

@@ -61,6 +61,9 @@ void fixture_send(Fixture *fixture, int fd, const char *data, size_t size);
 void fixture_send_text(Fixture *fixture, int fd, const char *text); /* its NUL too */
 void fixture_send_fds(Fixture *fixture, int fd, const char *data, size_t size, size_t n_fds);
 
+/* Send what can be sent at once, as sendmsg() does. */
+ssize_t fixture_try_send_fds(int fd, const char *data, size_t size, size_t n_fds);
+
 /* The next reply up to its NUL; NULL if the connection has been closed instead. */
 char *fixture_read(Fixture *fixture, int fd);
 
