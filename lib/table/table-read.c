@@ -507,7 +507,7 @@ int table_find_name(
         TableAnswer answer;
         TableRecord record;
         size_t name_size;
-        uint32_t offset, number;
+        uint32_t offset, number = 0; /* gcc cannot see that 0 means set */
         int r;
 
         if (!table_user_name_parse(user_name, n, &name_size, &offset))
