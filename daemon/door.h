@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Doors: disposable children that receive descriptors in the daemon's stead.  A client can send a descriptor of a FUSE
- * mount of theirs, and whoever closes it then waits in the kernel, unkillable, for as long as they like.  So a door
- * receives, recognises each descriptor before any call that could reach a file system, passes on to the daemon
- * only what is fit (namespaces, cgroup2 directories), says what the rest was, and then closes the rest: if that
- * hangs, it hangs the door, which is charged to the client's account and replaced.
+/* Doors: disposable children that receive descriptors in the daemon's stead.  A client can send a
+ * descriptor of a FUSE mount of theirs, and whoever closes it then waits in the kernel, unkillable,
+ * for as long as they like.  So a door receives, recognises each descriptor before any call that
+ * could reach a file system, passes on to the daemon only what is fit (namespaces, cgroup2
+ * directories), says what the rest was, and then closes the rest: if that hangs, it hangs the door,
+ * which is charged to the client's account and replaced.
  *
- * Doors run without privilege, capabilities or any descriptor but their own socket.  Knows nothing of the table,
- * methods, or JSON. */
+ * Doors run without privilege, capabilities or any descriptor but their own socket.  Knows nothing
+ * of the table, methods, or JSON. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -22,34 +23,45 @@ typedef struct DoorKeeper DoorKeeper;
 /* What a descriptor is: VarlinkDescriptor.kind.  Only those marked + are passed on. */
 typedef enum DoorKind {
         DOOR_KIND_OTHER = 0,
-        DOOR_KIND_USERNS,     /* + user namespace */
-        DOOR_KIND_NETNS,      /* + network namespace */
-        DOOR_KIND_CGROUP,     /* + directory of a cgroup2 file system; detail: its inode number */
-        DOOR_KIND_DIRECTORY,  /*   any other directory; detail: mount id (statx, 0 = not obtainable) */
-        DOOR_KIND_O_PATH,     /*   opened with O_PATH (open_flags say so): of whatever kind */
+        DOOR_KIND_USERNS,    /* + user namespace */
+        DOOR_KIND_NETNS,     /* + network namespace */
+        DOOR_KIND_CGROUP,    /* + directory of a cgroup2 file system; detail: its inode number */
+        DOOR_KIND_DIRECTORY, /*   any other directory; detail: mount id (statx, 0 = not obtainable)
+                              */
+        DOOR_KIND_O_PATH,    /*   opened with O_PATH (open_flags say so): of whatever kind */
 } DoorKind;
 
 /* Outcomes. */
 enum {
-        DOOR_E_BUSY = 1, /* LIMIT_DOORS reached, or this account has LIMIT_DOORS_STUCK_PER_ACCOUNT hanging */
+        DOOR_E_BUSY = 1, /* LIMIT_DOORS hang, or LIMIT_DOORS_STUCK_PER_ACCOUNT of this account, or
+                          * LIMIT_DOORS_WAITING wait */
 };
 
-/* Start the first idle doors.  `uid` and `gid` are what they run as. */
+/* Start the first idle doors.  `uid` and `gid` are what they run as.  Needs CAP_SETUID, CAP_SETGID
+ * and CAP_KILL. */
 int door_keeper_new(uid_t uid, gid_t gid, DoorKeeper **ret_keeper);
 
 /* Kill all doors; those that hang are left to the kernel.  Never waits. */
 void door_keeper_free(DoorKeeper *keeper);
 
-/* Result of door_receive(), once, from the main loop.  `result` 0: `n_consumed` bytes were taken from the socket;
- * the callee owns the fds in `descriptors`.  -ETIMEDOUT, -ECONNRESET, -EPROTO (the door died; bytes and
- * descriptors may be lost: the connection must be closed). */
+/* Result of door_receive(), once, from the main loop.  `result` 0: `n_consumed` bytes were taken
+ * from the socket; the callee owns the fds in `descriptors`, which itself is the caller's.  A
+ * message with more than VARLINK_DESCRIPTORS_MAX counts as having none.  -EBUSY: waited for a door
+ * in vain.  -ETIMEDOUT, -ECONNRESET, -EPROTO (the door died; bytes and descriptors may be lost: the
+ * connection must be closed), other errno of receiving (likewise).  The keeper must not be freed
+ * inside. */
 typedef void (*DoorReceivedFunc)(
-        int result, size_t n_consumed, VarlinkDescriptor *descriptors, size_t n_descriptors, void *userdata);
+        int result, size_t n_consumed, VarlinkDescriptor *descriptors, size_t n_descriptors,
+        void *userdata);
 
-/* Have one message of at most `n_bytes` and its descriptors received from the socket `fd` (borrowed), for `account`.
- * 0: `received` will be called.  DOOR_E_BUSY. */
+/* Have one message of at most `n_bytes` and its descriptors received from the socket `fd`
+ * (borrowed), for `account`. 0: `received` will be called.  An account has at most
+ * LIMIT_DOORS_STUCK_PER_ACCOUNT doors at a time; what is beyond that, or finds no door idle, waits
+ * its turn.  DOOR_E_BUSY; negative errno: the kernel does not let the socket be passed on, so it
+ * should be closed. */
 int door_receive(
-        DoorKeeper *keeper, int fd, size_t n_bytes, uint32_t account, DoorReceivedFunc received, void *userdata);
+        DoorKeeper *keeper, int fd, size_t n_bytes, uint32_t account, DoorReceivedFunc received,
+        void *userdata);
 
 /* For status and tests. */
 typedef struct DoorCounts {

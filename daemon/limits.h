@@ -16,6 +16,7 @@
 #define LIMIT_DOORS 64u
 #define LIMIT_DOORS_STUCK_PER_ACCOUNT 4u
 #define LIMIT_DOOR_MSEC 5000u
+#define LIMIT_DOORS_WAITING LIMIT_CONNECTIONS /* each connection has one call at a time */
 
 /* Helpers that join a client's namespace (daemon/userns.h): processes of ours that the client can stop.  What is beyond
  * these numbers waits for its turn. */

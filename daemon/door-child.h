@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What runs in a door (daemon/door.h) and what it says to its keeper over a SEQPACKET socket: one
+ * request, one reply, and, where something unfit had to be closed, one byte when that is done. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/varlink/server.h"
+
+typedef struct DoorChildData {
+        uid_t uid;
+        gid_t gid;
+        pid_t parent;
+        /* Device numbers of the two file systems that descriptors may be of; 0 if not mounted. */
+        dev_t nsfs, cgroup2;
+} DoorChildData;
+
+/* Comes with one descriptor: the connection. */
+typedef struct DoorRequest {
+        uint32_t n_bytes;
+} DoorRequest;
+
+typedef struct DoorVerdict {
+        uint32_t kind; /* DoorKind */
+        int32_t open_flags;
+        uint64_t detail;
+        uint32_t passed; /* whether it comes with the reply, in order */
+        uint32_t unused;
+} DoorVerdict;
+
+typedef struct DoorReply {
+        int32_t result; /* 0 or -errno of receiving */
+        uint32_t n_consumed;
+        uint32_t n_descriptors;
+        uint32_t ready; /* nothing unfit is left to close: the byte does not follow */
+        DoorVerdict verdicts[VARLINK_DESCRIPTORS_MAX];
+} DoorReply;
+
+/* `data` is a DoorChildData; descriptor 0 is the socket.  Does not return. */
+void door_child_run(const void *data) __attribute__((noreturn));

@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "daemon/door.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <glib-unix.h>
+
+#include "daemon/door-child.h"
+#include "daemon/limits.h"
+#include "lib/util/child.h"
+#include "lib/util/fd.h"
+#include "lib/util/file.h"
+
+#define MOUNTINFO_SIZE_MAX (16u * 1024 * 1024)
+
+typedef enum DoorState {
+        DOOR_IDLE,
+        DOOR_WORKING, /* has a request */
+        DOOR_CLOSING, /* has replied, and closes what was unfit */
+        DOOR_STUCK,   /* was killed, has not been reaped */
+} DoorState;
+
+typedef struct Door {
+        DoorKeeper *keeper;
+        DoorState state;
+        bool is_charged; /* to `account`: for what is not idle */
+        uint32_t account;
+        Child *child;
+        int fd;
+        GSource *source, *deadline;
+        /* The request of a working one. */
+        size_t n_bytes;
+        DoorReceivedFunc received;
+        void *userdata;
+} Door;
+
+/* A request that waits for a door. */
+typedef struct Waiting {
+        int fd; /* own */
+        size_t n_bytes;
+        uint32_t account;
+        DoorReceivedFunc received;
+        void *userdata;
+} Waiting;
+
+struct DoorKeeper {
+        DoorChildData child_data;
+        GPtrArray *doors; /* until they are reaped */
+        GQueue waiting;
+        GSource *refill;
+};
+
+static void serve_waiting(DoorKeeper *keeper);
+
+/* counting: there are LIMIT_DOORS at most */
+
+static unsigned count_state(const DoorKeeper *keeper, DoorState state) {
+        unsigned n = 0;
+
+        for (guint i = 0; i < keeper->doors->len; i++)
+                n += ((Door *) keeper->doors->pdata[i])->state == state;
+        return n;
+}
+
+static unsigned count_account(const DoorKeeper *keeper, uint32_t account, bool only_stuck) {
+        unsigned n = 0;
+
+        for (guint i = 0; i < keeper->doors->len; i++) {
+                const Door *door = keeper->doors->pdata[i];
+
+                n += door->is_charged && door->account == account &&
+                     (!only_stuck || door->state == DOOR_STUCK);
+        }
+        return n;
+}
+
+void door_keeper_count(const DoorKeeper *keeper, DoorCounts *ret_counts) {
+        *ret_counts = (DoorCounts){
+                .n_idle = count_state(keeper, DOOR_IDLE),
+                .n_working = count_state(keeper, DOOR_WORKING) + count_state(keeper, DOOR_CLOSING),
+                .n_stuck = count_state(keeper, DOOR_STUCK),
+        };
+}
+
+/* doors */
+
+static void drop_source(GSource **source) {
+        if (*source)
+                g_source_destroy(*source);
+        g_clear_pointer(source, g_source_unref);
+}
+
+/* Everything but the child. */
+static void door_disconnect(Door *door) {
+        drop_source(&door->source);
+        drop_source(&door->deadline);
+        door->fd = fd_close(door->fd);
+}
+
+static void door_free(Door *door) {
+        door_disconnect(door);
+        if (door->child)
+                child_forget(door->child);
+        g_free(door);
+}
+
+static void on_exited(Child *child, void *userdata) {
+        Door *door = userdata;
+        DoorKeeper *keeper = door->keeper;
+        DoorReceivedFunc received = door->state == DOOR_WORKING ? door->received : NULL;
+        void *received_userdata = door->userdata;
+
+        door->child = NULL;
+        g_ptr_array_remove_fast(keeper->doors, door); /* frees it */
+        serve_waiting(keeper);
+        if (received)
+                received(-ECONNRESET, 0, NULL, 0, received_userdata);
+}
+
+static gboolean on_refill(gpointer userdata);
+
+static void schedule_refill(DoorKeeper *keeper) {
+        if (keeper->refill)
+                return;
+        /* In the next round, not now: a door that is busy is back in some ten microseconds as a
+         * rule. */
+        keeper->refill = g_idle_source_new();
+        g_source_set_priority(keeper->refill, G_PRIORITY_DEFAULT);
+        g_source_set_callback(keeper->refill, on_refill, keeper, NULL);
+        g_source_attach(keeper->refill, NULL);
+}
+
+/* Give a door up.  It stays charged until it is reaped, which its client may hinder. */
+static void door_give_up(Door *door) {
+        door_disconnect(door);
+        door->state = DOOR_STUCK;
+        child_kill(door->child);
+        schedule_refill(door->keeper);
+}
+
+static void door_set_idle(Door *door) {
+        DoorKeeper *keeper = door->keeper;
+
+        g_source_set_ready_time(door->deadline, -1);
+        door->state = DOOR_IDLE;
+        door->is_charged = false;
+        if (count_state(keeper, DOOR_IDLE) > LIMIT_DOORS_IDLE && keeper->waiting.length == 0)
+                door_give_up(door);
+}
+
+static void set_deadline(Door *door) {
+        g_source_set_ready_time(
+                door->deadline, g_get_monotonic_time() + LIMIT_DOOR_MSEC * G_TIME_SPAN_MILLISECOND);
+}
+
+/* replies */
+
+typedef struct Reply {
+        DoorReply wire;
+        int fds[VARLINK_DESCRIPTORS_MAX];
+        size_t n_fds;
+} Reply;
+
+static void reply_clear(Reply *reply) {
+        for (size_t i = 0; i < reply->n_fds; i++)
+                fd_close(reply->fds[i]);
+        reply->n_fds = 0;
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Reply, reply_clear)
+
+static ssize_t receive_reply(int fd, Reply *reply) {
+        union {
+                char space[CMSG_SPACE(VARLINK_DESCRIPTORS_MAX * sizeof(int))];
+                struct cmsghdr align;
+        } control;
+        struct iovec iov = { .iov_base = &reply->wire, .iov_len = sizeof(reply->wire) };
+        struct msghdr message = {
+                .msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = CMSG_LEN(VARLINK_DESCRIPTORS_MAX * sizeof(int)),
+        };
+        ssize_t n;
+
+        n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        if (n < 0)
+                return -errno;
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+                        continue;
+                reply->n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+                memcpy(reply->fds, CMSG_DATA(c), reply->n_fds * sizeof(int));
+        }
+        if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+                return -EPROTO;
+        return n;
+}
+
+/* Whether a reply makes sense; a door could have been taken over by what it has received. */
+static bool reply_is_valid(const Reply *reply, const Door *door) {
+        const DoorReply *wire = &reply->wire;
+        size_t n_passed = 0;
+
+        if (wire->result > 0 || wire->n_consumed > door->n_bytes ||
+            wire->n_descriptors > VARLINK_DESCRIPTORS_MAX)
+                return false;
+        for (size_t i = 0; i < wire->n_descriptors; i++) {
+                uint32_t kind = wire->verdicts[i].kind;
+
+                if (!wire->verdicts[i].passed)
+                        continue;
+                if (kind != DOOR_KIND_USERNS && kind != DOOR_KIND_NETNS && kind != DOOR_KIND_CGROUP)
+                        return false;
+                n_passed++;
+        }
+        return n_passed == reply->n_fds;
+}
+
+/* Hand the result to whoever asked; the last thing done in a callback. */
+static void deliver(Reply *reply, DoorReceivedFunc received, void *userdata) {
+        VarlinkDescriptor descriptors[VARLINK_DESCRIPTORS_MAX];
+        size_t n_taken = 0;
+
+        for (size_t i = 0; i < reply->wire.n_descriptors; i++) {
+                const DoorVerdict *verdict = &reply->wire.verdicts[i];
+
+                descriptors[i] = (VarlinkDescriptor){
+                        .fd = verdict->passed ? reply->fds[n_taken++] : -1,
+                        .kind = verdict->kind,
+                        .open_flags = verdict->open_flags,
+                        .detail = verdict->detail,
+                };
+        }
+        reply->n_fds = 0;
+        received(
+                reply->wire.result, reply->wire.n_consumed, descriptors, reply->wire.n_descriptors,
+                userdata);
+}
+
+static void on_reply(Door *door, Reply *reply) {
+        DoorKeeper *keeper = door->keeper;
+        DoorReceivedFunc received = door->received;
+        void *userdata = door->userdata;
+
+        if (reply->wire.ready)
+                door_set_idle(door);
+        else {
+                door->state = DOOR_CLOSING;
+                set_deadline(door);
+        }
+        serve_waiting(keeper);
+        deliver(reply, received, userdata);
+}
+
+/* It died, or does not keep to the rules. */
+static void on_broken(Door *door, int result) {
+        DoorKeeper *keeper = door->keeper;
+        DoorReceivedFunc received = door->state == DOOR_WORKING ? door->received : NULL;
+        void *userdata = door->userdata;
+
+        door_give_up(door);
+        serve_waiting(keeper);
+        if (received)
+                received(result, 0, NULL, 0, userdata);
+}
+
+static gboolean on_readable(int fd, GIOCondition condition, gpointer userdata) {
+        Door *door = userdata;
+        g_auto(Reply) reply = { .n_fds = 0 };
+        ssize_t n;
+
+        n = receive_reply(fd, &reply);
+        if (n == -EAGAIN || n == -EINTR)
+                return G_SOURCE_CONTINUE;
+
+        if (door->state == DOOR_WORKING && n == sizeof(reply.wire) && reply_is_valid(&reply, door))
+                on_reply(door, &reply);
+        else if (door->state == DOOR_CLOSING && n == 1 && reply.n_fds == 0) {
+                DoorKeeper *keeper = door->keeper;
+
+                door_set_idle(door);
+                serve_waiting(keeper);
+        } else
+                on_broken(door, n == 0 || n == -ECONNRESET ? -ECONNRESET : -EPROTO);
+        return G_SOURCE_CONTINUE;
+}
+
+static gboolean on_deadline(gpointer userdata) {
+        on_broken(userdata, -ETIMEDOUT);
+        return G_SOURCE_REMOVE;
+}
+
+static int door_start(DoorKeeper *keeper) {
+        auto_fd ours = -1, theirs = -1;
+        Door *door = NULL;
+        int r, ends[2];
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+                return -errno;
+        ours = ends[0];
+        theirs = ends[1];
+
+        door = g_new(Door, 1);
+        *door = (Door){ .keeper = keeper, .state = DOOR_IDLE, .fd = -1 };
+        keeper->child_data.parent = getpid();
+        r = child_new(
+                &theirs, 1, door_child_run, &keeper->child_data, on_exited, door, &door->child);
+        if (r < 0) {
+                g_free(door);
+                return r;
+        }
+        door->fd = g_steal_fd(&ours);
+        door->source = g_unix_fd_source_new(door->fd, G_IO_IN | G_IO_HUP);
+        g_source_set_callback(door->source, G_SOURCE_FUNC(on_readable), door, NULL);
+        g_source_attach(door->source, NULL);
+        door->deadline = g_timeout_source_new(LIMIT_DOOR_MSEC);
+        g_source_set_ready_time(door->deadline, -1);
+        g_source_set_callback(door->deadline, on_deadline, door, NULL);
+        g_source_attach(door->deadline, NULL);
+        g_ptr_array_add(keeper->doors, door);
+        return 0;
+}
+
+/* requests */
+
+static Door *find_idle(DoorKeeper *keeper) {
+        for (guint i = 0; i < keeper->doors->len; i++) {
+                Door *door = keeper->doors->pdata[i];
+
+                if (door->state == DOOR_IDLE)
+                        return door;
+        }
+        return NULL;
+}
+
+static int send_request(Door *door, int fd, size_t n_bytes) {
+        DoorRequest request = { .n_bytes = (uint32_t) MIN(n_bytes, VARLINK_MESSAGE_MAX) };
+        struct iovec iov = { .iov_base = &request, .iov_len = sizeof(request) };
+        union {
+                char space[CMSG_SPACE(sizeof(int))];
+                struct cmsghdr align;
+        } control = { .align = {
+                              .cmsg_level = SOL_SOCKET,
+                              .cmsg_type = SCM_RIGHTS,
+                              .cmsg_len = CMSG_LEN(sizeof(int)),
+                      } };
+        struct msghdr message = {
+                .msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+
+        memcpy(CMSG_DATA(&control.align), &fd, sizeof(fd));
+        return sendmsg(door->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* Give the request to an idle door.  -EAGAIN: there is none.  Other errors are the connection's: a
+ * client can nest sockets in sockets so deep that the kernel sends theirs no further
+ * (ETOOMANYREFS). */
+static int assign(DoorKeeper *keeper, const Waiting *waiting) {
+        Door *door;
+
+        while ((door = find_idle(keeper))) {
+                int r = send_request(door, waiting->fd, waiting->n_bytes);
+
+                if (r == -EPIPE || r == -ECONNRESET) { /* it died while idle */
+                        door_give_up(door);
+                        continue;
+                }
+                if (r < 0)
+                        return r == -EAGAIN ? -EPROTO : r;
+                door->state = DOOR_WORKING;
+                door->is_charged = true;
+                door->account = waiting->account;
+                door->n_bytes = waiting->n_bytes;
+                door->received = waiting->received;
+                door->userdata = waiting->userdata;
+                set_deadline(door);
+                if (!find_idle(keeper))
+                        schedule_refill(keeper);
+                return 0;
+        }
+        return -EAGAIN;
+}
+
+/* Whether waiting is of no use: nothing that would have to end first does so by itself. */
+static bool is_hopeless(const DoorKeeper *keeper, uint32_t account) {
+        return count_account(keeper, account, true) >= LIMIT_DOORS_STUCK_PER_ACCOUNT ||
+               count_state(keeper, DOOR_STUCK) >= LIMIT_DOORS;
+}
+
+static void waiting_free(Waiting *waiting) {
+        fd_close(waiting->fd);
+        g_free(waiting);
+}
+
+/* The next to be served: of those whose account has fewest doors, who has waited longest. */
+static GList *find_next(DoorKeeper *keeper) {
+        unsigned fewest = LIMIT_DOORS_STUCK_PER_ACCOUNT;
+        GList *next = NULL;
+
+        for (GList *l = keeper->waiting.head; l && fewest > 0; l = l->next) {
+                const Waiting *waiting = l->data;
+                unsigned n = count_account(keeper, waiting->account, false);
+
+                if (n < fewest) {
+                        next = l;
+                        fewest = n;
+                }
+        }
+        return next;
+}
+
+static GList *find_hopeless(DoorKeeper *keeper) {
+        for (GList *l = keeper->waiting.head; l; l = l->next)
+                if (is_hopeless(keeper, ((const Waiting *) l->data)->account))
+                        return l;
+        return NULL;
+}
+
+static void end_waiting(DoorKeeper *keeper, GList *link, int result) {
+        Waiting *waiting = link->data;
+        DoorReceivedFunc received = waiting->received;
+        void *userdata = waiting->userdata;
+
+        g_queue_delete_link(&keeper->waiting, link);
+        waiting_free(waiting);
+        if (result < 0)
+                received(result, 0, NULL, 0, userdata);
+}
+
+static void serve_waiting(DoorKeeper *keeper) {
+        GList *link;
+
+        while (find_idle(keeper) && (link = find_next(keeper))) {
+                int r = assign(keeper, link->data);
+
+                if (r == -EAGAIN)
+                        break;
+                end_waiting(keeper, link, r);
+        }
+        while ((link = find_hopeless(keeper)))
+                end_waiting(keeper, link, -EBUSY);
+        if (keeper->waiting.length > 0 && keeper->doors->len < LIMIT_DOORS && !find_idle(keeper))
+                schedule_refill(keeper);
+}
+
+static gboolean on_refill(gpointer userdata) {
+        DoorKeeper *keeper = userdata;
+        int r = 0;
+
+        drop_source(&keeper->refill);
+        while (r == 0 && keeper->doors->len < LIMIT_DOORS &&
+               count_state(keeper, DOOR_IDLE) < LIMIT_DOORS_IDLE)
+                r = door_start(keeper);
+
+        /* Short of processes or memory: if a door is left, those who wait have its return to wait
+         * for. */
+        if (r < 0 && count_state(keeper, DOOR_STUCK) == keeper->doors->len)
+                while (keeper->waiting.length > 0)
+                        end_waiting(keeper, keeper->waiting.head, r);
+        else if (r == 0)
+                serve_waiting(keeper);
+        return G_SOURCE_REMOVE;
+}
+
+int door_receive(
+        DoorKeeper *keeper, int fd, size_t n_bytes, uint32_t account, DoorReceivedFunc received,
+        void *userdata) {
+        Waiting waiting = {
+                .fd = fd,
+                .n_bytes = n_bytes,
+                .account = account,
+                .received = received,
+                .userdata = userdata,
+        };
+        int r = -EAGAIN;
+
+        if (is_hopeless(keeper, account))
+                return DOOR_E_BUSY;
+        if (count_account(keeper, account, false) < LIMIT_DOORS_STUCK_PER_ACCOUNT)
+                r = assign(keeper, &waiting);
+        if (r != -EAGAIN)
+                return r;
+
+        if (keeper->waiting.length >= LIMIT_DOORS_WAITING)
+                return DOOR_E_BUSY;
+        waiting.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (waiting.fd < 0)
+                return -errno;
+        g_queue_push_tail(&keeper->waiting, g_memdup2(&waiting, sizeof(waiting)));
+        schedule_refill(keeper);
+        return 0;
+}
+
+/* keeper */
+
+/* The device number of the cgroup2 file system: the same in all its mounts.  Zero if there is none.
+ */
+static int find_cgroup2(dev_t *ret_device) {
+        g_autofree char *text = NULL;
+        g_auto(GStrv) lines = NULL;
+        int r;
+
+        r = file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_SIZE_MAX, &text, NULL);
+        if (r < 0)
+                return r;
+        *ret_device = 0;
+        lines = g_strsplit(text, "\n", -1);
+        for (char **line = lines; *line; line++) {
+                const char *type = strstr(*line, " - ");
+                unsigned major_number, minor_number;
+
+                if (!type || !g_str_has_prefix(type, " - cgroup2 "))
+                        continue;
+                if (sscanf(*line, "%*u %*u %u:%u ", &major_number, &minor_number) == 2)
+                        *ret_device = makedev(major_number, minor_number);
+        }
+        return 0;
+}
+
+int door_keeper_new(uid_t uid, gid_t gid, DoorKeeper **ret_keeper) {
+        g_autoptr(DoorKeeper) keeper = NULL;
+        struct stat st;
+        int r;
+
+        keeper = g_new(DoorKeeper, 1);
+        *keeper = (DoorKeeper){
+                .child_data = { .uid = uid, .gid = gid },
+                .doors = g_ptr_array_new_with_free_func((GDestroyNotify) door_free),
+                .waiting = G_QUEUE_INIT,
+        };
+        if (stat("/proc/self/ns/user", &st) < 0)
+                return -errno;
+        keeper->child_data.nsfs = st.st_dev;
+        r = find_cgroup2(&keeper->child_data.cgroup2);
+        if (r < 0)
+                return r;
+        for (unsigned i = 0; i < LIMIT_DOORS_IDLE; i++) {
+                r = door_start(keeper);
+                if (r < 0)
+                        return r;
+        }
+        *ret_keeper = g_steal_pointer(&keeper);
+        return 0;
+}
+
+void door_keeper_free(DoorKeeper *keeper) {
+        if (!keeper)
+                return;
+        drop_source(&keeper->refill);
+        g_queue_clear_full(&keeper->waiting, (GDestroyNotify) waiting_free);
+        g_ptr_array_unref(keeper->doors);
+        g_free(keeper);
+}

@@ -1,0 +1,759 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "daemon/door.h"
+
+#include <linux/fuse.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include "daemon/limits.h"
+#include "tests/unit/unit.h"
+
+#define DOOR_ID 65534u
+#define ACCOUNT 4711u
+#define OTHER 4712u
+
+/* A file system whose flush never ends */
+
+typedef struct HangingFs {
+        char *folder;
+        pid_t server;
+} HangingFs;
+
+static void fuse_answer(int fd, uint64_t unique, int error, const void *data, size_t size) {
+        struct fuse_out_header header = {
+                .len = (uint32_t) (sizeof(header) + size),
+                .error = error,
+                .unique = unique,
+        };
+        struct iovec iov[] = { { &header, sizeof(header) }, { (void *) data, size } };
+
+        (void) !writev(fd, iov, 2);
+}
+
+static void fuse_fill(struct fuse_attr *attr, uint64_t node) {
+        *attr = (struct fuse_attr){
+                .ino = node,
+                .mode = node == 1 ? S_IFDIR | 0777 : S_IFREG | 0666,
+                .nlink = 1,
+        };
+}
+
+/* Everything the file system is ever asked, FLUSH excepted, is answered at once. */
+static void fuse_serve(int fd) {
+        static char buffer[1 << 20];
+
+        for (;;) {
+                const struct fuse_in_header *header = (const void *) buffer;
+                struct fuse_entry_out entry = { .nodeid = 2, .attr_valid = 0 };
+                struct fuse_attr_out attr = { .attr_valid = 0 };
+                struct fuse_open_out opened = { .fh = 1 };
+                struct fuse_init_out init = {
+                        .major = FUSE_KERNEL_VERSION,
+                        .minor = FUSE_KERNEL_MINOR_VERSION,
+                        .max_write = 4096,
+                };
+                ssize_t n = read(fd, buffer, sizeof(buffer));
+
+                if (n < (ssize_t) sizeof(*header))
+                        _exit(0);
+                switch (header->opcode) {
+                case FUSE_INIT:
+                        fuse_answer(fd, header->unique, 0, &init, sizeof(init));
+                        break;
+                case FUSE_LOOKUP:
+                        fuse_fill(&entry.attr, 2);
+                        fuse_answer(fd, header->unique, 0, &entry, sizeof(entry));
+                        break;
+                case FUSE_GETATTR:
+                        fuse_fill(&attr.attr, header->nodeid);
+                        fuse_answer(fd, header->unique, 0, &attr, sizeof(attr));
+                        break;
+                case FUSE_OPEN:
+                case FUSE_OPENDIR:
+                        fuse_answer(fd, header->unique, 0, &opened, sizeof(opened));
+                        break;
+                case FUSE_FLUSH:
+                case FUSE_FORGET:
+                case FUSE_BATCH_FORGET:
+                case FUSE_INTERRUPT:
+                        break;
+                case FUSE_RELEASE:
+                case FUSE_RELEASEDIR:
+                        fuse_answer(fd, header->unique, 0, NULL, 0);
+                        break;
+                default:
+                        fuse_answer(fd, header->unique, -ENOSYS, NULL, 0);
+                }
+        }
+}
+
+static gboolean hanging_fs_new(HangingFs *fs) {
+        g_autofree char *options = NULL;
+        int fd;
+
+        *fs = (HangingFs){ .folder = g_dir_make_tmp("test-door-XXXXXX", NULL) };
+        g_assert_nonnull(fs->folder);
+        fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+        if (fd < 0) {
+                unit_skip("fuse", "no /dev/fuse");
+                return FALSE;
+        }
+        options = g_strdup_printf("fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", fd);
+        g_assert_cmpint(
+                mount("test-door", fs->folder, "fuse", MS_NOSUID | MS_NODEV, options), ==, 0);
+        fs->server = fork();
+        if (fs->server == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                fuse_serve(fd);
+        }
+        close(fd);
+        return TRUE;
+}
+
+static void hanging_fs_clear(HangingFs *fs) {
+        kill(fs->server, SIGKILL); /* ends the connection, and with it whoever hangs */
+        g_assert_cmpint(waitpid(fs->server, NULL, 0), ==, fs->server);
+        g_assert_cmpint(umount2(fs->folder, MNT_DETACH), ==, 0);
+        g_assert_cmpint(rmdir(fs->folder), ==, 0);
+        g_free(fs->folder);
+}
+
+/* Receiving */
+
+typedef struct Result {
+        gboolean done;
+        int result;
+        size_t n_consumed, n_descriptors;
+        VarlinkDescriptor descriptors[VARLINK_DESCRIPTORS_MAX];
+} Result;
+
+static void on_received(
+        int result, size_t n_consumed, VarlinkDescriptor *descriptors, size_t n_descriptors,
+        void *userdata) {
+        Result *r = userdata;
+
+        g_assert_false(r->done);
+        g_assert_cmpuint(n_descriptors, <=, VARLINK_DESCRIPTORS_MAX);
+        r->done = TRUE;
+        r->result = result;
+        r->n_consumed = n_consumed;
+        r->n_descriptors = n_descriptors;
+        for (size_t i = 0; i < n_descriptors; i++)
+                r->descriptors[i] = descriptors[i];
+}
+
+static void result_close(Result *result) {
+        for (size_t i = 0; i < result->n_descriptors; i++)
+                if (result->descriptors[i].fd >= 0)
+                        close(result->descriptors[i].fd);
+        result->n_descriptors = 0;
+}
+
+static void send_fds(int socket, const char *text, const int *fds, size_t n_fds) {
+        g_autofree char *control = g_malloc0(CMSG_SPACE(n_fds * sizeof(int)));
+        struct iovec iov = { (void *) text, strlen(text) };
+        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+        if (n_fds > 0) {
+                struct cmsghdr *c = (struct cmsghdr *) (void *) control;
+
+                message.msg_control = control;
+                message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+                c->cmsg_level = SOL_SOCKET;
+                c->cmsg_type = SCM_RIGHTS;
+                c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+                memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
+        }
+        g_assert_cmpint(sendmsg(socket, &message, 0), ==, strlen(text));
+}
+
+/* A client in a process of its own: its exit hangs when it has a descriptor of the hanging file
+ * system. */
+static pid_t send_path(int socket, const char *folder, unsigned n) {
+        g_autofree char *path = g_strdup_printf("%s/file", folder);
+        int ready[2];
+        char byte;
+        pid_t pid;
+
+        g_assert_cmpint(pipe2(ready, O_CLOEXEC), ==, 0);
+        pid = fork();
+        g_assert_cmpint(pid, >=, 0);
+        if (pid == 0) {
+                int fds[VARLINK_DESCRIPTORS_MAX];
+
+                for (unsigned i = 0; i < n; i++) {
+                        fds[i] = open(path, O_RDWR | O_CLOEXEC);
+                        if (fds[i] < 0)
+                                _exit(1);
+                }
+                send_fds(socket, "x", fds, n);
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                (void) !write(ready[1], "x", 1);
+                for (;;)
+                        (void) pause();
+        }
+        close(ready[1]);
+        g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+        close(ready[0]);
+        return pid;
+}
+
+static void receive(
+        DoorKeeper *keeper, int socket, size_t n_bytes, uint32_t account, Result *result) {
+        *result = (Result){ FALSE };
+        g_assert_cmpint(door_receive(keeper, socket, n_bytes, account, on_received, result), ==, 0);
+        g_assert_true(unit_run_until(&result->done, LIMIT_DOOR_MSEC + 2000));
+}
+
+typedef struct Wanted {
+        const DoorKeeper *keeper;
+        unsigned n_working, n_stuck;
+} Wanted;
+
+static gboolean differs(gconstpointer data) {
+        const Wanted *wanted = data;
+        DoorCounts counts;
+
+        door_keeper_count(wanted->keeper, &counts);
+        return counts.n_working != wanted->n_working || counts.n_stuck != wanted->n_stuck;
+}
+
+static gboolean wait_for(
+        const DoorKeeper *keeper, unsigned n_working, unsigned n_stuck, unsigned msec) {
+        Wanted wanted = { keeper, n_working, n_stuck };
+
+        return unit_run_while(differs, &wanted, msec);
+}
+
+typedef struct Fixture {
+        DoorKeeper *keeper;
+        int client, server; /* a connection */
+        unsigned n_fds;
+} Fixture;
+
+static gboolean fixture_set_up(Fixture *f) {
+        int ends[2];
+
+        if (!unit_need_root())
+                return FALSE;
+        (void) g_main_context_iteration(NULL, FALSE); /* it has a descriptor of its own */
+        f->n_fds = unit_count_fds();
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+        f->client = ends[0];
+        f->server = ends[1];
+        g_assert_cmpint(door_keeper_new(DOOR_ID, DOOR_ID, &f->keeper), ==, 0);
+        return TRUE;
+}
+
+static void fixture_stop(Fixture *f) {
+        gint64 begin = g_get_monotonic_time();
+
+        g_clear_pointer(&f->keeper, door_keeper_free);
+        g_assert_cmpint(g_get_monotonic_time() - begin, <, 500 * 1000);
+}
+
+static void fixture_tear_down(Fixture *f) {
+        fixture_stop(f);
+        close(f->client);
+        close(f->server);
+        /* What has been killed is reaped by and by. */
+        for (unsigned i = 0; i < 300 && unit_count_fds() != f->n_fds; i++) {
+                (void) g_main_context_iteration(NULL, FALSE);
+                g_usleep(10 * 1000);
+        }
+        g_assert_cmpuint(unit_count_fds(), ==, f->n_fds);
+}
+
+static int open_in_other_net(void) {
+        int fd, ready[2];
+        char byte;
+        pid_t pid;
+
+        g_assert_cmpint(pipe2(ready, O_CLOEXEC), ==, 0);
+        pid = fork();
+        if (pid == 0) {
+                if (unshare(CLONE_NEWNET) < 0 || write(ready[1], "x", 1) != 1)
+                        _exit(1);
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                for (;;)
+                        (void) pause();
+        }
+        close(ready[1]);
+        g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+        close(ready[0]);
+        fd = unit_open_ns(pid, "net");
+        kill(pid, SIGKILL);
+        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+        return fd;
+}
+
+static void test_kinds(void) {
+        g_autofree char *folder = NULL, *fake = NULL;
+        UnitUserns userns;
+        Fixture f;
+        Result result;
+        struct stat st;
+        int fds[8];
+
+        if (!fixture_set_up(&f))
+                return;
+        folder = g_dir_make_tmp("test-door-XXXXXX", NULL);
+        fake = g_build_filename(folder, "user:[4026531837]", NULL);
+        userns = unit_userns_new(ACCOUNT);
+        fds[0] = userns.fd;
+        fds[1] = open_in_other_net();
+        fds[2] = open("/sys/fs/cgroup/unified", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fds[2] < 0)
+                fds[2] = open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        fds[3] = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        fds[4] = open("/proc/self/ns/user", O_PATH | O_CLOEXEC);
+        fds[5] = open(fake, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        fds[6] = unit_open_ns(getpid(), "mnt");
+        fds[7] = open("/dev/null", O_RDWR | O_APPEND | O_CLOEXEC);
+        send_fds(f.client, "hello", fds, 8);
+        receive(f.keeper, f.server, 4, ACCOUNT, &result);
+        g_assert_cmpint(result.result, ==, 0);
+        g_assert_cmpuint(result.n_consumed, ==, 4);
+        g_assert_cmpuint(result.n_descriptors, ==, 8);
+
+        g_assert_cmpuint(result.descriptors[0].kind, ==, DOOR_KIND_USERNS);
+        g_assert_cmpuint(result.descriptors[1].kind, ==, DOOR_KIND_NETNS);
+        for (unsigned i = 0; i < 2; i++) {
+                struct stat a, b;
+
+                g_assert_cmpint(fstat(fds[i], &a), ==, 0);
+                g_assert_cmpint(fstat(result.descriptors[i].fd, &b), ==, 0);
+                g_assert_cmpuint(a.st_ino, ==, b.st_ino);
+                g_assert_cmpint(
+                        fcntl(result.descriptors[i].fd, F_GETFD) & FD_CLOEXEC, ==, FD_CLOEXEC);
+        }
+        if (fds[2] >= 0 && fstat(fds[2], &st) == 0 &&
+            result.descriptors[2].kind == DOOR_KIND_CGROUP) {
+                g_assert_cmpuint(result.descriptors[2].detail, ==, st.st_ino);
+                g_assert_cmpint(result.descriptors[2].fd, >=, 0);
+        } else
+                g_test_message("no cgroup2 file system here");
+        g_assert_cmpuint(result.descriptors[3].kind, ==, DOOR_KIND_DIRECTORY);
+        g_assert_cmpuint(result.descriptors[4].kind, ==, DOOR_KIND_O_PATH);
+        g_assert_cmpint(result.descriptors[4].open_flags & O_PATH, ==, O_PATH);
+        g_assert_cmpuint(result.descriptors[5].kind, ==, DOOR_KIND_OTHER);
+        g_assert_cmpuint(result.descriptors[6].kind, ==, DOOR_KIND_OTHER);
+        g_assert_cmpuint(result.descriptors[7].kind, ==, DOOR_KIND_OTHER);
+        g_assert_cmpint(
+                result.descriptors[7].open_flags & (O_ACCMODE | O_APPEND), ==, O_RDWR | O_APPEND);
+        for (unsigned i = 3; i < 8; i++)
+                g_assert_cmpint(result.descriptors[i].fd, ==, -1);
+
+        result_close(&result);
+        /* What was not asked for is still there. */
+        receive(f.keeper, f.server, 10, ACCOUNT, &result);
+        g_assert_cmpuint(result.n_consumed, ==, 1);
+        g_assert_cmpuint(result.n_descriptors, ==, 0);
+        for (unsigned i = 1; i < 8; i++)
+                close(fds[i]);
+        unit_userns_clear(&userns);
+        unlink(fake);
+        rmdir(folder);
+        fixture_tear_down(&f);
+}
+
+/* A namespace opened by way of a bind mount has the mount's path for a name. */
+static void test_bind_mounted_namespace(void) {
+        Fixture f;
+        Result result;
+        char path[] = "/tmp/test-door-XXXXXX";
+        int fd;
+
+        if (!fixture_set_up(&f))
+                return;
+        fd = mkstemp(path);
+        g_assert_cmpint(fd, >=, 0);
+        close(fd);
+        g_assert_cmpint(mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL), ==, 0);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        send_fds(f.client, "x", &fd, 1);
+        receive(f.keeper, f.server, 1, ACCOUNT, &result);
+        g_assert_cmpuint(result.n_descriptors, ==, 1);
+        g_assert_cmpuint(result.descriptors[0].kind, ==, DOOR_KIND_NETNS);
+        result_close(&result);
+        close(fd);
+        g_assert_cmpint(umount2(path, MNT_DETACH), ==, 0);
+        unlink(path);
+        fixture_tear_down(&f);
+}
+
+static void test_number_of_descriptors(void) {
+        static const size_t numbers[] = { 0, 1, VARLINK_DESCRIPTORS_MAX,
+                                          VARLINK_DESCRIPTORS_MAX + 1, 253 };
+        Fixture f;
+        int fds[253];
+
+        if (!fixture_set_up(&f))
+                return;
+        fds[0] = unit_open_ns(getpid(), "user");
+        for (size_t i = 1; i < G_N_ELEMENTS(fds); i++)
+                fds[i] = fds[0];
+        for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
+                bool fits = numbers[i] <= VARLINK_DESCRIPTORS_MAX;
+                Result result;
+
+                send_fds(f.client, "message", fds, numbers[i]);
+                receive(f.keeper, f.server, 100, ACCOUNT, &result);
+                g_assert_cmpint(result.result, ==, 0);
+                g_assert_cmpuint(result.n_consumed, ==, 7);
+                g_assert_cmpuint(result.n_descriptors, ==, fits ? numbers[i] : 0);
+                for (size_t k = 0; k < result.n_descriptors; k++)
+                        g_assert_cmpint(result.descriptors[k].fd, >=, 0);
+                result_close(&result);
+        }
+        close(fds[0]);
+        g_assert_true(wait_for(f.keeper, 0, 0, 2000));
+        fixture_tear_down(&f);
+}
+
+static void test_nothing_to_receive(void) {
+        Fixture f;
+        Result result;
+
+        if (!fixture_set_up(&f))
+                return;
+        receive(f.keeper, f.server, 1, ACCOUNT, &result);
+        g_assert_cmpint(result.result, ==, -EAGAIN);
+        g_assert_cmpint(shutdown(f.client, SHUT_WR), ==, 0);
+        receive(f.keeper, f.server, 1, ACCOUNT, &result);
+        g_assert_cmpint(result.result, ==, 0);
+        g_assert_cmpuint(result.n_consumed, ==, 0);
+        fixture_tear_down(&f);
+}
+
+static void test_largest_message(void) {
+        static const size_t sizes[] = { VARLINK_MESSAGE_MAX, VARLINK_MESSAGE_MAX + 1 };
+        Fixture f;
+
+        if (!fixture_set_up(&f))
+                return;
+        for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
+                g_autofree char *text = g_strnfill(sizes[i], 'x');
+                size_t n = 0;
+
+                send_fds(f.client, text, NULL, 0);
+                while (n < sizes[i]) { /* the kernel may have cut it up */
+                        Result result;
+
+                        receive(f.keeper, f.server, sizes[i] - n, ACCOUNT, &result);
+                        g_assert_cmpuint(result.n_consumed, >, 0);
+                        g_assert_cmpuint(result.n_consumed, <=, VARLINK_MESSAGE_MAX);
+                        n += result.n_consumed;
+                }
+                g_assert_cmpuint(n, ==, sizes[i]);
+        }
+        fixture_tear_down(&f);
+}
+
+/* Doors are the only children in these tests, but for what a test itself forks. */
+static GArray *find_doors(void) {
+        GArray *pids = g_array_new(FALSE, FALSE, sizeof(pid_t));
+        g_autofree char *path = g_strdup_printf("/proc/self/task/%d/children", (int) getpid());
+        g_autofree char *text = NULL;
+        g_auto(GStrv) words = NULL;
+
+        g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+        words = g_strsplit(text, " ", -1);
+        for (char **word = words; *word; word++) {
+                pid_t pid = (pid_t) atoi(*word);
+
+                if (pid > 0)
+                        g_array_append_val(pids, pid);
+        }
+        return pids;
+}
+
+static void signal_doors(int number) {
+        g_autoptr(GArray) pids = find_doors();
+
+        g_assert_cmpuint(pids->len, ==, LIMIT_DOORS_IDLE);
+        for (guint i = 0; i < pids->len; i++)
+                g_assert_cmpint(kill(g_array_index(pids, pid_t, i), number), ==, 0);
+}
+
+static void test_doors_have_nothing(void) {
+        g_autoptr(GArray) pids = NULL;
+        g_autofree char *path = NULL, *fd_path = NULL, *text = NULL;
+        Fixture f;
+        Result result;
+        DIR *folder;
+        unsigned n = 0;
+
+        if (!fixture_set_up(&f))
+                return;
+        send_fds(f.client, "x", NULL, 0);
+        pids = find_doors();
+        g_assert_cmpuint(pids->len, ==, LIMIT_DOORS_IDLE);
+        receive(f.keeper, f.server, 1, ACCOUNT, &result);
+
+        /* The first one served: it has dropped all there was. */
+        path = g_strdup_printf("/proc/%d/status", (int) g_array_index(pids, pid_t, 0));
+        g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+        g_assert_nonnull(strstr(text, "\nUid:\t65534\t65534\t65534\t65534\n"));
+        g_assert_nonnull(strstr(text, "\nGid:\t65534\t65534\t65534\t65534\n"));
+        g_assert_nonnull(strstr(text, "\nGroups:\t \n"));
+        g_assert_nonnull(strstr(text, "\nNoNewPrivs:\t1\n"));
+        g_assert_nonnull(strstr(text, "\nCapInh:\t0000000000000000\n"));
+        g_assert_nonnull(strstr(text, "\nCapPrm:\t0000000000000000\n"));
+        g_assert_nonnull(strstr(text, "\nCapEff:\t0000000000000000\n"));
+
+        fd_path = g_strdup_printf("/proc/%d/fd", (int) g_array_index(pids, pid_t, 0));
+        folder = opendir(fd_path);
+        while (readdir(folder))
+                n++;
+        closedir(folder);
+        g_assert_cmpuint(n, ==, 2 + 1);
+        fixture_tear_down(&f);
+}
+
+static void test_killed_while_idle(void) {
+        Fixture f;
+        Result result;
+
+        if (!fixture_set_up(&f))
+                return;
+        signal_doors(SIGKILL);
+        g_usleep(50 * 1000); /* until they are dead */
+        for (unsigned i = 0; i < 3; i++) {
+                send_fds(f.client, "x", NULL, 0);
+                receive(f.keeper, f.server, 1, ACCOUNT, &result);
+                g_assert_cmpint(result.result, ==, 0);
+                g_assert_cmpuint(result.n_consumed, ==, 1);
+        }
+        fixture_tear_down(&f);
+}
+
+static void test_killed_at_work(void) {
+        Fixture f;
+        Result result = { FALSE };
+
+        if (!fixture_set_up(&f))
+                return;
+        signal_doors(SIGSTOP);
+        send_fds(f.client, "x", NULL, 0);
+        g_assert_cmpint(door_receive(f.keeper, f.server, 1, ACCOUNT, on_received, &result), ==, 0);
+        signal_doors(SIGKILL);
+        g_assert_true(unit_run_until(&result.done, 2000));
+        g_assert_cmpint(result.result, ==, -ECONNRESET);
+        /* It died before it had received: nothing was lost. */
+        receive(f.keeper, f.server, 1, ACCOUNT, &result);
+        g_assert_cmpint(result.result, ==, 0);
+        g_assert_cmpuint(result.n_consumed, ==, 1);
+        fixture_tear_down(&f);
+}
+
+static void test_stopped(void) {
+        Fixture f;
+        Result result = { FALSE }, other;
+        gint64 begin;
+
+        if (!fixture_set_up(&f))
+                return;
+        signal_doors(SIGSTOP);
+        send_fds(f.client, "xy", NULL, 0);
+        begin = g_get_monotonic_time();
+        for (unsigned i = 0; i < LIMIT_DOORS_IDLE; i++) {
+                Result *r = i == 0 ? &result : &other;
+
+                *r = (Result){ FALSE };
+                g_assert_cmpint(
+                        door_receive(f.keeper, f.server, 1, ACCOUNT, on_received, r), ==, 0);
+        }
+        g_assert_true(unit_run_until(&result.done, LIMIT_DOOR_MSEC + 2000));
+        g_assert_true(unit_run_until(&other.done, 2000));
+        g_assert_cmpint(result.result, ==, -ETIMEDOUT);
+        g_assert_cmpint(other.result, ==, -ETIMEDOUT);
+        g_assert_cmpint(g_get_monotonic_time() - begin, >=, (LIMIT_DOOR_MSEC - 100) * 1000);
+        g_assert_true(wait_for(f.keeper, 0, 0, 2000));
+        fixture_tear_down(&f);
+}
+
+/* One client after another hangs a door, until the account is full; others are served all along,
+ * and the end of the keeper waits for nobody. */
+static void test_hanging(void) {
+        pid_t clients[LIMIT_DOORS_STUCK_PER_ACCOUNT];
+        Fixture f;
+        HangingFs fs;
+        Result result;
+        DoorCounts counts;
+        gint64 begin;
+
+        if (!unit_need_root() || !hanging_fs_new(&fs))
+                return;
+        g_assert_true(fixture_set_up(&f));
+        begin = g_get_monotonic_time();
+        for (unsigned i = 0; i < LIMIT_DOORS_STUCK_PER_ACCOUNT; i++) {
+                clients[i] = send_path(f.client, fs.folder, i == 1 ? VARLINK_DESCRIPTORS_MAX : 1);
+                receive(f.keeper, f.server, 1, ACCOUNT, &result);
+                /* What it was is answered before it is closed. */
+                g_assert_cmpint(result.result, ==, 0);
+                g_assert_cmpuint(result.n_descriptors, ==, i == 1 ? VARLINK_DESCRIPTORS_MAX : 1);
+                g_assert_cmpuint(result.descriptors[0].kind, ==, DOOR_KIND_OTHER);
+                g_assert_cmpint(result.descriptors[0].fd, ==, -1);
+                door_keeper_count(f.keeper, &counts);
+                g_assert_cmpuint(counts.n_working, ==, i + 1);
+        }
+        g_assert_cmpint(g_get_monotonic_time() - begin, <, 2000 * 1000);
+
+        send_fds(f.client, "x", NULL, 0);
+        receive(f.keeper, f.server, 1, OTHER, &result);
+        g_assert_cmpint(result.result, ==, 0);
+
+        /* The fifth waits, and is told when all four are known to hang. */
+        send_fds(f.client, "x", NULL, 0);
+        receive(f.keeper, f.server, 1, ACCOUNT, &result);
+        g_assert_cmpint(result.result, ==, -EBUSY);
+        door_keeper_count(f.keeper, &counts);
+        g_assert_cmpuint(counts.n_stuck, ==, LIMIT_DOORS_STUCK_PER_ACCOUNT);
+        g_assert_cmpint(
+                door_receive(f.keeper, f.server, 1, ACCOUNT, on_received, &result), ==,
+                DOOR_E_BUSY);
+
+        receive(f.keeper, f.server, 1, OTHER, &result);
+        g_assert_cmpint(result.result, ==, 0);
+        fixture_stop(&f);
+
+        hanging_fs_clear(&fs);
+        for (unsigned i = 0; i < G_N_ELEMENTS(clients); i++) {
+                kill(clients[i], SIGKILL);
+                g_assert_cmpint(waitpid(clients[i], NULL, 0), ==, clients[i]);
+        }
+        fixture_tear_down(&f);
+}
+
+/* When the client lets go, the account is free again. */
+static void test_hanging_ends(void) {
+        pid_t clients[LIMIT_DOORS_STUCK_PER_ACCOUNT];
+        Fixture f;
+        HangingFs fs;
+        Result result;
+
+        if (!unit_need_root() || !hanging_fs_new(&fs))
+                return;
+        g_assert_true(fixture_set_up(&f));
+        for (unsigned i = 0; i < G_N_ELEMENTS(clients); i++) {
+                clients[i] = send_path(f.client, fs.folder, 1);
+                receive(f.keeper, f.server, 1, ACCOUNT, &result);
+        }
+        g_assert_true(wait_for(f.keeper, 0, G_N_ELEMENTS(clients), LIMIT_DOOR_MSEC + 2000));
+        hanging_fs_clear(&fs);
+        g_assert_true(wait_for(f.keeper, 0, 0, 3000));
+        send_fds(f.client, "x", NULL, 0);
+        receive(f.keeper, f.server, 1, ACCOUNT, &result);
+        g_assert_cmpint(result.result, ==, 0);
+        for (unsigned i = 0; i < G_N_ELEMENTS(clients); i++) {
+                kill(clients[i], SIGKILL);
+                g_assert_cmpint(waitpid(clients[i], NULL, 0), ==, clients[i]);
+        }
+        fixture_tear_down(&f);
+}
+
+/* Many hostile accounts: at LIMIT_DOORS nothing more starts, and requests are refused. */
+static void test_limit_of_all(void) {
+        Result results[LIMIT_DOORS] = { { FALSE } }, result;
+        GPtrArray *sockets = g_ptr_array_new();
+        pid_t client;
+        Fixture f;
+        HangingFs fs;
+
+        if (!unit_need_root() || !hanging_fs_new(&fs))
+                return;
+        g_assert_true(fixture_set_up(&f));
+        for (unsigned i = 0; i < LIMIT_DOORS; i++) {
+                client = send_path(f.client, fs.folder, 1);
+                g_ptr_array_add(sockets, GINT_TO_POINTER(client));
+                g_assert_cmpint(
+                        door_receive(
+                                f.keeper, f.server, 1, 10000 + i / LIMIT_DOORS_STUCK_PER_ACCOUNT,
+                                on_received, &results[i]),
+                        ==, 0);
+                g_assert_true(unit_run_until(&results[i].done, 2000));
+                g_assert_cmpint(results[i].result, ==, 0);
+        }
+        send_fds(f.client, "x", NULL, 0);
+        receive(f.keeper, f.server, 1, OTHER, &result);
+        g_assert_cmpint(result.result, ==, -EBUSY);
+        g_assert_true(wait_for(f.keeper, 0, LIMIT_DOORS, 2000));
+        g_assert_cmpint(
+                door_receive(f.keeper, f.server, 1, OTHER, on_received, &result), ==, DOOR_E_BUSY);
+
+        hanging_fs_clear(&fs);
+        g_assert_true(wait_for(f.keeper, 0, 0, 3000));
+        receive(f.keeper, f.server, 1, OTHER, &result);
+        g_assert_cmpint(result.result, ==, 0);
+        for (guint i = 0; i < sockets->len; i++) {
+                pid_t pid = GPOINTER_TO_INT(sockets->pdata[i]);
+
+                kill(pid, SIGKILL);
+                g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+        }
+        g_ptr_array_unref(sockets);
+        fixture_tear_down(&f);
+}
+
+static gboolean all_done(const Result *results, unsigned n) {
+        for (unsigned i = 0; i < n; i++)
+                if (!results[i].done)
+                        return FALSE;
+        return TRUE;
+}
+
+/* More than there are doors, of few accounts: all wait their turn and are served. */
+static void test_many_at_once(void) {
+        enum { N = 150 };
+        g_autofree Result *results = g_new0(Result, N);
+        Fixture f;
+        gint64 end;
+
+        if (!fixture_set_up(&f))
+                return;
+        for (unsigned i = 0; i < N; i++) {
+                send_fds(f.client, "x", NULL, 0);
+                g_assert_cmpint(
+                        door_receive(
+                                f.keeper, f.server, 1, 10000 + i % 3, on_received, &results[i]),
+                        ==, 0);
+        }
+        end = g_get_monotonic_time() + 3 * G_USEC_PER_SEC;
+        while (!all_done(results, N) && g_get_monotonic_time() < end)
+                (void) g_main_context_iteration(NULL, FALSE);
+        for (unsigned i = 0; i < N; i++) {
+                g_assert_true(results[i].done);
+                g_assert_cmpint(results[i].result, ==, 0);
+                g_assert_cmpuint(results[i].n_consumed, ==, 1);
+        }
+        fixture_tear_down(&f);
+}
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+        /* File systems mounted here are nobody else's. */
+        if (geteuid() == 0 &&
+            (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
+                g_error("no mount namespace: %s", g_strerror(errno));
+        g_test_add_func("/door/kinds", test_kinds);
+        g_test_add_func("/door/bind-mounted-namespace", test_bind_mounted_namespace);
+        g_test_add_func("/door/number-of-descriptors", test_number_of_descriptors);
+        g_test_add_func("/door/nothing-to-receive", test_nothing_to_receive);
+        g_test_add_func("/door/largest-message", test_largest_message);
+        g_test_add_func("/door/doors-have-nothing", test_doors_have_nothing);
+        g_test_add_func("/door/killed-while-idle", test_killed_while_idle);
+        g_test_add_func("/door/killed-at-work", test_killed_at_work);
+        g_test_add_func("/door/stopped", test_stopped);
+        g_test_add_func("/door/many-at-once", test_many_at_once);
+        g_test_add_func("/door/hanging", test_hanging);
+        g_test_add_func("/door/hanging-ends", test_hanging_ends);
+        g_test_add_func("/door/limit-of-all", test_limit_of_all);
+        return g_test_run();
+}
