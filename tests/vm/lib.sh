@@ -135,6 +135,24 @@ kill_daemon() {
         DAEMON_PID=
 }
 
+LENDER_SOCKET=/run/lender.sock
+LENDER_PID=
+
+# start_lender none|policy: lends ranges before, or without, the daemon; see lender.c.
+start_lender() {
+        rm -f "$LENDER_SOCKET"
+        /vm/lender "$LENDER_SOCKET" "$@" 2>&1 &
+        LENDER_PID=$!
+        wait_for test -S "$LENDER_SOCKET" && return
+        not_ok "the lender starts"
+        done_testing
+}
+
+stop_lender() {
+        kill "$LENDER_PID"
+        wait "$LENDER_PID" 2>/dev/null
+}
+
 # Whatever an ID of the pool, or of the range PID 1 hands out, owns on the host's file systems.
 leftovers() {
         local first=524288 last=1879048191
@@ -162,4 +180,20 @@ nothing_left() {
                 not_ok "$1"
                 printf '%s\n' "$found" | head -n 20 | diag
         fi
+}
+
+# attack_everywhere OPTIONS...: every attack, on every file system, as user and as root, in 64 and 32 bits.
+attack_everywhere() {
+        local dir brief='' common=(--socket "$LENDER_SOCKET" "$@")
+        for dir in "${HOST_FS[@]}"; do
+                # The contexts make no difference to a file system: all of them on the first one only.
+                include "${dir##*/}" as alice /vm/attack --dir "$dir" "${common[@]}" $brief
+                include "${dir##*/}, root" /vm/attack --dir "$dir" "${common[@]}"
+                brief=--brief
+        done
+        for dir in /mnt/ext4 /mnt/btrfs; do
+                include "${dir##*/}, 32 bits" as alice /vm/attack32 --dir "$dir" "${common[@]}" --brief
+        done
+        include "hugetlbfs" as alice /vm/attack --dir /mnt/hugetlbfs "${common[@]}" --brief make
+        include "/dev/shm" as alice /vm/attack --dir /dev/shm "${common[@]}" --brief make fs
 }

@@ -5,12 +5,24 @@ EXTRA_DIST += \
 	%D%/fetch-kernels %D%/run %D%/init %D%/lib.sh %D%/README.md \
 	%D%/guest-etc/group %D%/guest-etc/nsswitch.conf %D%/guest-etc/passwd \
 	%D%/guest-etc/subgid %D%/guest-etc/subuid \
-	%D%/t-smoke
+	%D%/t-attack-none %D%/t-smoke
 
 # Programs the machine gets as /vm/NAME.  Built by vm-check only.
-VM_TOOLS = %D%/probe-lsm
-EXTRA_PROGRAMS = $(VM_TOOLS)
+VM_TOOLS = %D%/attack %D%/attack32 %D%/lender %D%/probe-lsm
+EXTRA_PROGRAMS = %D%/attack %D%/lender %D%/probe-lsm
 CLEANFILES += $(VM_TOOLS)
+
+%C%_attack_SOURCES = \
+	%D%/attack.c %D%/attack.h %D%/attack-context.c %D%/attack-fs.c %D%/attack-harmless.c \
+	%D%/attack-host.c %D%/attack-ipc.c %D%/attack-make.c %D%/attack-owner.c %D%/attack-stage.c \
+	%D%/attack-uring.c
+# The same attacks through the kernel's 32-bit entry points; static, so that no 32-bit libraries are needed inside.
+%D%/attack32: $(%C%_attack_SOURCES)
+	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(CC) -m32 -static -std=gnu11 -O1 -g -D_FILE_OFFSET_BITS=64 \
+		-I$(top_srcdir) -I. -o $@ $(filter %.c,$^)
+
+%C%_lender_SOURCES = %D%/lender.c
+%C%_lender_LDADD = libpolicy.la libutil.la $(GLIB_LIBS)
 
 %C%_probe_lsm_SOURCES = %D%/probe-lsm.c
 %C%_probe_lsm_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
@@ -20,7 +32,9 @@ CLEANFILES += $(VM_TOOLS)
 VM_RUN = $(srcdir)/%D%/run --builddir . $(VM_TOOLS:%=--program %) $(VM_EXTRA_TOOLS:%=--program %)
 
 # VM_SCRIPT=tests/vm/t-x runs that test alone, VM_CMDLINE gives words to the kernel's command line.
-vm-check: all $(VM_TOOLS) $(VM_EXTRA_TOOLS)
+# One after the other: `all` builds in a make of its own.
+vm-check: all
+	@$(MAKE) $(VM_TOOLS) $(VM_EXTRA_TOOLS)
 	$(VM_RUN) $(VM_KERNEL:%=--kernel %) $(VM_SCRIPT:%=--script $(srcdir)/%) \
 		$(if $(VM_CMDLINE),--cmdline '$(VM_CMDLINE)')
 .PHONY: vm-check

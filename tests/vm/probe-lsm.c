@@ -4,6 +4,8 @@
  * program on path_mkdir refuses this process, and no other, until it is detached.  Where this
  * fails, nothing that is said about the policy proves anything.
  */
+#include "config.h"
+
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
