@@ -5,6 +5,7 @@ bats_tests += %D%/bats/artefacts.bats
 bats_tests += %D%/bats/quickstart.bats
 bats_tests += %D%/bats/tree.bats
 bats_tests += %D%/bats/units.bats
+bats_tests += %D%/bats/nsresourcectl.bats
 bats_tests += %D%/bats/userdb.bats
 
 EXTRA_DIST += $(bats_tests) %D%/bats/common.bash

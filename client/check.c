@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/manager.h"
+#include "client/message.h"
+#include "client/nsswitch-file.h"
+#include "client/nsswitch.h"
+#include "client/verb.h"
+#include "lib/table/table-read.h"
+#include "lib/util/file.h"
+
+#define MODULE "libnss_nsresource.so.2"
+#define MODULE_SYMBOL "_nss_nsresource_getpwuid_r"
+#define SYSCTL_SIZE_MAX 64u
+#define PROVIDER_TIMEOUT_MSEC 10000
+
+typedef enum CheckResult { CHECK_OK, CHECK_NOTE, CHECK_FAILED } CheckResult;
+
+static const char *const result_words[] = {
+        [CHECK_OK] = "ok",
+        [CHECK_NOTE] = "note",
+        [CHECK_FAILED] = "failed",
+};
+
+/* What was found so far. */
+typedef struct Report {
+        json_t *results;
+        bool failed;
+} Report;
+
+static void report_add(
+        Report *report, const char *check, CheckResult result, const char *next, const char *format,
+        ...) __attribute__((format(printf, 5, 6)));
+
+static void report_add(
+        Report *report, const char *check, CheckResult result, const char *next, const char *format,
+        ...) {
+        g_autofree char *text = NULL, *valid = NULL;
+        json_t *entry;
+        va_list arguments;
+
+        va_start(arguments, format);
+        text = g_strdup_vprintf(format, arguments);
+        va_end(arguments);
+        valid = g_utf8_make_valid(text, -1);
+        entry = json_pack(
+                "{s:s, s:s, s:s}", "check", check, "result", result_words[result], "text", valid);
+        if (next)
+                json_object_set_new(entry, "next", json_string(next));
+        json_array_append_new(report->results, entry);
+        report->failed = report->failed || result == CHECK_FAILED;
+}
+
+/* the kernel */
+
+static bool read_number(const char *path, char **ret_text) {
+        if (file_read(AT_FDCWD, path, SYSCTL_SIZE_MAX, ret_text, NULL) < 0)
+                return false;
+        g_strchomp(*ret_text);
+        return true;
+}
+
+static void check_kernel(Report *report) {
+        static const struct {
+                const char *path, *bad, *text, *next;
+        } sysctls[] = {
+                { "/proc/sys/user/max_user_namespaces", "0", "no user namespaces may be made",
+                  "sysctl -w user.max_user_namespaces=65536" },
+                { "/proc/sys/kernel/unprivileged_userns_clone", "0",
+                  "ordinary users may not make user namespaces",
+                  "sysctl -w kernel.unprivileged_userns_clone=1" },
+                { "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
+                  "AppArmor may keep ordinary users from using user namespaces",
+                  "an AppArmor profile that allows userns for the program, or sysctl -w "
+                  "kernel.apparmor_restrict_unprivileged_userns=0" },
+        };
+        bool found = false;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(sysctls); i++) {
+                g_autofree char *value = NULL;
+
+                if (!read_number(sysctls[i].path, &value) || !g_str_equal(value, sysctls[i].bad))
+                        continue;
+                found = true;
+                report_add(
+                        report, "user-namespaces", i == 0 ? CHECK_FAILED : CHECK_NOTE,
+                        sysctls[i].next, "%s (%s)", sysctls[i].text, sysctls[i].path);
+        }
+        if (!found)
+                report_add(
+                        report, "user-namespaces", CHECK_OK, NULL, "user namespaces can be made");
+}
+
+/* the daemon */
+
+static void check_rules(Report *report, const json_t *status) {
+        bool required = g_strcmp0(manager_string(status, "enforcement"), "required") == 0;
+        const json_t *rule;
+        size_t index;
+
+        if (!required)
+                report_add(
+                        report, "policy", CHECK_NOTE,
+                        "Enforcement=required in nsresourced.conf, where the kernel can do it",
+                        "Enforcement=none: files of a range can outlive its namespace");
+        else if (manager_boolean(status, "policyLoaded"))
+                report_add(report, "policy", CHECK_OK, NULL, "the kernel policy is in force");
+        else
+                report_add(
+                        report, "policy", CHECK_FAILED,
+                        "see the rules below; Enforcement=none in nsresourced.conf does without",
+                        "the kernel policy is not in force");
+
+        json_array_foreach(json_object_get(status, "rules"), index, rule) {
+                const char *name = manager_string(rule, "rule") ?: "-";
+                const char *reason = manager_string(rule, "reason");
+
+                if (!manager_boolean(rule, "active"))
+                        report_add(
+                                report, "rule", required ? CHECK_FAILED : CHECK_NOTE,
+                                manager_string(rule, "remedy"), "rule %s is missing: %s", name,
+                                reason ?: "no reason given");
+        }
+}
+
+static void check_serving(Report *report, const json_t *status) {
+        const json_t *message;
+        size_t index;
+
+        if (manager_boolean(status, "serving"))
+                report_add(report, "serving", CHECK_OK, NULL, "nsresourced hands out IDs");
+        else
+                report_add(
+                        report, "serving", CHECK_FAILED, "journalctl -u nsresourced.service",
+                        "nsresourced hands out no IDs");
+        json_array_foreach(json_object_get(status, "messages"), index, message) report_add(
+                report, "message", CHECK_NOTE, NULL, "nsresourced says: %s",
+                json_string_value(message) ?: "-");
+}
+
+static void check_daemon(Report *report, const VerbContext *context) {
+        g_autoptr(VarlinkClient) client = NULL;
+        g_autoptr(json_t) status = NULL;
+        g_autofree char *error = NULL;
+        int r;
+
+        r = varlink_client_connect(context->socket, MANAGER_TIMEOUT_MSEC, &client);
+        if (r < 0) {
+                report_add(
+                        report, "daemon", CHECK_FAILED, manager_connect_hint(r),
+                        "cannot reach nsresourced at %s: %s", context->socket, strerror(-r));
+                return;
+        }
+        r = varlink_client_call(
+                client, "org.nsresource.Manager.GetStatus", NULL, NULL, 0, &status, &error);
+        if (r < 0 || error) {
+                report_add(
+                        report, "daemon", CHECK_FAILED,
+                        error ? "is systemd-nsresourced running there?  systemctl disable --now "
+                                "systemd-nsresourced.socket"
+                              : manager_connect_hint(-ETIMEDOUT),
+                        "what listens at %s does not answer as nsresourced: %s", context->socket,
+                        error ?: strerror(-r));
+                return;
+        }
+        report_add(
+                report, "daemon", CHECK_OK, NULL, "nsresourced %s answers",
+                manager_string(status, "version") ?: "-");
+        check_serving(report, status);
+        check_rules(report, status);
+}
+
+/* the table and the names */
+
+/* Returns whether there is one; then *ret_view is open. */
+static bool check_table(Report *report, const VerbContext *context, TableView *ret_view) {
+        int r;
+
+        r = table_view_open(context->table, ret_view);
+        if (r == 0)
+                report_add(report, "table", CHECK_OK, NULL, "%s is readable", context->table);
+        else if (r == TABLE_READ_E_MISSING)
+                report_add(
+                        report, "table", CHECK_FAILED, "systemctl start nsresourced.service",
+                        "there is no table at %s", context->table);
+        else if (r < 0)
+                report_add(
+                        report, "table", CHECK_FAILED,
+                        "its folder and it must be readable by everybody", "cannot read %s: %s",
+                        context->table, strerror(-r));
+        else
+                report_add(
+                        report, "table", CHECK_FAILED,
+                        "systemctl restart nsresourced.service, which sets it aside",
+                        "%s is damaged, of another version, or not root's", context->table);
+        return r == 0;
+}
+
+static void check_provider(Report *report, const VerbContext *context) {
+        g_autoptr(VarlinkClient) client = NULL;
+        g_autoptr(json_t) parameters = NULL, reply = NULL;
+        g_autofree char *error = NULL;
+        int r;
+
+        parameters = json_pack(
+                "{s:s, s:s}", "userName", "ns-0", "service", "io.systemd.NamespaceResource");
+        r = varlink_client_connect(context->provider, PROVIDER_TIMEOUT_MSEC, &client);
+        if (r == 0)
+                r = varlink_client_call(
+                        client, "io.systemd.UserDatabase.GetUserRecord", parameters, NULL, 0,
+                        &reply, &error);
+        if (r == 0 && g_strcmp0(error, "io.systemd.UserDatabase.NoRecordFound") == 0)
+                report_add(report, "provider", CHECK_OK, NULL, "nsresource-userdbd answers");
+        else
+                report_add(
+                        report, "provider", CHECK_FAILED,
+                        "systemctl enable --now nsresource-userdbd.socket",
+                        "userdbctl and nss-systemd cannot ask %s: %s", context->provider,
+                        r < 0 ? strerror(-r) : error ?: "a name that cannot be was found");
+}
+
+static void check_nsswitch(Report *report) {
+        static const char next[] = "nsresourcectl nss enable";
+        g_autofree char *text = NULL, *message = NULL;
+        NsswitchState states[NSSWITCH_N_DATABASES];
+        int r;
+
+        r = nsswitch_file_read(NSSWITCH_FILE_PATH, &text);
+        if (r == 0)
+                r = nsswitch_state(text, states, &message);
+        if (r != 0) {
+                report_add(
+                        report, "nsswitch", CHECK_FAILED, "nsswitch.conf(5)", "%s: %s",
+                        NSSWITCH_FILE_PATH, message ?: strerror(-r));
+                return;
+        }
+        for (int i = 0; i < NSSWITCH_N_DATABASES; i++)
+                if (states[i] == NSSWITCH_ENABLED)
+                        report_add(
+                                report, "nsswitch", CHECK_OK, NULL, "%s asks nsresource",
+                                nsswitch_database_names[i]);
+                else
+                        report_add(
+                                report, "nsswitch",
+                                states[i] == NSSWITCH_LATE ? CHECK_NOTE : CHECK_FAILED,
+                                states[i] == NSSWITCH_LATE ? "put it in front of systemd" : next,
+                                states[i] == NSSWITCH_LATE
+                                        ? "%s asks nsresource after systemd, which may wait"
+                                        : "%s does not ask nsresource: files show numbers",
+                                nsswitch_database_names[i]);
+}
+
+static void check_module(Report *report) {
+        void *module = dlopen(MODULE, RTLD_LAZY | RTLD_LOCAL);
+
+        if (module && dlsym(module, MODULE_SYMBOL))
+                report_add(report, "module", CHECK_OK, NULL, "%s is found", MODULE);
+        else
+                report_add(
+                        report, "module", CHECK_FAILED,
+                        "install it where ld.so looks, then ldconfig", "%s: %s", MODULE,
+                        module ? "it is another library" : dlerror());
+        if (module)
+                (void) dlclose(module);
+}
+
+/* Does a name that must be there come out at the other end? */
+static void check_name(Report *report, const TableView *view) {
+        char name[TABLE_USER_NAME_MAX + 1];
+        const struct passwd *entry;
+        TableAnswer answer;
+        uint32_t cursor = 0;
+
+        if (table_next(view, &cursor, &answer) != 0)
+                return;
+        table_user_name(&answer, name);
+        entry = getpwuid((uid_t) answer.id);
+        if (entry && g_str_equal(entry->pw_name, name))
+                report_add(
+                        report, "names", CHECK_OK, NULL, "UID %u is shown as %s", answer.id, name);
+        else
+                report_add(
+                        report, "names", CHECK_FAILED,
+                        "the checks above; a running nscd keeps what it found before",
+                        "UID %u is shown as %s, not as %s", answer.id,
+                        entry ? entry->pw_name : "a number", name);
+}
+
+static void print_results(const json_t *results) {
+        const json_t *entry;
+        size_t index;
+
+        json_array_foreach(results, index, entry) {
+                g_autofree char *text = message_escape(manager_string(entry, "text"));
+                const char *next = manager_string(entry, "next");
+
+                printf("%-6s  %s\n", manager_string(entry, "result"), text);
+                if (next) {
+                        g_autofree char *escaped = message_escape(next);
+
+                        printf("        next: %s\n", escaped);
+                }
+        }
+}
+
+static int run_check(VerbContext *context, int argc, char **argv) {
+        g_autoptr(json_t) results = json_array();
+        Report report = { .results = results };
+        char **arguments;
+        TableView view;
+        int status;
+
+        if (!verb_parse(context, &verb_check, argc, argv, 0, 0, &arguments, &status))
+                return status;
+        check_kernel(&report);
+        check_daemon(&report, context);
+        check_provider(&report, context);
+        check_module(&report);
+        check_nsswitch(&report);
+        if (check_table(&report, context, &view)) {
+                check_name(&report, &view);
+                table_view_close(&view);
+        }
+
+        if (context->json)
+                verb_print_json(results);
+        else
+                print_results(results);
+        return report.failed ? VERB_EXIT_FAILURE : VERB_EXIT_OK;
+}
+
+const Verb verb_check = {
+        .name = "check",
+        .arguments = "",
+        .summary = "See whether this host can do it all, and what to do if not",
+        .help = "Exit status 1 if anything has failed; notes do not count.",
+        .run = run_check,
+};

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/message.h"
+#include "client/nsswitch.h"
+#include "client/nsswitch-file.h"
+#include "client/verb.h"
+
+static const char *const state_texts[] = {
+        [NSSWITCH_DISABLED] = "disabled",
+        [NSSWITCH_ENABLED] = "enabled",
+        [NSSWITCH_LATE] = "enabled, but after systemd: look-ups may wait for other services",
+};
+
+static const char *const state_words[] = {
+        [NSSWITCH_DISABLED] = "disabled",
+        [NSSWITCH_ENABLED] = "enabled",
+        [NSSWITCH_LATE] = "late",
+};
+
+static int say_syntax_error(const char *path, const char *message) {
+        message_error(
+                "put \"" NSSWITCH_SERVICE
+                "\" after \"files\" in the lines passwd, group and shadow by hand",
+                "%s, %s; nothing was changed", path, message);
+        return VERB_EXIT_FAILURE;
+}
+
+static int say_file_error(const char *path, const char *what, int error) {
+        message_error(
+                error == -EACCES || error == -EPERM ? "try again as root"
+                : error == -ELOOP ? "another tool owns this file (authselect?): tell it, or name "
+                                    "the real file with --file"
+                                  : NULL,
+                "cannot %s %s: %s", what, path,
+                error == -ELOOP ? "it is a symbolic link" : strerror(-error));
+        return VERB_EXIT_FAILURE;
+}
+
+static int show_status(const VerbContext *context, const char *path) {
+        g_autofree char *text = NULL, *message = NULL;
+        NsswitchState states[NSSWITCH_N_DATABASES];
+        bool all = true;
+        int r;
+
+        r = nsswitch_file_read(path, &text);
+        if (r < 0)
+                return say_file_error(path, "read", r);
+        r = nsswitch_state(text, states, &message);
+        if (r != 0)
+                return say_syntax_error(path, message);
+
+        for (int i = 0; i < NSSWITCH_N_DATABASES; i++)
+                all = all && states[i] != NSSWITCH_DISABLED;
+        if (context->json) {
+                g_autoptr(json_t) object = json_object();
+
+                for (int i = 0; i < NSSWITCH_N_DATABASES; i++)
+                        json_object_set_new(
+                                object, nsswitch_database_names[i],
+                                json_string(state_words[states[i]]));
+                verb_print_json(object);
+        } else {
+                for (int i = 0; i < NSSWITCH_N_DATABASES; i++)
+                        printf("%-7s %s\n", nsswitch_database_names[i], state_texts[states[i]]);
+        }
+        return all ? VERB_EXIT_OK : VERB_EXIT_FAILURE;
+}
+
+static int change(const VerbContext *context, const char *path, bool enable) {
+        g_autofree char *text = NULL, *edited = NULL, *message = NULL;
+        bool changed;
+        int r;
+
+        r = nsswitch_file_read(path, &text);
+        if (r < 0)
+                return say_file_error(path, "read", r);
+        r = nsswitch_edit(text, enable, &edited, &message);
+        if (r != 0)
+                return say_syntax_error(path, message);
+        changed = !g_str_equal(text, edited);
+        r = changed ? nsswitch_file_replace(path, edited) : 0;
+        if (r < 0)
+                return say_file_error(path, "change", r);
+
+        if (context->json) {
+                g_autoptr(json_t) object = json_pack("{s:b}", "changed", changed);
+
+                verb_print_json(object);
+        } else {
+                g_autofree char *escaped = message_escape(path);
+
+                printf("%s: " NSSWITCH_SERVICE " %s %s\n", escaped,
+                       changed ? "is now" : "was already", enable ? "enabled" : "disabled");
+        }
+        return VERB_EXIT_OK;
+}
+
+static int run_nss(VerbContext *context, int argc, char **argv) {
+        enum { OPTION_FILE = VERB_OPTION_OWN };
+        static const struct option options[] = {
+                { "file", required_argument, NULL, OPTION_FILE },
+                VERB_COMMON_OPTIONS,
+        };
+        const char *path = NSSWITCH_FILE_PATH;
+        char **arguments;
+        int option, status;
+
+        while ((option = verb_next_option(context, &verb_nss, argc, argv, "", options)) >= 0) {
+                if (option != OPTION_FILE)
+                        return VERB_EXIT_USAGE;
+                path = optarg;
+        }
+        if (!verb_arguments(context, &verb_nss, argc, argv, 1, 1, &arguments, &status))
+                return status;
+        if (g_str_equal(arguments[0], "status"))
+                return show_status(context, path);
+        if (g_str_equal(arguments[0], "enable") || g_str_equal(arguments[0], "disable"))
+                return change(context, path, g_str_equal(arguments[0], "enable"));
+        message_error(
+                "nsresourcectl nss --help", "nss takes enable, disable or status, not \"%s\"",
+                arguments[0]);
+        return VERB_EXIT_USAGE;
+}
+
+const Verb verb_nss = {
+        .name = "nss",
+        .arguments = "enable|disable|status [--file PATH]",
+        .summary = "Have names looked up by libnss_nsresource",
+        .help = "Edits /etc/nsswitch.conf: comments, order and everything else stay; what cannot "
+                "be\n"
+                "understood is not touched.  `status` succeeds if all three databases are "
+                "enabled.\n"
+                "  --file PATH   another file than /etc/nsswitch.conf",
+        .run = run_nss,
+};

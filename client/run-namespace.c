@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "client/run-namespace.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "client/message.h"
+#include "lib/util/fd.h"
+
+#define NAMESPACES (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
+#define STACK_SIZE (1024u * 1024)
+
+typedef struct Birth {
+        int control, other_end;
+        char *const *command;
+} Birth;
+
+int run_message_send(int control, RunMessageType type, int32_t value) {
+        const RunMessage message = { .type = type, .value = value };
+
+        return send(control, &message, sizeof(message), MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int run_message_receive(int control, int flags, RunMessage *ret_message) {
+        RunMessage message;
+        ssize_t n;
+
+        do
+                n = recv(control, &message, sizeof(message), flags);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return errno == ECONNRESET ? 0 : -errno;
+        if (n == 0)
+                return 0;
+        if (n != sizeof(message))
+                return -EBADMSG;
+        *ret_message = message;
+        return 1;
+}
+
+static int fail(const char *what, const char *next) {
+        int error = errno;
+
+        message_error(next, "%s: %s", what, strerror(error));
+        return -error;
+}
+
+/* Become root of the user namespace: mapped to whatever IDs the daemon chose. */
+static int become_root(void) {
+        /* Where the parent namespace forbids setgroups() for good, the kernel does so here: then
+         * our groups stay, and say no more than those of the user who called us. */
+        if (setgroups(0, NULL) < 0 && errno != EPERM)
+                return fail("cannot give up supplementary groups", NULL);
+        if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+                return fail("cannot become root inside", NULL);
+        /* Not dumpable since then, and not made so again: who is root inside can neither trace this
+         * process, which is the host's program, nor take its descriptors. */
+        return 0;
+}
+
+static int mount_private(void) {
+        static const char hint[] =
+                "inside a container whose /proc is partly hidden this cannot work";
+
+        if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+                return fail("cannot part our mounts from the host's", NULL);
+        if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+                return fail("cannot mount /proc", errno == EPERM ? hint : NULL);
+        if (mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") < 0)
+                return fail("cannot mount /tmp", NULL);
+        return 0;
+}
+
+static int first_process(void *userdata) {
+        const Birth *birth = userdata;
+        RunMessage message;
+
+        (void) close(birth->other_end);
+        (void) prctl(PR_SET_NAME, "nsresource-init");
+        /* Who went away has said why. */
+        if (run_message_receive(birth->control, 0, &message) <= 0 || message.type != RUN_MESSAGE_GO)
+                _exit(RUN_EXIT_FAILURE);
+        if (become_root() < 0 || mount_private() < 0)
+                _exit(RUN_EXIT_FAILURE);
+        run_init(birth->control, birth->command);
+}
+
+int run_namespace_spawn(char *const *command, pid_t *ret_pid, int *ret_control) {
+        int pair[2], error;
+        void *stack;
+        pid_t pid;
+        Birth birth;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return -errno;
+        stack =
+                mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+        birth = (Birth){ .control = pair[1], .other_end = pair[0], .command = command };
+
+        /* As fork(), but straight into all namespaces: one process less that the command would have
+         * to be waited for through.  The child has a copy of our memory, stack included. */
+        pid = stack == MAP_FAILED ? -1
+                                  : clone(first_process, (char *) stack + STACK_SIZE,
+                                          NAMESPACES | SIGCHLD, &birth);
+        error = pid < 0 ? -errno : 0;
+        if (stack != MAP_FAILED)
+                (void) munmap(stack, STACK_SIZE);
+        (void) close(pair[1]);
+        if (pid < 0) {
+                (void) close(pair[0]);
+                return error;
+        }
+        *ret_pid = pid;
+        *ret_control = pair[0];
+        return 0;
+}

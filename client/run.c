@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client/manager.h"
+#include "client/message.h"
+#include "client/run-name.h"
+#include "client/run-namespace.h"
+#include "client/run-supervise.h"
+#include "client/verb.h"
+#include "lib/table/table-format.h"
+#include "lib/util/fd.h"
+#include "lib/util/parse.h"
+
+#define ALLOCATE "io.systemd.NamespaceResource.AllocateUserRange"
+#define ERRORS "io.systemd.NamespaceResource."
+#define DEFAULT_SIZE 65536u
+#define NAME_ATTEMPTS 99u /* of a name that we chose */
+
+typedef struct RunOptions {
+        const char *name; /* NULL: after the command */
+        uint32_t size;
+        char **command;
+} RunOptions;
+
+/* what went wrong */
+
+typedef struct RunRefusal {
+        const char *error, *cause, *next;
+} RunRefusal;
+
+static const RunRefusal refusals[] = {
+        { ERRORS "UserNamespaceInterfaceNotSupported",
+          "nsresourced hands out no IDs here: the kernel policy that confines them is not in force",
+          "nsresourcectl check" },
+        { ERRORS "NameExists", "another namespace has that name", "choose another with --name" },
+        { ERRORS "NoDynamicRange", "all IDs are in use",
+          "nsresourcectl status; nsresourcectl list" },
+        { ERRORS "DynamicRangeUnavailable", "no IDs can be handed out in this user namespace",
+          "call it from outside of containers" },
+        { "org.varlink.service.PermissionDenied", "you may not have a range", NULL },
+};
+
+static void say_invalid(const RunOptions *options, const char *field) {
+        if (g_strcmp0(field, "size") == 0)
+                message_error(
+                        "ask for fewer with --size", "nsresourced does not hand out %u IDs",
+                        options->size);
+        else if (g_strcmp0(field, "name") == 0)
+                message_error(
+                        "letters, digits, - and _ with --name", "the name \"%s\" cannot be used",
+                        options->name ?: options->command[0]);
+        else
+                message_error(
+                        "nsresourcectl check", "nsresourced did not understand us: %s",
+                        field ?: "-");
+}
+
+static void say_refusal(const RunOptions *options, const char *error, const json_t *parameters) {
+        const char *name = manager_string(parameters, "errnoName");
+        json_int_t number = manager_integer(parameters, "errno");
+
+        for (size_t i = 0; i < G_N_ELEMENTS(refusals); i++)
+                if (g_str_equal(refusals[i].error, error)) {
+                        message_error(refusals[i].next, "%s", refusals[i].cause);
+                        return;
+                }
+        if (g_str_equal(error, "org.varlink.service.InvalidParameter"))
+                say_invalid(options, manager_string(parameters, "parameter"));
+        else if (number == EUSERS || number == EDQUOT)
+                message_error(
+                        "end some (nsresourcectl list), or NamespacesPerUser= and IDsPerUser= in "
+                        "nsresourced.conf",
+                        "you have as many namespaces or IDs as one user may have");
+        else if (g_str_equal(error, "io.systemd.System"))
+                message_error(
+                        "journalctl -u nsresourced.service", "nsresourced failed: %s",
+                        name ?: "without a reason");
+        else
+                message_error("nsresourcectl check", "nsresourced refused: %s", error);
+}
+
+static int say_no_namespace(int error) {
+        const char *next = NULL;
+
+        if (error == -EPERM || error == -EACCES)
+                next = "user namespaces are forbidden: sysctl kernel.unprivileged_userns_clone, "
+                       "kernel.apparmor_restrict_unprivileged_userns; or this is a sandbox";
+        else if (error == -ENOSPC || error == -EUSERS)
+                next = "sysctl user.max_user_namespaces, or namespaces are nested too deeply";
+        message_error(next, "cannot make a user namespace: %s", strerror(-error));
+        return RUN_EXIT_FAILURE;
+}
+
+/* asking for IDs */
+
+/* One call.  0: granted; 1: the name is taken; negative: refused, and said. */
+static int ask_once(
+        VarlinkClient *client, const RunOptions *options, const char *name, int userns_fd) {
+        g_autoptr(json_t) parameters = NULL, reply = NULL;
+        g_autofree char *error = NULL;
+        int r;
+
+        parameters = json_pack(
+                "{s:s, s:b, s:I, s:i, s:i, s:s}", "name", name, "mangleName", 1, "size",
+                (json_int_t) options->size, "target", 0, "userNamespaceFileDescriptor", 0, "type",
+                "managed");
+        if (!parameters) {
+                say_invalid(options, "name"); /* no UTF-8 */
+                return -EINVAL;
+        }
+        r = varlink_client_call(client, ALLOCATE, parameters, &userns_fd, 1, &reply, &error);
+        if (r < 0) {
+                message_error(
+                        "journalctl -u nsresourced.service", "no answer from nsresourced: %s",
+                        strerror(-r));
+                return r;
+        }
+        if (!error)
+                return 0;
+        if (!options->name && g_str_equal(error, ERRORS "NameExists"))
+                return 1;
+        say_refusal(options, error, reply);
+        return -EREMOTEIO;
+}
+
+static int ask(VarlinkClient *client, const RunOptions *options, int userns_fd) {
+        int r = 1;
+
+        if (options->name)
+                return ask_once(client, options, options->name, userns_fd);
+        for (unsigned attempt = 0; r == 1 && attempt < NAME_ATTEMPTS; attempt++) {
+                g_autofree char *name =
+                        run_name(options->command[0], getuid(), options->size, attempt);
+
+                r = ask_once(client, options, name, userns_fd);
+        }
+        if (r == 1) {
+                say_refusal(options, ERRORS "NameExists", NULL);
+                return -EEXIST;
+        }
+        return r;
+}
+
+/* Have the namespace of `pid` mapped.  A failure has been said. */
+static int get_ids(const VerbContext *context, const RunOptions *options, pid_t pid) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/ns/user", pid);
+        g_autoptr(VarlinkClient) client = NULL;
+        auto_fd userns_fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        if (userns_fd < 0) {
+                message_error(NULL, "cannot open %s: %s", path, strerror(errno));
+                return -errno;
+        }
+        if (manager_connect(context->socket, &client) < 0)
+                return -ENOTCONN;
+        return ask(client, options, userns_fd);
+}
+
+static int run_command(const VerbContext *context, const RunOptions *options) {
+        int control, r;
+        pid_t pid;
+
+        r = run_namespace_spawn(options->command, &pid, &control);
+        if (r < 0)
+                return say_no_namespace(r);
+        r = get_ids(context, options, pid);
+        if (r < 0) {
+                /* It sees the end of the socket, and goes. */
+                fd_close(control);
+                (void) waitpid(pid, NULL, 0);
+                return RUN_EXIT_FAILURE;
+        }
+        return run_supervise(pid, control);
+}
+
+static int run_run(VerbContext *context, int argc, char **argv) {
+        enum { OPTION_SIZE = VERB_OPTION_OWN, OPTION_NAME };
+        static const struct option long_options[] = {
+                { "size", required_argument, NULL, OPTION_SIZE },
+                { "name", required_argument, NULL, OPTION_NAME },
+                VERB_COMMON_OPTIONS,
+        };
+        RunOptions options = { .size = DEFAULT_SIZE };
+        int option, status;
+
+        while ((option = verb_next_option(context, &verb_run, argc, argv, "+", long_options)) >= 0)
+                if (option == OPTION_NAME) {
+                        options.name = optarg;
+                } else if (option == OPTION_SIZE) {
+                        if (parse_u32(optarg, &options.size) && options.size > 0 &&
+                            options.size <= TABLE_RANGE_SIZE_MAX)
+                                continue;
+                        message_error(
+                                NULL, "--size takes a number from 1 to %u, not \"%s\"",
+                                TABLE_RANGE_SIZE_MAX, optarg);
+                        return RUN_EXIT_FAILURE;
+                } else {
+                        return RUN_EXIT_FAILURE;
+                }
+        if (!verb_arguments(context, &verb_run, argc, argv, 1, G_MAXINT, &options.command, &status))
+                return status == VERB_EXIT_OK ? VERB_EXIT_OK : RUN_EXIT_FAILURE;
+        return run_command(context, &options);
+}
+
+const Verb verb_run = {
+        .name = "run",
+        .arguments = "[--size N] [--name NAME] [--] CMD...",
+        .summary = "Run a command as root of a namespace of its own",
+        .help = "The command gets a user namespace with IDs that are its alone, mount, PID, IPC "
+                "and UTS\n"
+                "namespaces, and a private /proc and /tmp.  When it ends, everything it started "
+                "ends.\n"
+                "  --size N      IDs inside, 1 to 1048576 (65536)\n"
+                "  --name NAME   what the namespace is called; \"UID-\" is put in front (the "
+                "command's)\n"
+                "Exit status: the command's, 128 + N if signal N ended it, 127 if it is not found, "
+                "126\n"
+                "if it cannot be executed, 125 if it was not started.",
+        .run = run_run,
+};

@@ -1,0 +1,268 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# nsresourcectl, as far as it needs no daemon: the command line, the table, /etc/nsswitch.conf, errors.
+
+load common
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+        work=$(mktemp -d "${TMPDIR:-/tmp}/nsresourcectl.XXXXXX")
+        cd "$work" || return
+}
+
+teardown() {
+        [ -z "${sleeper:-}" ] || kill "$sleeper" 2>/dev/null || true
+        cd /
+        rm -rf "${work:?}"
+}
+
+ctl() {
+        "$abs_top_builddir/nsresourcectl" --socket "$work/no-socket" --provider "$work/no-provider" --table "$work/table" "$@"
+}
+
+# A table as root's programs believe it.
+table() {
+        need_root
+        "$abs_top_builddir/tests/tools/table-make" table 256 "$@" >ranges
+}
+
+start_of() {
+        awk -v name="$1" '$1 == name { print $2 }' ranges
+}
+
+@test "help and version, of everything and of each verb" {
+        run -0 ctl --help
+        local verb
+        for verb in run list show whose status check nss; do
+                [[ "$output" == *"  $verb "* ]]
+        done
+        for verb in run list show whose status check nss; do
+                run -0 ctl $verb --help
+                [[ "${lines[0]}" == "Usage: nsresourcectl $verb"* ]]
+        done
+        run -0 ctl --version
+        [[ "$output" == "nsresourcectl "[0-9]* ]]
+}
+
+@test "a command line that makes no sense is refused with what to do" {
+        run -2 ctl
+        [[ "$output" == *"a verb is missing"*"next: nsresourcectl --help"* ]]
+        run -2 ctl frobnicate
+        [[ "$output" == *'there is no verb "frobnicate"'* ]]
+        run -2 ctl --frobnicate
+        run -2 ctl list --frobnicate
+        [[ "$output" == *"nsresourcectl list"*"--frobnicate"* ]]
+        run -2 ctl list extra
+        [[ "$output" == *"too many arguments"* ]]
+        run -2 ctl show
+        run -2 ctl whose a b
+        run -2 ctl nss
+        run -2 ctl nss frobnicate
+        run -2 ctl nss status --file
+        run -125 ctl run
+        run -125 ctl run --size
+        run -125 ctl run --frobnicate true
+}
+
+@test "run: sizes from 1 to 1048576" {
+        local size
+        for size in 0 1048577 -1 "" x 65536x 4294967296; do
+                run -125 ctl run --size "$size" true
+                [[ "$output" == *"from 1 to 1048576"* ]]
+        done
+        # these get as far as the daemon
+        for size in 1 1048576; do
+                run -125 ctl run --size $size true
+                [[ "$output" == *"cannot reach nsresourced"* || "$output" == *"cannot make a user namespace"* ]]
+        done
+}
+
+@test "no daemon: each verb that needs it says so, and what to do" {
+        local verb
+        for verb in list status "run true"; do
+                # shellcheck disable=SC2086
+                run ctl $verb
+                [ "$status" = 1 ] || [ "$status" = 125 ]
+                [[ "$output" == *"no-socket: No such file or directory"*"next: "*systemctl* ]] ||
+                        [[ "$output" == *"cannot make a user namespace"* ]]
+        done
+}
+
+@test "check without anything fails, and says what to do about each thing" {
+        run -1 ctl check
+        [[ "$output" == *"failed  cannot reach nsresourced"* ]]
+        [[ "$output" == *"failed  there is no table"* ]]
+        [[ "$output" == *"next: systemctl enable --now nsresource-userdbd.socket"* ]]
+        run -1 ctl check --json
+        [ "$(grep -c '"result": "failed"' <<<"$output")" -ge 3 ]
+}
+
+@test "no table, a damaged table, somebody else's" {
+        run -1 ctl show web
+        [[ "$output" == *"there is no table"*"next: "* ]]
+        run -1 ctl whose 524288
+        [[ "$output" == *"there is no table"* ]]
+        table add:web:65536:1000
+        run -0 ctl show web
+        cp -p table good
+        truncate -s 5000 table
+        run -1 ctl show web
+        [[ "$output" == *"damaged"*"next: "* ]]
+        cp -p good table && chown 12345 table
+        run -1 ctl show web
+        [[ "$output" == *"damaged"* ]]
+}
+
+@test "show: by name, by user name, by UID" {
+        table add:1000-web:65536:1000 add:ns-x-5:65536:0 add:4711:65536:0 add:1000-one:1:1000
+        local start what
+        start=$(start_of 1000-web)
+        for what in 1000-web ns-1000-web-0 ns-1000-web-65535 "$start" $((start + 65535)); do
+                run -0 ctl show "$what"
+                [ "${lines[0]}" = "Namespace:  1000-web" ]
+                [ "${lines[2]}" = "IDs:        $start ... $((start + 65535)) (65536)" ]
+                [ "${lines[3]}" = "Inside:     0 ... 65535" ]
+                [ "${lines[6]}" = "Processes:  0" ]
+        done
+        # a namespace whose name looks like something else
+        run -0 ctl show ns-x-5
+        [ "${lines[0]}" = "Namespace:  ns-x-5" ]
+        run -0 ctl show 4711
+        [ "${lines[0]}" = "Namespace:  4711" ]
+        run -0 ctl show 1000-one
+        [[ "$output" == *"(1)"* ]]
+        for what in nobody ns-1000-web-65536 ns- "" 1 "$(printf 'x%.0s' {1..5000})"; do
+                run -1 ctl show "$what"
+                [[ "$output" == *"belongs to no namespace"* ]]
+        done
+        run -0 ctl show 1000-web --json
+        [[ "$output" == *'"namespace": "1000-web"'*'"start": '$start,* ]]
+}
+
+@test "whose: a UID, a file, a process; what is nobody's" {
+        table add:1000-web:131072:1000 add:db:65536:0
+        local start db
+        start=$(start_of 1000-web)
+        db=$(start_of db)
+        run -0 ctl whose $((start + 65541))
+        [ "${lines[0]}" = "ID:         $((start + 65541)) is ns-1000-web-65541, number 65541 of its range, 65541 inside" ]
+
+        touch file && chown $((start + 5)):"$db" file
+        run -0 ctl whose file
+        [[ "$output" == *"owner of file"*"is ns-1000-web-5,"*"group of file"*"is ns-db-0,"* ]]
+        # a link is somebody's own, whatever it points to
+        ln -s file link
+        run -1 ctl whose link
+        [[ "$output" == *"link is owned by 0:0, which belong to no namespace"* ]]
+        chown -h 0:$((db + 7)) link
+        run -0 ctl whose ./link
+        [[ "$output" == *"group of ./link"*"is ns-db-7,"* && "$output" != *"owner of"* ]]
+
+        setpriv --reuid $((db + 9)) --regid 0 --clear-groups sleep 1000 3>&- &
+        sleeper=$!
+        sleep 0.3
+        run -0 ctl whose --pid $sleeper
+        [[ "$output" == *"effective UID of process $sleeper"*"is ns-db-9,"*"Processes:  1 ($sleeper)"* ]]
+        run -0 ctl show db
+        [[ "$output" == *"Processes:  1 ($sleeper)"* ]]
+        kill $sleeper
+
+        run -1 ctl whose --pid $$
+        [[ "$output" == *"which belongs to no namespace"* ]]
+        run -1 ctl whose --uid 0
+        [[ "$output" == *"UID 0 belongs to no namespace now"* ]]
+        run -1 ctl whose 4294967295
+        run -1 ctl whose --uid file
+        run -1 ctl whose nothing-there
+        [[ "$output" == *"nothing-there: No such file or directory"* ]]
+        # a number that is a file's name
+        touch 5 && chown "$db" 5
+        run -0 ctl whose --file 5
+        [[ "$output" == *"is ns-db-0,"* ]]
+        run -0 ctl whose ./5
+        run -0 ctl whose --json file
+        [[ "$output" == *'"role": "owner"'*'"role": "group"'* ]]
+}
+
+@test "bytes of file names do not reach the terminal" {
+        table add:web:65536:0
+        local evil=$'evil\033]0;owned\007\n\xc2\x9b5m\xff'
+        touch "$evil"
+        run -1 ctl whose "$evil"
+        [[ "$output" == *'evil\x1b]0;owned\x07\x0a\xc2\x9b5m\xff is owned by'* ]]
+        chown "$(start_of web)" "$evil"
+        run -0 ctl whose "$evil"
+        [[ "$output" == *'owner of evil\x1b]0;owned\x07'* ]]
+        LC_ALL=C.UTF-8 run -0 ctl whose "$evil"
+        absent -P '[\x00-\x08\x0b-\x1f\x7f]' <<<"$output"
+        run -1 ctl show "$evil"
+        absent -P '[\x00-\x08\x0b-\x1f\x7f]' <<<"$output"
+        run -1 ctl show --table "$evil/x" web
+        absent -P '[\x00-\x08\x0b-\x1f\x7f]' <<<"$output"
+        run -2 ctl "$evil"
+        absent -P '[\x00-\x08\x0b-\x1f\x7f]' <<<"$output"
+}
+
+@test "nss: enable, disable, status; each twice, and back to the byte" {
+        printf '# mine\npasswd:         files systemd\ngroup:  files [SUCCESS=merge] systemd # x\n\nshadow: files\nhosts: files dns\n' >conf
+        cp conf before
+        run -1 ctl nss status --file conf
+        [ "${lines[0]}" = "passwd  disabled" ]
+        run -0 ctl nss enable --file conf
+        [ "$output" = "conf: nsresource is now enabled" ]
+        printf '# mine\npasswd:         files nsresource systemd\ngroup:  nsresource files [SUCCESS=merge] systemd # x\n\nshadow: files nsresource\nhosts: files dns\n' | cmp - conf
+        run -0 ctl nss enable --file conf
+        [ "$output" = "conf: nsresource was already enabled" ]
+        run -0 ctl nss status --file conf
+        run -0 ctl nss status --file conf --json
+        [[ "$output" == *'"passwd": "enabled"'* ]]
+        run -0 ctl nss disable --file conf
+        cmp before conf
+        run -0 ctl nss disable --file conf
+        [ "$output" = "conf: nsresource was already disabled" ]
+        cmp before conf
+        # nothing else is left in the folder
+        [ "$(ls)" = $'before\nconf' ]
+}
+
+@test "nss: a file that is not understood is not changed, and the line is named" {
+        printf 'passwd: files\n\ngroup: files [NOTFOUND=return\nshadow: files\n' >conf
+        cp -p conf before
+        local verb
+        for verb in enable disable status; do
+                run -1 ctl nss $verb --file conf
+                [[ "$output" == *"conf, line 3: a [ without its ]"*"next: "* ]]
+        done
+        cmp before conf
+        printf 'passwd: files\0\n' >conf
+        run -1 ctl nss enable --file conf
+        printf '%300000s' ' ' >conf
+        run -1 ctl nss enable --file conf
+        [[ "$output" == *"File too large"* ]]
+}
+
+@test "nss: a link is somebody else's; a mounted file is written in place; no rights, no change" {
+        printf 'passwd: files\n' >real
+        ln -s real conf
+        run -1 ctl nss enable --file conf
+        [[ "$output" == *"it is a symbolic link"*"authselect"* ]]
+        [ -L conf ]
+        [ "$(cat real)" = "passwd: files" ]
+        need_root
+        rm conf && touch conf
+        cat >in-namespace <<END
+set -e
+mount --bind real conf
+"$abs_top_builddir/nsresourcectl" nss enable --file conf
+grep -q '^passwd: files nsresource$' conf
+"$abs_top_builddir/nsresourcectl" nss disable --file conf
+END
+        run -0 unshare -m bash in-namespace
+        [ "$(cat real)" = "passwd: files" ]
+        [ ! -s conf ]
+        chmod 755 . && chmod 644 real
+        # shellcheck disable=SC2016
+        run -1 setpriv --reuid 4242 --regid 4242 --clear-groups --bounding-set=-all "$abs_top_builddir/nsresourcectl" nss enable --file real
+        [[ "$output" == *"Permission denied"*"next: try again as root"* ]]
+}
