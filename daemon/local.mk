@@ -15,14 +15,17 @@ libdaemon_la_SOURCES = \
 	%D%/door.c %D%/door.h \
 	%D%/door-child.c %D%/door-child.h \
 	%D%/limits.h \
+	%D%/settings.c %D%/settings.h \
 	%D%/userns.c %D%/userns.h \
 	%D%/userns-helper.c
 libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 libdaemon_la_LIBADD = libutil.la $(GLIB_LIBS)
 
-check_PROGRAMS += tests/unit/test-door tests/unit/test-userns
-TESTS += tests/unit/test-door tests/unit/test-userns
+check_PROGRAMS += tests/unit/test-door tests/unit/test-settings tests/unit/test-userns
+TESTS += tests/unit/test-door tests/unit/test-settings tests/unit/test-userns
 tests_unit_test_door_SOURCES = tests/unit/test-door.c tests/unit/unit.h
 tests_unit_test_door_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_settings_SOURCES = tests/unit/test-settings.c
+tests_unit_test_settings_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_userns_SOURCES = tests/unit/test-userns.c tests/unit/unit.h
 tests_unit_test_userns_LDADD = libdaemon.la $(GLIB_LIBS)

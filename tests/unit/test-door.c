@@ -546,6 +546,7 @@ static void test_killed_at_work(void) {
         signal_doors(SIGKILL);
         g_assert_true(unit_run_until(&result.done, 2000));
         g_assert_cmpint(result.result, ==, -ECONNRESET);
+        g_usleep(50 * 1000); /* until the other is dead too */
         /* It died before it had received: nothing was lost. */
         receive(f.keeper, f.server, 1, ACCOUNT, &result);
         g_assert_cmpint(result.result, ==, 0);
