@@ -17,15 +17,20 @@ libdaemon_la_SOURCES = \
 	%D%/limits.h \
 	%D%/settings.c %D%/settings.h \
 	%D%/userns.c %D%/userns.h \
-	%D%/userns-helper.c
+	%D%/userns-helper.c \
+	%D%/userns-probe.c
 libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 libdaemon_la_LIBADD = libutil.la $(GLIB_LIBS)
 
-check_PROGRAMS += tests/unit/test-door tests/unit/test-settings tests/unit/test-userns
-TESTS += tests/unit/test-door tests/unit/test-settings tests/unit/test-userns
+check_PROGRAMS += tests/unit/test-door tests/unit/test-settings tests/unit/test-userns \
+	tests/unit/test-userns-probe
+TESTS += tests/unit/test-door tests/unit/test-settings tests/unit/test-userns \
+	tests/unit/test-userns-probe
 tests_unit_test_door_SOURCES = tests/unit/test-door.c tests/unit/unit.h
 tests_unit_test_door_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_settings_SOURCES = tests/unit/test-settings.c
 tests_unit_test_settings_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_userns_SOURCES = tests/unit/test-userns.c tests/unit/unit.h
 tests_unit_test_userns_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_userns_probe_SOURCES = tests/unit/test-userns-probe.c tests/unit/unit.h
+tests_unit_test_userns_probe_LDADD = libdaemon.la $(GLIB_LIBS)

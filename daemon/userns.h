@@ -40,11 +40,19 @@ int userns_self(UsernsIdentity *ret_identity);
 
 typedef struct UsernsProbe UsernsProbe;
 
-/* Find out by trying what this kernel can prove (kernel-notes: handles of namespaces from 6.18,
+/* Find out by trying what this kernel can prove.  Handles of namespaces exist from Linux 6.18,
  * where ESTALE means dead; from 6.19 ESTALE is also answered for a namespace that lives but is used
- * by no process). */
+ * by no process.  Makes a user namespace and waits for a child of its own: for the start. */
 int userns_probe_new(UsernsProbe **ret_probe);
 void userns_probe_free(UsernsProbe *probe);
+
+/* What can be proven, for userns_probe_new_with(), which does not try (tests). */
+typedef enum UsernsProof {
+        USERNS_PROOF_HANDLES, /* life and death */
+        USERNS_PROOF_HINTS,   /* life by handle, death not */
+        USERNS_PROOF_SWEEP,   /* life by looking, death not */
+} UsernsProof;
+int userns_probe_new_with(UsernsProof proof, UsernsProbe **ret_probe);
 
 /* "file handles", "file handles, end not provable", "sweep of /proc": for status. */
 const char *userns_probe_describe(const UsernsProbe *probe);
@@ -59,7 +67,7 @@ int userns_probe_check(UsernsProbe *probe, const UsernsIdentity *identity);
 
 /* Kernels without handles: read /proc again (every process's user namespace and its ancestors',
  * descriptors and mounts that refer to one).  Nothing to do elsewhere.  Call once before a pass of
- * userns_probe_check(). */
+ * userns_probe_check().  Needs CAP_SYS_PTRACE to see others' processes. */
 int userns_probe_refresh(UsernsProbe *probe);
 
 /* maps */

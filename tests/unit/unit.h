@@ -99,20 +99,23 @@ static inline void unit_userns_clear(UnitUserns *userns) {
         userns->fd = -1;
 }
 
-/* Have a child run `run(data)` that is `uid`, the namespace's owner, and has joined it with all its
- * powers.  Returns the child's exit status. */
+/* Become `uid`, the namespace's owner, join it with all its powers, run `run(data)`. */
+static inline int unit_join_and_run(int fd, uid_t uid, int (*run)(void *data), void *data) {
+        if (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ||
+            setns(fd, CLONE_NEWUSER) < 0)
+                return 126;
+        return run(data);
+}
+
+/* The same in a child, whose exit status is returned. */
 static inline int unit_in_userns(int fd, uid_t uid, int (*run)(void *data), void *data) {
         int status = -1;
         pid_t pid;
 
         pid = fork();
         g_assert_cmpint(pid, >=, 0);
-        if (pid == 0) {
-                if (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ||
-                    setns(fd, CLONE_NEWUSER) < 0)
-                        _exit(126);
-                _exit(run(data));
-        }
+        if (pid == 0)
+                _exit(unit_join_and_run(fd, uid, run, data));
         g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
         return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
