@@ -8,9 +8,6 @@
 
 #include "lib/table/table-describe.h"
 
-#define USEC_PER_DAY (UINT64_C(86400) * 1000 * 1000)
-#define DAYS_MAX 2932896u /* 31 December 9999 */
-
 /* What is left of the caller's buffer. */
 typedef struct Packer {
         char *next;
@@ -92,11 +89,10 @@ bool nss_pack_group(const TableAnswer *answer, char *buffer, size_t size, struct
 bool nss_pack_shadow(
         const TableAnswer *answer, char *buffer, size_t size, struct spwd *ret_shadow) {
         Packer packer = { .next = buffer, .left = size };
-        uint64_t birth_day = answer->range.birth_usec / USEC_PER_DAY;
         struct spwd shadow = {
                 .sp_namp = pack_name(&packer, answer),
                 .sp_pwdp = pack_text(&packer, "!*"),
-                .sp_lstchg = (long) (birth_day < DAYS_MAX ? birth_day : DAYS_MAX),
+                .sp_lstchg = -1, /* as nss-systemd says: there never was a password */
                 .sp_min = -1,
                 .sp_max = -1,
                 .sp_warn = -1,

@@ -6,6 +6,7 @@ bats_tests += %D%/bats/quickstart.bats
 bats_tests += %D%/bats/tree.bats
 bats_tests += %D%/bats/units.bats
 bats_tests += %D%/bats/nsresourcectl.bats
+bats_tests += %D%/bats/same-answers.bats
 bats_tests += %D%/bats/userdb.bats
 
 EXTRA_DIST += $(bats_tests) %D%/bats/common.bash

@@ -1,0 +1,123 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The module, the provider, and nss-systemd asking the provider give the same answers, field by field.
+
+load common
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+        need_root
+        need_command unshare getent
+        [ -e "$abs_top_builddir/.libs/libnss_nsresource.so.2" ] || skip "the module is not built"
+        ldconfig -p | grep -q libnss_systemd || cannot nss-systemd "libnss-systemd is not installed"
+        work=$(mktemp -d "${TMPDIR:-/tmp}/nsresource-same.XXXXXX")
+        chmod 755 "$work"
+        cd "$work" || return
+        mkdir lib state
+        # Only the module: other libraries of the build are not what the host's programs run with.
+        cp "$abs_top_builddir/.libs/libnss_nsresource.so.2" lib
+        "$abs_top_builddir/tests/tools/table-make" state/table 256 add:1000-web:65536:1000 add:db:65536:0 \
+                add:1001-one:1:1001 add:1002-two:1:1002 add:1000-big:1048576:1000 add:1000-odd:65537:1000 \
+                mapping:1000-early:65536:1000 add:1000-gone:65536:1000 end:1000-gone >ranges
+        chmod 644 state/table
+        list_ids
+        "$abs_top_builddir/nsresource-userdbd" --socket "$PWD/socket" --table "$PWD/state/table" >log 2>&1 3>&- &
+        provider=$!
+        local i
+        for ((i = 0; i < 500; i++)); do
+                call GetMemberships '{"service": "x"}' >/dev/null 2>&1 || [ $? = 2 ] || break
+                sleep 0.01
+        done
+}
+
+teardown() {
+        [ -z "${provider:-}" ] || kill "$provider" 2>/dev/null || true
+        cd /
+        rm -rf "${work:?}"
+}
+
+call() {
+        "$abs_top_builddir/tests/tools/varlink-call" socket "io.systemd.UserDatabase.$1" "$2"
+}
+
+# ids, names: a few thousand of each; first and last of each range, around the ends of slots, and between.
+list_ids() {
+        awk '{
+                for (n = 0; n < $3; n += 997) print $1, $2, n
+                for (n = 65533; n < 65539 && n < $3; n++) print $1, $2, n
+                print $1, $2, $3 - 1
+        }' ranges | sort -u | awk '{ print $2 + $3 > "ids"; print "ns-" $1 "-" $3 > "names" }'
+        # what nobody has
+        printf '%s\n' 65536 524287 4294967294 "$(awk '$1 == "1001-one" { print $2 + 1 }' ranges)" >>ids
+        printf '%s\n' ns-web-0 ns-db-65536 ns-db-00 ns-1001-one-1 ns-1000-odd-65537 ns-1000-odd-131071 ns-x >>names
+}
+
+# in_sandbox COMMAND...: where both modules find our files.
+in_sandbox() {
+        unshare -m --propagation private bash -ec '
+                work=$1
+                shift
+                mkdir -p "$work/run/systemd/userdb" "$work/run/nsresource"
+                touch "$work/run/systemd/userdb/io.systemd.NamespaceResource"
+                mount --bind "$work/socket" "$work/run/systemd/userdb/io.systemd.NamespaceResource"
+                mount --bind "$work/state" "$work/run/nsresource"
+                mount --rbind "$work/run" /run
+                export LD_LIBRARY_PATH=$work/lib
+                "$@"' sandbox "$work" "$@" 2>/dev/null
+}
+
+# same DATABASE KEYS-FILE: both modules, many keys.
+same() {
+        # getent fails when any key is not found; what it prints counts.
+        # shellcheck disable=SC2016
+        in_sandbox sh -c 'xargs getent -s nsresource "$1" <"$2" >"ours-$1-$2"; xargs getent -s systemd "$1" <"$2" >"theirs-$1-$2"; true' \
+                sh "$1" "$2"
+        wc -l "ours-$1-$2" "theirs-$1-$2"
+        [ "$(wc -l <"ours-$1-$2")" -gt 1000 ]
+        diff "ours-$1-$2" "theirs-$1-$2"
+}
+
+@test "the module and nss-systemd: users by number and by name" {
+        same passwd ids
+        same passwd names
+}
+
+@test "the module and nss-systemd: groups by number and by name" {
+        same group ids
+        same group names
+}
+
+@test "the module and nss-systemd: shadow by name" {
+        same shadow names
+}
+
+@test "the module and nss-systemd: enumeration" {
+        local database
+        for database in passwd group; do
+                in_sandbox getent -s nsresource $database | sort >ours
+                in_sandbox getent -s systemd $database | sort | grep ^ns- >theirs
+                diff ours theirs
+                [ "$(wc -l <ours)" = 6 ]
+        done
+}
+
+@test "the module and nss-systemd: groups of a user" {
+        in_sandbox getent -s nsresource initgroups ns-1000-web-5 ns-db-0 >ours || true
+        in_sandbox getent -s systemd initgroups ns-1000-web-5 ns-db-0 >theirs || true
+        diff ours theirs
+}
+
+@test "the module and the provider itself" {
+        local id
+        in_sandbox sh -c 'xargs getent -s nsresource passwd <ids >ours; xargs getent -s nsresource group <ids >ours-groups; true'
+        while read -r id; do
+                call GetUserRecord "{\"uid\": $id, \"service\": \"io.systemd.NamespaceResource\"}" || true
+        done <ids | sed -n 's/^{"record": {"disposition": "[a-z]*", "gid": \([0-9]*\), "homeDirectory": "\([^"]*\)", "locked": true, "realName": "\([^"]*\)", "service": "io.systemd.NamespaceResource", "shell": "\([^"]*\)", "uid": \([0-9]*\), "userName": "\([^"]*\)"}}$/\6:x:\5:\1:\3:\2:\4/p' >theirs
+        diff ours theirs
+        while read -r id; do
+                call GetGroupRecord "{\"gid\": $id, \"service\": \"io.systemd.NamespaceResource\"}" || true
+        done <ids | sed -n 's/^{"record": {"description": "[^"]*", "disposition": "[a-z]*", "gid": \([0-9]*\), "groupName": "\([^"]*\)", "service": "[^"]*"}}$/\2:x:\1:/p' >theirs
+        diff ours-groups theirs
+        [ "$(wc -l <theirs)" -gt 1000 ]
+}
