@@ -47,3 +47,10 @@ TESTS += tests/unit/test-table-crash
 tests_unit_test_table_crash_SOURCES = tests/unit/test-table-crash.c \
 	tests/unit/counted-store.c tests/unit/counted-store.h
 tests_unit_test_table_crash_LDADD = libtable-core.la libutil.la $(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-table-read
+TESTS += tests/unit/test-table-read
+EXTRA_DIST += tests/unit/table-sample.h
+tests_unit_test_table_read_SOURCES = tests/unit/test-table-read.c
+tests_unit_test_table_read_CFLAGS = $(AM_CFLAGS) -pthread
+tests_unit_test_table_read_LDADD = libtable-write.la libutil.la $(GLIB_LIBS)

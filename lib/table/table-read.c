@@ -346,11 +346,14 @@ static int find_id_in_part(
         if (part->holder >= view->n_slots)
                 return TABLE_READ_E_UNTRUSTED;
         r = record_read(view, part->holder, &holder);
+        /* Here and below no damage: between the two reads the slots may have been given to others,
+         * and then there was a moment at which the ID was nobody's. */
+        if (r == 0 && holder.kind != TABLE_KIND_RANGE)
+                return TABLE_READ_E_NOT_FOUND;
         if (r == 0)
                 r = answer_range(view, part->holder, &holder, &answer);
         if (r != 0)
                 return r;
-        /* Not damage: between the two reads, the slots may have been given to others. */
         if (!table_part_is_sound(view, slot, part, &holder, &offset) || n >= part->size)
                 return TABLE_READ_E_NOT_FOUND;
 

@@ -112,3 +112,10 @@ static inline uint32_t table_fixture_id(const TableView *view, const char *user_
         g_assert_cmpint(r, ==, 0);
         return answer.id;
 }
+
+static inline void table_fixture_assert_same(const TableAnswer *a, const TableAnswer *b) {
+        g_assert_cmpuint(a->id, ==, b->id);
+        g_assert_cmpuint(a->offset, ==, b->offset);
+        g_assert_cmpuint(a->record, ==, b->record);
+        g_assert_cmpmem(&a->range, sizeof(a->range), &b->range, sizeof(b->range));
+}
