@@ -145,6 +145,30 @@ static void test_consumed_less(void) {
         fixture_expect(fixture, fd, KIND("100"));
 }
 
+/* A receiver that claims what cannot be: nothing of it is believed. */
+static void test_consumed_wrong(void) {
+        static const int more_than_offered[] = { 0, 1 };
+        g_autoptr(Fixture) fixture = fixture_new(NULL);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(more_than_offered); i++) {
+                auto_fd fd = fixture_connect(fixture);
+                VarlinkDescriptor descriptor = { .fd = open("/dev/null", O_RDONLY | O_CLOEXEC) };
+                size_t n_claimed = 0;
+
+                fixture->receive_mode = RECEIVE_LATER;
+                send_call(fixture, fd, USE("0"), 1);
+                fixture_turn(fixture);
+                fixture->receiving_fd = fd_close(fixture->receiving_fd);
+                if (more_than_offered[i])
+                        n_claimed = fixture->n_offered + 1;
+                varlink_connection_received(
+                        g_steal_pointer(&fixture->receiving), 0, n_claimed, &descriptor, 1);
+                fixture_expect(fixture, fd, SYSTEM("71", "EPROTO"));
+                fixture_expect_closed(fixture, fd);
+                g_assert_cmpint(fcntl(descriptor.fd, F_GETFD), ==, -1);
+        }
+}
+
 static void expect_dropped(Fixture *fixture, int fd, unsigned n_receives) {
         fixture_expect_closed(fixture, fd);
         g_assert_cmpuint(fixture->n_receives, ==, n_receives);
@@ -454,6 +478,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/varlink/descriptors/later-bytes", test_later_bytes);
         g_test_add_func("/varlink/descriptors/split", test_split);
         g_test_add_func("/varlink/descriptors/consumed-less", test_consumed_less);
+        g_test_add_func("/varlink/descriptors/consumed-wrong", test_consumed_wrong);
         g_test_add_func("/varlink/descriptors/middle", test_middle);
         g_test_add_func("/varlink/descriptors/earlier-bytes", test_earlier_bytes);
         g_test_add_func("/varlink/descriptors/twice", test_twice);
