@@ -5,12 +5,16 @@ EXTRA_DIST += \
 	%D%/fetch-kernels %D%/run %D%/init %D%/lib.sh %D%/README.md \
 	%D%/guest-etc/group %D%/guest-etc/nsswitch.conf %D%/guest-etc/passwd \
 	%D%/guest-etc/subgid %D%/guest-etc/subuid \
-	%D%/t-attack-none %D%/t-smoke
+	%D%/t-attack-none %D%/t-smoke %D%/t-varlink
 
 # Programs the machine gets as /vm/NAME.  Built by vm-check only.
 VM_TOOLS = %D%/attack %D%/attack32 %D%/lender %D%/probe-lsm
 EXTRA_PROGRAMS = %D%/attack %D%/lender %D%/probe-lsm
 CLEANFILES += $(VM_TOOLS)
+# Unit tests of what the kernel does.
+VM_UNIT_TESTS = \
+	tests/unit/test-varlink-connection tests/unit/test-varlink-descriptors \
+	tests/unit/test-varlink-peek tests/unit/test-varlink-server
 
 %C%_attack_SOURCES = \
 	%D%/attack.c %D%/attack.h %D%/attack-context.c %D%/attack-fs.c %D%/attack-harmless.c \
@@ -29,12 +33,12 @@ CLEANFILES += $(VM_TOOLS)
 %C%_probe_lsm_LDADD = $(LIBBPF_LIBS)
 
 # VM_KERNEL and friends come from the environment or the command line: a value here would win over the former.
-VM_RUN = $(srcdir)/%D%/run --builddir . $(VM_TOOLS:%=--program %) $(VM_EXTRA_TOOLS:%=--program %)
+VM_RUN = $(srcdir)/%D%/run --builddir . $(VM_TOOLS:%=--program %) $(VM_UNIT_TESTS:%=--program %) $(VM_EXTRA_TOOLS:%=--program %)
 
 # VM_SCRIPT=tests/vm/t-x runs that test alone, VM_CMDLINE gives words to the kernel's command line.
 # One after the other: `all` builds in a make of its own.
 vm-check: all
-	@$(MAKE) $(VM_TOOLS) $(VM_EXTRA_TOOLS)
+	@$(MAKE) $(VM_TOOLS) $(VM_UNIT_TESTS) $(VM_EXTRA_TOOLS)
 	$(VM_RUN) $(VM_KERNEL:%=--kernel %) $(VM_SCRIPT:%=--script $(srcdir)/%) \
 		$(if $(VM_CMDLINE),--cmdline '$(VM_CMDLINE)')
 .PHONY: vm-check
