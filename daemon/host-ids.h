@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Accountable UIDs: to whom a peer is charged.  A UID in a block of /etc/subuid counts as that block's owner, else as
- * itself; otherwise one block of 65,536 would be 65,536 fresh quotas.  UIDs of our own slots are resolved by the
- * manager, which knows the table.  Also the answer to "does the host claim this ID or name": passwd, group, subuid and
- * subgid.  Files are parsed directly, never through NSS: an NSS module may wait for us.  Read again when they
- * change. */
+/* Accountable UIDs: to whom a peer is charged.  A UID in a block of /etc/subuid counts as that
+ * block's owner, else as itself; otherwise one block of 65,536 would be 65,536 fresh quotas.  UIDs
+ * of our own slots are resolved by the manager, which knows the table.  Also the answer to "does
+ * the host claim this ID or name": passwd, group, subuid and subgid.  Files are parsed directly,
+ * never through NSS: an NSS module may wait for us.  Read again when they change. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,19 +14,21 @@
 
 typedef struct HostIds HostIds;
 
-/* Read the four files below `etc` ("/etc" but for tests).  A missing file is empty; lines that do not parse are passed
- * over (they claim nothing), as their own readers do. */
+/* Read the four files below `etc` ("/etc" but for tests).  A missing file is empty; lines that do
+ * not parse are passed over (they claim nothing), as their own readers do. */
 int host_ids_new(const char *etc, HostIds **ret_ids);
 void host_ids_free(HostIds *ids);
 
-/* stat() the files and read those again that changed (inode, size, mtime, ctime).  Cheap; call before a use. */
+/* stat() the files and read those again that changed (inode, size, mtime, ctime).  Cheap; call
+ * before a use. */
 int host_ids_refresh(HostIds *ids);
 
-/* The owner of the subuid block `uid` lies in, else `uid`.  Blocks of unknown owners, and overlaps (first wins), count
- * as the block's start, so that a whole block is one account. */
+/* The owner of the subuid block `uid` lies in, else `uid`.  Blocks of unknown owners, and overlaps
+ * (first wins), count as the block's start, so that a whole block is one account. */
 uint32_t host_ids_account(const HostIds *ids, uint32_t uid);
 
-/* Whether any passwd, group, subuid or subgid entry claims any of the `n_ids` IDs from `start` on. */
+/* Whether any passwd, group, subuid or subgid entry claims any of the `n_ids` IDs from `start` on.
+ */
 bool host_ids_claims(const HostIds *ids, uint32_t start, uint32_t n_ids);
 
 /* Whether a passwd or group entry has this name. */

@@ -14,6 +14,7 @@ noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
 	%D%/door.c %D%/door.h \
 	%D%/door-child.c %D%/door-child.h \
+	%D%/host-ids.c %D%/host-ids.h \
 	%D%/limits.h \
 	%D%/settings.c %D%/settings.h \
 	%D%/userns.c %D%/userns.h \
@@ -22,12 +23,14 @@ libdaemon_la_SOURCES = \
 libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 libdaemon_la_LIBADD = libutil.la $(GLIB_LIBS)
 
-check_PROGRAMS += tests/unit/test-door tests/unit/test-settings tests/unit/test-userns \
+check_PROGRAMS += tests/unit/test-door tests/unit/test-host-ids tests/unit/test-settings tests/unit/test-userns \
 	tests/unit/test-userns-probe
-TESTS += tests/unit/test-door tests/unit/test-settings tests/unit/test-userns \
+TESTS += tests/unit/test-door tests/unit/test-host-ids tests/unit/test-settings tests/unit/test-userns \
 	tests/unit/test-userns-probe
 tests_unit_test_door_SOURCES = tests/unit/test-door.c tests/unit/unit.h
 tests_unit_test_door_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_host_ids_SOURCES = tests/unit/test-host-ids.c
+tests_unit_test_host_ids_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_settings_SOURCES = tests/unit/test-settings.c
 tests_unit_test_settings_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_userns_SOURCES = tests/unit/test-userns.c tests/unit/unit.h
