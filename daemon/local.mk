@@ -19,14 +19,15 @@ libdaemon_la_SOURCES = \
 	%D%/settings.c %D%/settings.h \
 	%D%/userns.c %D%/userns.h \
 	%D%/userns-helper.c \
-	%D%/userns-probe.c
+	%D%/userns-probe.c \
+	%D%/vetting.c %D%/vetting.h
 libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 libdaemon_la_LIBADD = libutil.la $(GLIB_LIBS)
 
 check_PROGRAMS += tests/unit/test-door tests/unit/test-host-ids tests/unit/test-settings tests/unit/test-userns \
-	tests/unit/test-userns-probe
+	tests/unit/test-userns-probe tests/unit/test-vetting
 TESTS += tests/unit/test-door tests/unit/test-host-ids tests/unit/test-settings tests/unit/test-userns \
-	tests/unit/test-userns-probe
+	tests/unit/test-userns-probe tests/unit/test-vetting
 tests_unit_test_door_SOURCES = tests/unit/test-door.c tests/unit/unit.h
 tests_unit_test_door_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_host_ids_SOURCES = tests/unit/test-host-ids.c
@@ -37,3 +38,5 @@ tests_unit_test_userns_SOURCES = tests/unit/test-userns.c tests/unit/unit.h
 tests_unit_test_userns_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_userns_probe_SOURCES = tests/unit/test-userns-probe.c tests/unit/unit.h
 tests_unit_test_userns_probe_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_vetting_SOURCES = tests/unit/test-vetting.c tests/unit/unit.h
+tests_unit_test_vetting_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Whether a slot may be offered: nobody else uses or claims its IDs.  Knows nothing of the table. */
+/* Whether a slot may be offered: nobody else uses or claims its IDs.  Knows nothing of the table.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,9 +11,10 @@
 
 #include "daemon/host-ids.h"
 
-/* A claim on the IDs of some slots against `systemd-nspawn -U`, which takes a lock file named after the first UID of
- * what it picks (/run/systemd/nspawn-uid/UID) for as long as its container runs.  Held from the choice of a slot until
- * its names can be seen: from then on nspawn finds the first ID taken by asking NSS for it. */
+/* A claim on the IDs of some slots against `systemd-nspawn -U`, which takes a lock file named after
+ * the first UID of what it picks (/run/systemd/nspawn-uid/UID) for as long as its container runs.
+ * Held from the choice of a slot until its names can be seen: from then on nspawn finds the first
+ * ID taken by asking NSS for it. */
 typedef struct VettingClaim VettingClaim;
 
 /* Outcomes. */
@@ -20,17 +22,20 @@ enum {
         VETTING_E_TAKEN = 1, /* claimed by /etc, locked by nspawn, or in use */
 };
 
-/* Vet the IDs start ... start + n_ids - 1 and, for whole slots, take nspawn's lock file of each, without blocking.
- * `lock_folder` is /run/systemd/nspawn-uid but for tests; it is made if missing. */
+/* Vet the IDs start ... start + n_ids - 1 and, for whole slots, take nspawn's lock file of each,
+ * without blocking. `lock_folder` is /run/systemd/nspawn-uid but for tests; it is made if missing.
+ */
 int vetting_claim(
-        const HostIds *ids, const char *lock_folder, uint32_t start, uint32_t n_ids, VettingClaim **ret_claim);
+        const HostIds *ids, const char *lock_folder, uint32_t start, uint32_t n_ids,
+        VettingClaim **ret_claim);
 void vetting_claim_free(VettingClaim *claim);
 
-/* Slots of the pool that something of the host's uses now, found by looking: real, effective, saved or file system UIDs
- * and GIDs of processes (/proc/PID/status), /run/user/UID, /var/lib/systemd/linger files whose name is a number.
- * `mark` is called for each slot, maybe more than once.  A pass over /proc: at start and on the timer, not for a
- * client's call. */
+/* Slots of the pool that something of the host's uses now, found by looking: real, effective, saved
+ * or file system UIDs and GIDs of processes (/proc/PID/status), /run/user/UID,
+ * /var/lib/systemd/linger files whose name is a number. `mark` is called for each slot, maybe more
+ * than once.  A pass over /proc: at start and on the timer, not for a client's call. */
 int vetting_find_used(
-        uint32_t pool_start, uint32_t n_slots, void (*mark)(uint32_t slot, void *userdata), void *userdata);
+        uint32_t pool_start, uint32_t n_slots, void (*mark)(uint32_t slot, void *userdata),
+        void *userdata);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VettingClaim, vetting_claim_free)
