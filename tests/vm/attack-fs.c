@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <linux/btrfs.h>
 #include <linux/fs.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -16,6 +18,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#define CHMOD_TRIES 5000
+#define CHMOD_SECONDS 15
 
 /* --- unnamed files --- */
 
@@ -140,6 +145,64 @@ static int overlay_fsconfig(Stage *stage) {
         return outcome(mkdirat(mount_fd, "x", 0777));
 }
 
+/* A namespace that is still empty can mount already.  What it mounts then belongs to the holder
+ * that it becomes, but lies on the host.  Without a map there is no privilege over the work folder,
+ * which overlayfs makes without any permission bits: its owner, outside, gives them back at the
+ * right moment. */
+static void mount_overlay_while_empty(Stage *stage) {
+        char options[512], merged[256], work[256];
+
+        snprintf(work, sizeof(work), "%s/work/work", stage->dir);
+        /* There is no tmpfs of one's own to mount it in: without a map, nobody can own anything
+         * there. */
+        snprintf(merged, sizeof(merged), "%s/lower", stage->dir);
+        snprintf(
+                options, sizeof(options),
+                "lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/work,userxattr", stage->dir,
+                stage->dir, stage->dir);
+        pid_t owner = must(fork(), "fork");
+        if (owner == 0) {
+                alarm(CHMOD_SECONDS);
+                for (;;)
+                        (void) chmod(work, 0700);
+        }
+        must(unshare(CLONE_NEWUSER | CLONE_NEWNS), "unshare");
+        int r = -1;
+        for (int i = 0; r < 0 && i < CHMOD_TRIES; i++)
+                r = mount("overlay", merged, "overlay", 0, options);
+        kill(owner, SIGKILL);
+        must(r, "overlay");
+        int userns_fd = must(open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC), "namespace");
+        if (ask_for_range(stage->socket, userns_fd, "attack"))
+                must(-1, "a range");
+        must(setresgid(0, 0, 0), "setresgid");
+        must(setresuid(0, 0, 0), "setresuid");
+        must(chdir(merged), "chdir");
+}
+
+static int older_overlay_mkdir(Stage *stage) {
+        mount_overlay_while_empty(stage);
+        return outcome(mkdir("x", 0777));
+}
+
+static int older_overlay_create(Stage *stage) {
+        mount_overlay_while_empty(stage);
+        return outcome(open("x", O_WRONLY | O_CREAT, 0666));
+}
+
+static int older_overlay_symlink(Stage *stage) {
+        mount_overlay_while_empty(stage);
+        return outcome(symlink("to", "x"));
+}
+
+static int older_overlay_tmpfile(Stage *stage) {
+        mount_overlay_while_empty(stage);
+        int r = open_and_link(stage);
+        if (r == -EOPNOTSUPP)
+                not_here("this overlay has no O_TMPFILE");
+        return r;
+}
+
 /* --- rename --- */
 
 static void prepare_file(Stage *stage) {
@@ -203,6 +266,12 @@ static bool found_x(Stage *stage) {
         return faccessat(stage->dir_fd, "x", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+#define OLDER_OVERLAY(text, function)                                         \
+        {                                                                     \
+                .name = text, .rule = "overlay", .flags = ATTACK_OWN_CONTEXT, \
+                .prepare = prepare_layers, .run = function                    \
+        }
+
 const Attack attack_fs[] = {
         { "O_TMPFILE, linked outside", "tmpfile", .run = open_unnamed, .host = link_descriptor },
         { "O_TMPFILE, linked inside", "tmpfile", NULL, ATTACK_EVERY_CONTEXT, .run = open_and_link },
@@ -220,6 +289,10 @@ const Attack attack_fs[] = {
         { "overlay through a bind mount", "overlay", .prepare = prepare_layers,
           .run = overlay_through_bind },
         { "overlay by fsconfig", "overlay", .prepare = prepare_layers, .run = overlay_fsconfig },
+        OLDER_OVERLAY("mkdir in an overlay older than the range", older_overlay_mkdir),
+        OLDER_OVERLAY("creat in an overlay older than the range", older_overlay_create),
+        OLDER_OVERLAY("symlink in an overlay older than the range", older_overlay_symlink),
+        OLDER_OVERLAY("O_TMPFILE in an overlay older than the range", older_overlay_tmpfile),
         { "rename that leaves a whiteout", "whiteout", NULL, ATTACK_EVERY_CONTEXT,
           .prepare = prepare_file, .run = rename_whiteout },
         { "subvolume", "subvolume", "btrfs", ATTACK_EVERY_CONTEXT, .run = subvolume },

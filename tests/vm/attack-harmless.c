@@ -215,6 +215,26 @@ static int own_ipc(Stage *stage) {
         return 0;
 }
 
+static int keys(Stage *stage) {
+        /* KEY_SPEC_PROCESS_KEYRING */
+        TRY((int) syscall(SYS_add_key, "user", "attack", "x", 1, -2));
+        return 0;
+}
+
+static int own_fuse(Stage *stage) {
+        char options[64];
+        int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+        TRY(fd);
+        enter_mount_namespace();
+        TRY(mkdir("/tmp/fuse", 0755));
+        snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
+        /* Nobody serves it: what counts is that it may be mounted. */
+        TRY(mount("attack", "/tmp/fuse", "fuse", 0, options));
+        TRY(umount2("/tmp/fuse", MNT_DETACH));
+        return 0;
+}
+
 static void prepare_own_files(Stage *stage) {
         close(must(touch_at(stage->dir_fd, "own", 0666), "file"));
         close(must(touch_at(stage->dir_fd, "doomed", 0666), "file"));
@@ -361,6 +381,8 @@ const Attack attack_harmless[] = {
         { "terminals of its own", .run = own_terminals },
         { "its own /proc", .run = own_proc },
         { "IPC in its own IPC namespace", .run = own_ipc },
+        { "keys", .run = keys },
+        { "a FUSE mount of its own", .run = own_fuse },
         { "writing, linking, renaming, removing the user's files", .prepare = prepare_own_files,
           .run = host_files },
         { "files in a namespace that was lent nothing", NULL, NULL, ATTACK_OWN_CONTEXT,

@@ -155,6 +155,27 @@ static int uring_tmpfile(Stage *stage) {
         return ring_do(&ring, &entry);
 }
 
+static int uring_acl(Stage *stage) {
+        /* Version 2; owner, user 5, group, mask, others. */
+        static const struct {
+                uint32_t version;
+                struct {
+                        uint16_t tag, perm;
+                        uint32_t id;
+                } entries[5];
+        } acl = { 2,
+                  { { 1, 6, ~0u }, { 2, 6, 5 }, { 4, 6, ~0u }, { 16, 6, ~0u }, { 32, 0, ~0u } } };
+
+        enter_holder(&stage->holder, (uid_t) -1, (gid_t) -1);
+        must(fchdir(stage->dir_fd), "chdir");
+        struct io_uring_sqe entry = { .opcode = IORING_OP_SETXATTR,
+                                      .addr = address("system.posix_acl_access"),
+                                      .addr2 = address(&acl),
+                                      .addr3 = address("from"),
+                                      .len = sizeof(acl) };
+        return do_inside(&entry);
+}
+
 /* --- driven from outside --- */
 
 /* A thread of the kernel does the work, with the credentials of whoever made the ring.  A ring
@@ -217,6 +238,8 @@ const Attack attack_uring[] = {
         { "io_uring renameat that leaves a whiteout", "whiteout", .prepare = prepare_file,
           .run = uring_whiteout },
         { "io_uring O_TMPFILE and linkat", "tmpfile", .run = uring_tmpfile },
+        { "io_uring setxattr of an ACL", "ACL", NULL, ATTACK_OWN_CONTEXT, .prepare = prepare_file,
+          .run = uring_acl },
         { "a polled ring driven from outside", "make", NULL, ATTACK_OWN_CONTEXT,
           .run = drive_polled_ring },
         { "credentials lent to a ring outside", "make", .prepare = prepare_ring,
