@@ -1,31 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Every size and count that a client can drive, with its reason.  Limits of the wire are in lib/varlink/server.h,
- * those of the table's file in lib/table/table-format.h.  Each is checked before acquiring, `n >= MAX`, and a test
- * tries MAX and MAX + 1. */
+/* Every size and count that a client can drive, with its reason.  Limits of the wire are in
+ * lib/varlink/server.h, those of the table's file in lib/table/table-format.h.  Each is checked
+ * before acquiring, `n >= MAX`, and a test tries MAX and MAX + 1. */
 
 /* Connections.  One costs a descriptor and about 1 KiB; the unit's LimitNOFILE is 65,536. */
 #define LIMIT_CONNECTIONS 4096u
 #define LIMIT_CONNECTIONS_PER_ACCOUNT 128u
 
-/* Doors (daemon/door.h).  Idle ones are kept ready so that a call with descriptors costs one hop, not one fork.  A
- * door that hangs on a client's descriptor cannot be got rid of until that client lets go, so each account may have
- * only a few in that state. */
+/* Doors (daemon/door.h).  Idle ones are kept ready so that a call with descriptors costs one hop,
+ * not one fork.  A door that hangs on a client's descriptor cannot be got rid of until that client
+ * lets go, so each account may have only a few in that state. */
 #define LIMIT_DOORS_IDLE 2u
 #define LIMIT_DOORS 64u
 #define LIMIT_DOORS_STUCK_PER_ACCOUNT 4u
 #define LIMIT_DOOR_MSEC 5000u
 #define LIMIT_DOORS_WAITING LIMIT_CONNECTIONS /* each connection has one call at a time */
 
-/* Helpers that join a client's namespace (daemon/userns.h): processes of ours that the client can stop.  What is beyond
- * these numbers waits for its turn. */
+/* Helpers that join a client's namespace (daemon/userns.h): processes of ours that the client can
+ * stop.  What is beyond these numbers waits for its turn. */
 #define LIMIT_HELPERS 64u
 #define LIMIT_HELPERS_PER_ACCOUNT 8u
 #define LIMIT_HELPER_MSEC 5000u
 #define LIMIT_HELPERS_WAITING LIMIT_CONNECTIONS /* each connection has one call at a time */
 
-/* Defaults of nsresourced.conf: what the reference allows one UID (256 namespaces), each of one slot. */
+/* Defaults of nsresourced.conf: what the reference allows one UID (256 namespaces), each of one
+ * slot. */
 #define LIMIT_NAMESPACES_PER_USER_DEFAULT 256u
 #define LIMIT_IDS_PER_USER_DEFAULT (256u * 65536u)
 

@@ -12,17 +12,29 @@ EXTRA_DIST += %D%/policy-none.c
 # All of the daemon but main.c and the policy.
 noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
+	%D%/allocator.c %D%/allocator.h \
+	%D%/api-errors.c %D%/api-errors.h \
+	%D%/api-manager.c \
+	%D%/api-namespace.c \
+	%D%/api.h \
 	%D%/door.c %D%/door.h \
 	%D%/door-child.c %D%/door-child.h \
 	%D%/host-ids.c %D%/host-ids.h \
 	%D%/limits.h \
+	%D%/manager.c %D%/manager.h \
+	%D%/namespace-name.c %D%/namespace-name.h \
 	%D%/settings.c %D%/settings.h \
+	%D%/unenforced.c %D%/unenforced.h \
 	%D%/userns.c %D%/userns.h \
 	%D%/userns-helper.c \
 	%D%/userns-probe.c \
 	%D%/vetting.c %D%/vetting.h
 libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
-libdaemon_la_LIBADD = libutil.la $(GLIB_LIBS)
+libdaemon_la_LIBADD = libvarlink.la libinterfaces.la libtable-write.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
+
+sbin_PROGRAMS += nsresourced
+nsresourced_SOURCES = %D%/main.c
+nsresourced_LDADD = libdaemon.la libpolicy.la $(SYSTEMD_LIBS)
 
 check_PROGRAMS += tests/unit/test-door tests/unit/test-host-ids tests/unit/test-settings tests/unit/test-userns \
 	tests/unit/test-userns-probe tests/unit/test-vetting
@@ -40,3 +52,13 @@ tests_unit_test_userns_probe_SOURCES = tests/unit/test-userns-probe.c tests/unit
 tests_unit_test_userns_probe_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_vetting_SOURCES = tests/unit/test-vetting.c tests/unit/unit.h
 tests_unit_test_vetting_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
+
+daemon_unit_tests = tests/unit/test-allocator tests/unit/test-namespace-name tests/unit/test-unenforced
+check_PROGRAMS += $(daemon_unit_tests)
+TESTS += $(daemon_unit_tests)
+tests_unit_test_allocator_SOURCES = tests/unit/test-allocator.c tests/unit/fake-policy.c tests/unit/fake-policy.h
+tests_unit_test_allocator_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_namespace_name_SOURCES = tests/unit/test-namespace-name.c
+tests_unit_test_namespace_name_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_unenforced_SOURCES = tests/unit/test-unenforced.c
+tests_unit_test_unenforced_LDADD = libdaemon.la $(GLIB_LIBS)

@@ -15,10 +15,11 @@ int policy_open(const PolicyConfig *config, Policy **ret_policy) {
         *policy = (Policy){
                 .rules = { {
                         .name = "all",
-                        .reason = config->enforce ? "this build has no kernel policy" : "Enforcement=none",
-                        .remedy = config->enforce ?
-                                "build with libbpf, clang and bpftool (configure's summary names what was missing)" :
-                                "set Enforcement=required in nsresourced.conf",
+                        .reason = config->enforce ? "this build has no kernel policy"
+                                                  : "Enforcement=none",
+                        .remedy = config->enforce ? "build with libbpf, clang and bpftool "
+                                                    "(configure's summary names what was missing)"
+                                                  : "set Enforcement=required in nsresourced.conf",
                 } },
         };
         *ret_policy = policy;
@@ -38,7 +39,8 @@ const PolicyRule *policy_rules(const Policy *policy, size_t *ret_n_rules) {
         return policy->rules;
 }
 
-int policy_protect(Policy *policy, uint32_t first_record, uint32_t n_records, uint64_t userns_inode) {
+int policy_protect(
+        Policy *policy, uint32_t first_record, uint32_t n_records, uint64_t userns_inode) {
         return 0;
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The kernel policy as the daemon sees it: loading, pinning, adopting, telling the kernel which slots are lent and to
- * whom, and hearing of the end of namespaces.  policy.c (libbpf) and policy-none.c (builds without it) have this
- * one header; only policy.c knows libbpf.  Knows nothing of the table, requests, /proc. */
+/* The kernel policy as the daemon sees it: loading, pinning, adopting, telling the kernel which
+ * slots are lent and to whom, and hearing of the end of namespaces.  policy.c (libbpf) and
+ * policy-none.c (builds without it) have this one header; only policy.c knows libbpf.  Knows
+ * nothing of the table, requests, /proc. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,17 +15,20 @@ typedef struct Policy Policy;
 
 /* Outcomes. */
 enum {
-        POLICY_E_UNSUPPORTED = 1, /* not all rules can be enforced here: policy_rules() says which and why */
-        POLICY_E_FULL = 2,        /* no room in the kernel's maps */
+        POLICY_E_UNSUPPORTED =
+                1, /* not all rules can be enforced here: policy_rules() says which and why */
+        POLICY_E_FULL = 2, /* no room in the kernel's maps */
 };
 
 /* One rule of the policy (threats.md, "Rules"), for `check` and `status`. */
 typedef struct PolicyRule {
-        const char *name;   /* "make", "tmpfile", ... */
+        const char *name; /* "make", "tmpfile", ... */
         bool active;
-        const char *hook;   /* what enforces it, e.g. "path_mknod, path_mkdir, path_symlink"; NULL if nothing does */
+        const char *hook; /* what enforces it, e.g. "path_mknod, path_mkdir, path_symlink"; NULL if
+                             nothing does */
         const char *reason; /* inactive: why */
-        const char *remedy; /* inactive: what to change: a boot parameter, a kernel option, a package */
+        const char *
+                remedy; /* inactive: what to change: a boot parameter, a kernel option, a package */
 } PolicyRule;
 
 /* A namespace's end, or the first sign of it; hints that make a reconcile pass fast. */
@@ -35,14 +39,15 @@ typedef void (*PolicyEventFunc)(const PolicyEvent *event, void *userdata);
 
 typedef struct PolicyConfig {
         uint32_t pool_start, n_slots;
-        bool enforce;           /* false: Enforcement = none; load nothing, every rule is inactive by choice */
+        bool enforce; /* false: Enforcement = none; load nothing, every rule is inactive by choice
+                       */
         const char *pin_folder; /* below a bpf file system; NULL = do not pin (tests) */
         PolicyEventFunc event;
         void *userdata;
 } PolicyConfig;
 
-/* Load, attach and pin the policy, or adopt what an earlier daemon pinned.  Always returns an object in *ret_policy
- * for 0 and POLICY_E_UNSUPPORTED, so that its rules can be shown. */
+/* Load, attach and pin the policy, or adopt what an earlier daemon pinned.  Always returns an
+ * object in *ret_policy for 0 and POLICY_E_UNSUPPORTED, so that its rules can be shown. */
 int policy_open(const PolicyConfig *config, Policy **ret_policy);
 
 /* Forget it; what is pinned stays in force.  Accepts NULL. */
@@ -53,11 +58,14 @@ bool policy_is_enforcing(const Policy *policy);
 
 const PolicyRule *policy_rules(const Policy *policy, size_t *ret_n_rules);
 
-/* Slots are named by record numbers of the table (lib/table/table-format.h), so that single IDs have one too. */
+/* Slots are named by record numbers of the table (lib/table/table-format.h), so that single IDs
+ * have one too. */
 
-/* Lend the records first ... first + n - 1 to the user namespace `userns_inode`: from now on no inode with their
- * IDs may come to exist outside it.  All or nothing.  Does nothing (0) when not enforcing. */
-int policy_protect(Policy *policy, uint32_t first_record, uint32_t n_records, uint64_t userns_inode);
+/* Lend the records first ... first + n - 1 to the user namespace `userns_inode`: from now on no
+ * inode with their IDs may come to exist outside it.  All or nothing.  Does nothing (0) when not
+ * enforcing. */
+int policy_protect(
+        Policy *policy, uint32_t first_record, uint32_t n_records, uint64_t userns_inode);
 
 /* The holder is proven dead, the slots are not free yet: their IDs stay refused, to everybody. */
 int policy_bereave(Policy *policy, uint32_t first_record, uint32_t n_records);
@@ -68,8 +76,9 @@ int policy_unprotect(Policy *policy, uint32_t first_record, uint32_t n_records);
 /* The kernel's record of a slot. */
 enum {
         POLICY_SLOT_FREE = 0,
-        POLICY_SLOT_LENT = 1,     /* *ret_userns_inode is the holder */
-        POLICY_SLOT_BEREAVED = 2, /* the kernel saw the holder's end, or policy_bereave() was called */
+        POLICY_SLOT_LENT = 1, /* *ret_userns_inode is the holder */
+        POLICY_SLOT_BEREAVED =
+                2, /* the kernel saw the holder's end, or policy_bereave() was called */
 };
 int policy_slot(Policy *policy, uint32_t record, uint64_t *ret_userns_inode);
 

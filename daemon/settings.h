@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the administrator set: nsresourced.conf(5), a GKeyFile, then nsresourced.conf.d/ *.conf in the order of
- * their names, later ones winning by key.  (Not config.h: autoconf has that name.)  An unknown group or key is an error
- * with file and name, so that a misspelt Enforcement= is never taken for the default. */
+/* What the administrator set: nsresourced.conf(5), a GKeyFile, then nsresourced.conf.d/ *.conf in
+ * the order of their names, later ones winning by key.  (Not config.h: autoconf has that name.)  An
+ * unknown group or key is an error with file and name, so that a misspelt Enforcement= is never
+ * taken for the default. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,7 +22,7 @@ typedef struct Settings {
         uint64_t ids_per_user;
 } Settings;
 
-/* Read `path` (a missing file means defaults) and `path`.d/.  0, or -EINVAL with *ret_message set to a line for
- * people ("FILE: [Group] Key: what is wrong and what is allowed"), which the caller frees; other -errno: the file
- * cannot be read, message set too. */
+/* Read `path` (a missing file means defaults) and `path`.d/.  0, or -EINVAL with *ret_message set
+ * to a line for people ("FILE: [Group] Key: what is wrong and what is allowed"), which the caller
+ * frees; other -errno: the file cannot be read, message set too. */
 int settings_load(const char *path, Settings *ret_settings, char **ret_message);

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # One line a subject.  What only one folder's sources concern is registered in that folder's local.mk.
 bats_tests =
+bats_tests += %D%/bats/allocate.bats
 bats_tests += %D%/bats/artefacts.bats
+bats_tests += %D%/bats/lifecycle.bats
 bats_tests += %D%/bats/quickstart.bats
 bats_tests += %D%/bats/tree.bats
 bats_tests += %D%/bats/units.bats
@@ -9,7 +11,7 @@ bats_tests += %D%/bats/nsresourcectl.bats
 bats_tests += %D%/bats/same-answers.bats
 bats_tests += %D%/bats/userdb.bats
 
-EXTRA_DIST += $(bats_tests) %D%/bats/common.bash
+EXTRA_DIST += $(bats_tests) %D%/bats/common.bash %D%/bats/daemon.bash
 if HAVE_BATS
 TESTS += $(bats_tests)
 endif

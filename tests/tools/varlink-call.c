@@ -54,9 +54,7 @@ static int open_descriptor(const char *text) {
                 return fcntl((int) number, F_DUPFD_CLOEXEC, 3);
         for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
                 if (g_str_has_prefix(text, kinds[i].prefix))
-                        return open(
-                                text + strlen(kinds[i].prefix),
-                                kinds[i].flags | O_CLOEXEC | O_NONBLOCK);
+                        return open(text + strlen(kinds[i].prefix), kinds[i].flags | O_CLOEXEC);
         errno = EINVAL;
         return -1;
 }

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "daemon/allocator.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/host-ids.h"
+#include "daemon/policy.h"
+#include "daemon/unenforced.h"
+#include "daemon/vetting.h"
+#include "lib/table/table-read.h"
+#include "lib/table/table-write.h"
+
+typedef struct Job Job;
+
+struct Allocator {
+        AllocatorConfig config;
+        GPtrArray *jobs; /* under way: Job, owned */
+};
+
+/* A request that waits for its helper to join the namespace. */
+struct Job {
+        Allocator *allocator;
+        AllocatorRequest request; /* userns_fd is not kept: an open descriptor would keep the
+                                     namespace alive */
+        char *name;
+        UsernsHelper *helper;
+        int (*finish)(Job *job);
+        AllocatorDoneFunc done;
+        void *userdata;
+};
+
+static void job_free(Job *job) {
+        userns_helper_free(job->helper);
+        g_free(job->name);
+        g_free(job);
+}
+
+int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator) {
+        Allocator *allocator = g_new(Allocator, 1);
+
+        *allocator = (Allocator){
+                .config = *config,
+                .jobs = g_ptr_array_new_with_free_func((GDestroyNotify) job_free),
+        };
+        *ret_allocator = allocator;
+        return 0;
+}
+
+void allocator_free(Allocator *allocator) {
+        if (!allocator)
+                return;
+        g_ptr_array_unref(allocator->jobs);
+        g_free(allocator);
+}
+
+void allocator_set_quotas(
+        Allocator *allocator, uint32_t namespaces_per_user, uint64_t ids_per_user) {
+        allocator->config.namespaces_per_user = namespaces_per_user;
+        allocator->config.ids_per_user = ids_per_user;
+}
+
+/* taking */
+
+static bool allocator_quota_allows(const Allocator *allocator, const AllocatorRequest *request) {
+        uint32_t n_ranges;
+        uint64_t n_ids;
+
+        table_writer_usage(allocator->config.table, request->account_uid, &n_ranges, &n_ids);
+        return n_ranges < allocator->config.namespaces_per_user &&
+               n_ids <= allocator->config.ids_per_user &&
+               request->size <= allocator->config.ids_per_user - n_ids;
+}
+
+/* Whether this is more than is allowed even after what is dead has been taken back. */
+static bool allocator_quota_exceeded(Allocator *allocator, const AllocatorRequest *request) {
+        uint32_t cursor = 0;
+
+        if (allocator_quota_allows(allocator, request))
+                return false;
+        do
+                (void) allocator_reconcile(allocator, false, &cursor, UINT32_MAX);
+        while (cursor != 0);
+        return !allocator_quota_allows(allocator, request);
+}
+
+/* A vetting claim is held from the choice of a slot until its names can be seen. */
+typedef struct Offer {
+        Allocator *allocator;
+        VettingClaim *claim;
+} Offer;
+
+static bool allocator_offer(uint32_t start, uint32_t n_ids, void *userdata) {
+        Offer *offer = userdata;
+
+        g_clear_pointer(&offer->claim, vetting_claim_free);
+        return vetting_claim(
+                       offer->allocator->config.host_ids, offer->allocator->config.lock_folder,
+                       start, n_ids, &offer->claim) == 0;
+}
+
+static int allocator_outcome(int r) {
+        static const struct {
+                int table, outcome;
+        } outcomes[] = {
+                { TABLE_E_NAME_EXISTS, ALLOCATOR_E_NAME_EXISTS },
+                { TABLE_E_USERNS_EXISTS, ALLOCATOR_E_USERNS_EXISTS },
+                { TABLE_E_EXHAUSTED, ALLOCATOR_E_EXHAUSTED },
+        };
+
+        if (r <= 0)
+                return r;
+        for (size_t i = 0; i < G_N_ELEMENTS(outcomes); i++)
+                if (outcomes[i].table == r)
+                        return outcomes[i].outcome;
+        return -ENOTRECOVERABLE;
+}
+
+/* A name, an inode number or a slot may still be held by a namespace that has just died: look at
+ * that one record before saying no. */
+static bool allocator_release_if_dead(Allocator *allocator, uint32_t record) {
+        const TableRecord *r = table_writer_record(allocator->config.table, record);
+        UsernsIdentity identity;
+
+        if (!r)
+                return false;
+        identity = (UsernsIdentity){ .inode = r->userns_inode, .id = r->userns_id };
+        if (userns_probe_check(allocator->config.probe, &identity) != USERNS_E_DEAD)
+                return false;
+        allocator_release(allocator, record, true);
+        return true;
+}
+
+static int allocator_reserve(
+        Allocator *allocator, const AllocatorRequest *request, const char *name, Offer *offer,
+        uint32_t *ret_record) {
+        TableWriter *table = allocator->config.table;
+        TableRange range = {
+                .name = name,
+                .owner_uid = request->owner_uid,
+                .account_uid = request->account_uid,
+                .userns_inode = request->identity.inode,
+                .userns_id = request->identity.id,
+                .size = request->size,
+                .target = request->target,
+                .flags = (request->size == 0 ? TABLE_FLAG_REGISTERED : 0) |
+                         (request->size > 0 && !allocator->config.enforced ? TABLE_FLAG_UNENFORCED
+                                                                           : 0),
+        };
+        int r;
+
+        r = table_writer_reserve(table, &range, allocator_offer, offer, ret_record);
+        if (r == TABLE_E_NAME_EXISTS &&
+            allocator_release_if_dead(allocator, table_writer_find_name(table, name)))
+                r = table_writer_reserve(table, &range, allocator_offer, offer, ret_record);
+        else if (
+                r == TABLE_E_USERNS_EXISTS &&
+                allocator_release_if_dead(
+                        allocator,
+                        table_writer_find_userns(table, range.userns_inode, range.userns_id)))
+                r = table_writer_reserve(table, &range, allocator_offer, offer, ret_record);
+        return allocator_outcome(r);
+}
+
+/* Records a range occupies: slots side by side; a single ID or a registration has one. */
+static uint32_t allocator_n_records(uint32_t size) {
+        return MAX(1u, (size + TABLE_SLOT_SIZE - 1) / TABLE_SLOT_SIZE);
+}
+
+static int allocator_mark_unenforced(Allocator *allocator, uint32_t start, uint32_t n_records) {
+        for (uint32_t i = 0; i < n_records; i++) {
+                int r = unenforced_mark(allocator->config.unenforced, start + i * TABLE_SLOT_SIZE);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Protect, then map.  The record is in `reserved` on entry, and in `active` on 0. */
+static int allocator_map(Job *job, uint32_t record) {
+        Allocator *allocator = job->allocator;
+        TableWriter *table = allocator->config.table;
+        const TableRecord *range = table_writer_record(table, record);
+        uint32_t n_records = allocator_n_records(range->size);
+        UsernsExtent extent = { .inside = range->target,
+                                .outside = range->start,
+                                .size = range->size };
+        int r;
+
+        r = policy_protect(allocator->config.policy, record, n_records, range->userns_inode);
+        if (r == 0 && !allocator->config.enforced)
+                r = allocator_mark_unenforced(allocator, range->start, n_records);
+        if (r != 0) {
+                (void) policy_unprotect(allocator->config.policy, record, n_records);
+                table_writer_set_state(table, record, TABLE_STATE_FREE);
+                return r == POLICY_E_FULL ? ALLOCATOR_E_EXHAUSTED : r;
+        }
+
+        table_writer_set_state(table, record, TABLE_STATE_MAPPING);
+        r = userns_helper_write_maps(job->helper, &extent);
+        if (r == USERNS_E_NOT_EMPTY)
+                return ALLOCATOR_E_NOT_EMPTY;
+        if (r != 0)
+                return r < 0 ? r : -ENOTRECOVERABLE;
+        table_writer_set_state(table, record, TABLE_STATE_ACTIVE);
+        return 0;
+}
+
+static bool allocator_host_has_name(const Allocator *allocator, const char *name) {
+        g_autofree char *first = g_strdup_printf("ns-%s-0", name);
+
+        return host_ids_has_name(allocator->config.host_ids, first);
+}
+
+static int job_finish_allocate(Job *job) {
+        Allocator *allocator = job->allocator;
+        Offer offer = { .allocator = allocator };
+        uint32_t record;
+        int r;
+
+        r = userns_helper_check_empty(job->helper);
+        if (r == USERNS_E_NOT_EMPTY)
+                return ALLOCATOR_E_NOT_EMPTY;
+        if (r != 0)
+                return r;
+        if (job->request.nested)
+                return ALLOCATOR_E_NESTED;
+        if (allocator_quota_exceeded(allocator, &job->request))
+                return ALLOCATOR_E_QUOTA;
+        r = host_ids_refresh(allocator->config.host_ids);
+        if (r < 0)
+                return r;
+        if (allocator_host_has_name(allocator, job->name))
+                return ALLOCATOR_E_NAME_EXISTS;
+
+        r = allocator_reserve(allocator, &job->request, job->name, &offer, &record);
+        if (r == 0)
+                r = allocator_map(job, record);
+        vetting_claim_free(offer.claim);
+        return r;
+}
+
+/* registering */
+
+static int extent_compare_outside(const void *a, const void *b) {
+        const UsernsExtent *x = a, *y = b;
+
+        return x->outside < y->outside ? -1 : x->outside > y->outside;
+}
+
+static int extent_compare_inside(const void *a, const void *b) {
+        const UsernsExtent *x = a, *y = b;
+
+        return x->inside < y->inside ? -1 : x->inside > y->inside;
+}
+
+/* Write the set of IDs on one side of a map as sorted, merged ranges, so that two sets can be
+ * compared however their maps were cut into lines. */
+static GArray *extents_merge(const UsernsExtent *extents, size_t n, bool outside) {
+        g_autofree UsernsExtent *sorted = g_memdup2(extents, n * sizeof(UsernsExtent));
+        GArray *merged = g_array_new(FALSE, FALSE, sizeof(UsernsExtent));
+
+        qsort(sorted, n, sizeof(UsernsExtent),
+              outside ? extent_compare_outside : extent_compare_inside);
+        for (size_t i = 0; i < n; i++) {
+                UsernsExtent range = { .inside = outside ? sorted[i].outside : sorted[i].inside,
+                                       .size = sorted[i].size };
+                UsernsExtent *last = merged->len > 0
+                                             ? &g_array_index(merged, UsernsExtent, merged->len - 1)
+                                             : NULL;
+
+                if (last && last->inside + last->size == range.inside)
+                        last->size += range.size;
+                else
+                        g_array_append_val(merged, range);
+        }
+        return merged;
+}
+
+static bool extents_equal(const UsernsMaps *maps, bool outside) {
+        g_autoptr(GArray) uid = extents_merge(maps->uid, maps->n_uid, outside);
+        g_autoptr(GArray) gid = extents_merge(maps->gid, maps->n_gid, outside);
+
+        return uid->len == gid->len &&
+               memcmp(uid->data, gid->data, uid->len * sizeof(UsernsExtent)) == 0;
+}
+
+/* Protocol, RegisterUserNamespace: the same IDs as UIDs and GIDs, beginning with the peer's own;
+ * with more than one, the first must be root inside.  (A peer whose UID is not its GID cannot pass:
+ * a rule of the reference that clients know.) */
+static bool maps_are_own(const UsernsMaps *maps, uint32_t peer_uid, uint32_t peer_gid) {
+        uint64_t n_ids = 0;
+
+        if (maps->n_uid == 0 || maps->n_gid == 0)
+                return false;
+        if (!extents_equal(maps, true) || !extents_equal(maps, false))
+                return false;
+        if (maps->uid[0].outside != peer_uid || maps->gid[0].outside != peer_gid)
+                return false;
+        for (size_t i = 0; i < maps->n_uid; i++)
+                n_ids += maps->uid[i].size;
+        return n_ids == 1 || maps->uid[0].inside == 0;
+}
+
+static int job_finish_register(Job *job) {
+        Allocator *allocator = job->allocator;
+        g_auto(UsernsMaps) maps = {};
+        Offer offer = { .allocator = allocator };
+        uint32_t record;
+        int r;
+
+        r = userns_helper_read_maps(job->helper, &maps);
+        if (r < 0)
+                return r;
+        if (!maps_are_own(&maps, job->request.peer_uid, job->request.peer_gid))
+                return ALLOCATOR_E_NOT_OWN_IDS;
+        if (allocator_quota_exceeded(allocator, &job->request))
+                return ALLOCATOR_E_QUOTA;
+        r = host_ids_refresh(allocator->config.host_ids);
+        if (r < 0)
+                return r;
+        if (allocator_host_has_name(allocator, job->name))
+                return ALLOCATOR_E_NAME_EXISTS;
+
+        r = allocator_reserve(allocator, &job->request, job->name, &offer, &record);
+        vetting_claim_free(offer.claim);
+        if (r != 0)
+                return r;
+        table_writer_set_state(allocator->config.table, record, TABLE_STATE_MAPPING);
+        table_writer_set_state(allocator->config.table, record, TABLE_STATE_ACTIVE);
+        return 0;
+}
+
+/* jobs */
+
+static void job_joined(UsernsHelper *helper, int result, void *userdata) {
+        Job *job = userdata;
+        AllocatorDoneFunc done = job->done;
+        void *done_userdata = job->userdata;
+        int r;
+
+        r = result < 0 ? result : job->finish(job);
+        g_ptr_array_remove_fast(job->allocator->jobs, job);
+        done(r, done_userdata);
+}
+
+static int allocator_start(
+        Allocator *allocator, const AllocatorRequest *request, int (*finish)(Job *job),
+        AllocatorDoneFunc done, void *userdata) {
+        Job *job = g_new(Job, 1);
+        int r;
+
+        *job = (Job){
+                .allocator = allocator,
+                .request = *request,
+                .name = g_strdup(request->name),
+                .finish = finish,
+                .done = done,
+                .userdata = userdata,
+        };
+        job->request.name = NULL;
+        job->request.userns_fd = -1;
+
+        r = userns_helper_new(
+                request->userns_fd, request->account_uid, job_joined, job, &job->helper);
+        if (r != 0) {
+                job_free(job);
+                return r == USERNS_E_BUSY ? ALLOCATOR_E_BUSY : r;
+        }
+        g_ptr_array_add(allocator->jobs, job);
+        return 0;
+}
+
+int allocator_allocate(
+        Allocator *allocator, const AllocatorRequest *request, AllocatorDoneFunc done,
+        void *userdata) {
+        return allocator_start(allocator, request, job_finish_allocate, done, userdata);
+}
+
+int allocator_register(
+        Allocator *allocator, const AllocatorRequest *request, AllocatorDoneFunc done,
+        void *userdata) {
+        AllocatorRequest registration = *request;
+
+        registration.size = 0;
+        registration.target = 0;
+        return allocator_start(allocator, &registration, job_finish_register, done, userdata);
+}
+
+/* giving back */
+
+void allocator_release(Allocator *allocator, uint32_t record, bool proven) {
+        TableWriter *table = allocator->config.table;
+        const TableRecord *range = table_writer_record(table, record);
+        uint32_t n_records = allocator_n_records(range->size);
+        bool registration = range->size == 0;
+
+        if (table_writer_state(table, record) != TABLE_STATE_RELEASING)
+                table_writer_set_state(table, record, TABLE_STATE_RELEASING);
+        if (registration) {
+                table_writer_set_state(table, record, TABLE_STATE_FREE);
+                return;
+        }
+
+        if (proven)
+                (void) policy_bereave(allocator->config.policy, record, n_records);
+        table_writer_set_state(table, record, TABLE_STATE_QUARANTINED);
+}
+
+unsigned allocator_reconcile(
+        Allocator *allocator, bool unknown_too, uint32_t *cursor, unsigned max) {
+        TableWriter *table = allocator->config.table;
+        unsigned n_released = 0;
+
+        for (unsigned i = 0; i < max; i++) {
+                uint32_t record = table_writer_next_live(table, cursor);
+                const TableRecord *range;
+                UsernsIdentity identity;
+                uint32_t state;
+                int r;
+
+                if (record == TABLE_NONE) {
+                        *cursor = 0;
+                        break;
+                }
+                state = table_writer_state(table, record);
+                if (state < TABLE_STATE_MAPPING || state > TABLE_STATE_RELEASING)
+                        continue;
+
+                range = table_writer_record(table, record);
+                identity = (UsernsIdentity){ .inode = range->userns_inode, .id = range->userns_id };
+                r = userns_probe_check(allocator->config.probe, &identity);
+                if (r != USERNS_E_DEAD && (r != USERNS_E_UNKNOWN || !unknown_too))
+                        continue;
+                allocator_release(allocator, record, r == USERNS_E_DEAD);
+                n_released++;
+        }
+        return n_released;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Handing out ranges and taking them back: the order of steps that keeps every promise.
+ *
+ *      empty?  ->  quota  ->  reserve in the table  ->  protect in the kernel  ->  mapping  ->
+ * write both maps  ->  active
+ *
+ * What fails before `mapping` is undone; after it nothing is, because the client can write one of
+ * its maps itself at any moment: the slot then stays taken, nameless, until the namespace is proven
+ * dead.  The way back is allocator_release(), called by whoever has proof (reconcile).  Knows
+ * nothing of sockets, JSON, varlink. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <glib.h>
+
+#include "daemon/userns.h"
+
+typedef struct Allocator Allocator;
+typedef struct HostIds HostIds;
+typedef struct Policy Policy;
+typedef struct TableWriter TableWriter;
+typedef struct Unenforced Unenforced;
+
+/* Outcomes. */
+enum {
+        ALLOCATOR_E_NOT_EMPTY = 1,     /* the namespace has a map already */
+        ALLOCATOR_E_USERNS_EXISTS = 2, /* it is in the table already */
+        ALLOCATOR_E_NAME_EXISTS = 3,   /* in the table, or as ns-NAME-0 in /etc */
+        ALLOCATOR_E_EXHAUSTED = 4,     /* nothing is free */
+        ALLOCATOR_E_QUOTA = 5,         /* the account's namespaces or IDs are used up */
+        ALLOCATOR_E_BUSY = 6, /* too many requests of this account, or of all, are under way */
+        ALLOCATOR_E_NOT_OWN_IDS = 7, /* registration: the maps are not the peer's own IDs */
+        ALLOCATOR_E_NESTED =
+                8, /* its parent is not our own namespace: no range was lent to hand on */
+};
+
+typedef struct AllocatorConfig {
+        TableWriter *table; /* all borrowed for the allocator's life */
+        Policy *policy;
+        HostIds *host_ids;
+        UsernsProbe *probe;
+        Unenforced *unenforced;
+        const char *lock_folder; /* systemd-nspawn's: see vetting.h */
+        bool enforced;           /* the policy is in force; else what is handed out is marked */
+        uint32_t namespaces_per_user;
+        uint64_t ids_per_user;
+} AllocatorConfig;
+
+int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator);
+
+/* Requests under way are given up: their `done` is not called any more. */
+void allocator_free(Allocator *allocator);
+
+/* Change the quotas; ranges that are out stay out. */
+void allocator_set_quotas(
+        Allocator *allocator, uint32_t namespaces_per_user, uint64_t ids_per_user);
+
+typedef struct AllocatorRequest {
+        int userns_fd;           /* borrowed during the call only */
+        UsernsIdentity identity; /* of userns_fd */
+        bool nested;             /* its parent is not this process's own user namespace */
+        const char *name;        /* valid for `size`; copied */
+        uint32_t owner_uid, account_uid;
+        uint32_t size; /* allocate: 1 ... TABLE_RANGE_SIZE_MAX */
+        uint32_t target;
+        uint32_t peer_uid, peer_gid; /* register: whose IDs the maps must be */
+} AllocatorRequest;
+
+/* `result`: 0, an outcome, or negative errno.  Called once, later, from the main loop. */
+typedef void (*AllocatorDoneFunc)(int result, void *userdata);
+
+/* Give the namespace a range of its own and write its maps. */
+int allocator_allocate(
+        Allocator *allocator, const AllocatorRequest *request, AllocatorDoneFunc done,
+        void *userdata);
+
+/* Take a namespace that mapped the peer's own IDs itself into the table: it gets a name, no range.
+ */
+int allocator_register(
+        Allocator *allocator, const AllocatorRequest *request, AllocatorDoneFunc done,
+        void *userdata);
+
+/* The namespace of this record (mapping, active or releasing) is gone, or may be: `proven` says
+ * which.  Retires its name at once; then, proven and clean and enforced all along, the slot is free
+ * again, else quarantined. */
+void allocator_release(Allocator *allocator, uint32_t record, bool proven);
+
+/* Probe the namespaces of up to `max` records from *cursor on (start at 0; 0 again after the last)
+ * and release those that are proven dead, and with `unknown_too` those of which nothing is seen any
+ * more: only right after userns_probe_refresh(), for an older sweep has not seen a younger
+ * namespace.  Returns how many it released.  Between two calls states may change as they like. */
+unsigned allocator_reconcile(
+        Allocator *allocator, bool unknown_too, uint32_t *cursor, unsigned max);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Allocator, allocator_free)

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "daemon/api-errors.h"
+
+#include <errno.h>
+
+#include "daemon/allocator.h"
+
+#define NAMESPACE_RESOURCE "io.systemd.NamespaceResource."
+
+static const struct {
+        int outcome;
+        const char *error_id; /* NULL: InvalidParameter of `field`, or `error` */
+        const char *field;
+        int error;
+} answers[] = {
+        { .outcome = ALLOCATOR_E_NOT_EMPTY, .field = "userNamespaceFileDescriptor" },
+        { .outcome = ALLOCATOR_E_NOT_OWN_IDS, .field = "userNamespaceFileDescriptor" },
+        { .outcome = ALLOCATOR_E_USERNS_EXISTS,
+          .error_id = NAMESPACE_RESOURCE "UserNamespaceExists" },
+        { .outcome = ALLOCATOR_E_NAME_EXISTS, .error_id = NAMESPACE_RESOURCE "NameExists" },
+        { .outcome = ALLOCATOR_E_NESTED, .error_id = NAMESPACE_RESOURCE "DynamicRangeUnavailable" },
+        { .outcome = ALLOCATOR_E_EXHAUSTED, .error_id = NAMESPACE_RESOURCE "NoDynamicRange" },
+        /* The reference's answer at its limit of 256 namespaces. */
+        { .outcome = ALLOCATOR_E_QUOTA, .error = EUSERS },
+        { .outcome = ALLOCATOR_E_BUSY, .error = EBUSY },
+};
+
+void api_answer_allocator_error(VarlinkCall *call, int result) {
+        for (size_t i = 0; i < G_N_ELEMENTS(answers); i++) {
+                if (answers[i].outcome != result)
+                        continue;
+                if (answers[i].error_id)
+                        varlink_call_error(call, answers[i].error_id, NULL);
+                else if (answers[i].field)
+                        varlink_call_invalid_parameter(call, answers[i].field);
+                else
+                        varlink_call_errno(call, answers[i].error);
+                return;
+        }
+        varlink_call_errno(call, result < 0 ? result : ENOTRECOVERABLE);
+}

@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "daemon/manager.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <string.h>
+
+#include "daemon/allocator.h"
+#include "daemon/api.h"
+#include "daemon/door.h"
+#include "daemon/host-ids.h"
+#include "daemon/limits.h"
+#include "daemon/policy.h"
+#include "daemon/unenforced.h"
+#include "daemon/userns.h"
+#include "daemon/vetting.h"
+#include "lib/interfaces/interfaces.h"
+#include "lib/table/table-write.h"
+#include "lib/util/fd.h"
+#include "lib/util/file.h"
+#include "lib/util/log.h"
+#include "lib/varlink/server.h"
+
+/* A pass over all live namespaces begins this long after the last one ended.  Where the kernel
+ * reports ends itself, it only catches what was missed. */
+#define RECONCILE_INTERVAL_MSEC 1000
+/* Namespaces probed in one turn of the main loop: about a millisecond. */
+#define RECONCILE_CHUNK 512u
+/* Without file handles a pass reads all of /proc: seldom enough to stay below a percent of one
+ * processor. */
+#define SWEEP_INTERVAL_MSEC 10000
+
+struct Manager {
+        Settings settings;
+        char *config_file, *table_path, *nspawn_folder, *unenforced_path;
+        HostIds *host_ids;
+        UsernsProbe *probe;
+        Policy *policy;
+        TableWriter *table;
+        Unenforced *unenforced;
+        Allocator *allocator;
+        DoorKeeper *doors;
+        VarlinkServer *server;
+        VarlinkMethod *methods;
+        ApiContext api;
+        guint reconcile_source;
+        uint32_t reconcile_cursor;
+};
+
+/* accounts */
+
+/* A peer whose UID lies in one of our slots counts as whoever that slot is charged to; else
+ * /etc/subuid decides. */
+static uint32_t manager_account(const VarlinkPeer *peer, void *userdata) {
+        ApiContext *api = userdata;
+        Manager *manager = (Manager *) ((char *) api - G_STRUCT_OFFSET(Manager, api));
+
+        if (manager->table) {
+                uint32_t record = table_writer_find_id(manager->table, peer->uid);
+
+                if (record != TABLE_NONE && table_writer_record(manager->table, record)->size > 0)
+                        return table_writer_record(manager->table, record)->account_uid;
+        }
+        return host_ids_account(manager->host_ids, peer->uid);
+}
+
+/* doors */
+
+static void manager_received(
+        int result, size_t n_consumed, VarlinkDescriptor *descriptors, size_t n_descriptors,
+        void *userdata) {
+        varlink_connection_received(userdata, result, n_consumed, descriptors, n_descriptors);
+}
+
+static int manager_receive(VarlinkConnection *connection, int fd, size_t n_bytes, void *userdata) {
+        ApiContext *api = userdata;
+        int r;
+
+        r = door_receive(
+                api->doors, fd, n_bytes, varlink_connection_account(connection), manager_received,
+                connection);
+        return r == DOOR_E_BUSY ? -EBUSY : r;
+}
+
+/* log */
+
+static void manager_answered(
+        const VarlinkCall *call, const char *error_id, const char *field, void *userdata) {
+        if (!error_id) {
+                log_debug("%s by UID %u", varlink_call_method(call), varlink_call_peer(call)->uid);
+                return;
+        }
+        log_notice(
+                "%s by UID %u refused: %s%s%s", varlink_call_method(call),
+                varlink_call_peer(call)->uid, error_id, field ? " " : "", field ?: "");
+}
+
+/* reconcile */
+
+static gboolean manager_reconcile(gpointer userdata);
+
+static void manager_schedule(Manager *manager, guint delay_msec) {
+        if (manager->reconcile_source != 0)
+                g_source_remove(manager->reconcile_source);
+        manager->reconcile_source = delay_msec == 0
+                                            ? g_idle_add(manager_reconcile, manager)
+                                            : g_timeout_add(delay_msec, manager_reconcile, manager);
+}
+
+static gboolean manager_reconcile(gpointer userdata) {
+        Manager *manager = userdata;
+        bool sweeps = userns_probe_sweeps(manager->probe);
+        int r;
+
+        manager->reconcile_source = 0;
+        if (!manager->allocator)
+                return G_SOURCE_REMOVE;
+
+        /* A sweep is only good for what it has seen: its pass is not spread over several turns. */
+        if (sweeps) {
+                manager->reconcile_cursor = 0;
+                r = userns_probe_refresh(manager->probe);
+                if (r < 0)
+                        log_warning_errno(r, "Cannot look through /proc for user namespaces");
+                else
+                        (void) allocator_reconcile(
+                                manager->allocator, true, &manager->reconcile_cursor, UINT32_MAX);
+                manager->reconcile_cursor = 0;
+        } else
+                (void) allocator_reconcile(
+                        manager->allocator, true, &manager->reconcile_cursor, RECONCILE_CHUNK);
+
+        if (manager->reconcile_cursor != 0)
+                manager_schedule(manager, 0);
+        else
+                manager_schedule(manager, sweeps ? SWEEP_INTERVAL_MSEC : RECONCILE_INTERVAL_MSEC);
+        return G_SOURCE_REMOVE;
+}
+
+static void manager_policy_event(const PolicyEvent *event, void *userdata) {
+        Manager *manager = userdata;
+
+        if (manager->reconcile_cursor == 0)
+                manager_schedule(manager, 0);
+}
+
+/* making */
+
+static void manager_mark_used(uint32_t slot, void *userdata) {
+        Manager *manager = userdata;
+
+        if (table_writer_state(manager->table, slot) != TABLE_STATE_FREE)
+                return;
+        log_info(
+                "IDs from %u on are in use on this host: not handed out",
+                manager->settings.pool_start + slot * TABLE_SLOT_SIZE);
+        table_writer_quarantine_slot(manager->table, slot, 0);
+}
+
+/* Slots that are free in a table but not in truth: their files may lie about, the kernel still has
+ * them lent to somebody, or something of the host's uses them. */
+static int manager_take_out_of_service(Manager *manager) {
+        for (uint32_t slot = 0; slot < manager->settings.n_slots; slot++) {
+                uint64_t inode;
+
+                if (table_writer_state(manager->table, slot) != TABLE_STATE_FREE)
+                        continue;
+                if (unenforced_is_marked(
+                            manager->unenforced,
+                            manager->settings.pool_start + slot * TABLE_SLOT_SIZE))
+                        table_writer_quarantine_slot(manager->table, slot, TABLE_FLAG_UNENFORCED);
+                else if (policy_slot(manager->policy, slot, &inode) != POLICY_SLOT_FREE)
+                        table_writer_quarantine_slot(manager->table, slot, 0);
+        }
+        return vetting_find_used(
+                manager->settings.pool_start, manager->settings.n_slots, manager_mark_used,
+                manager);
+}
+
+static void manager_refuse(Manager *manager, char *take_reason) {
+        g_free(manager->api.refusal);
+        manager->api.refusal = take_reason;
+        log_error("No ranges are handed out: %s", take_reason);
+}
+
+/* With Enforcement = none nothing in the kernel remembers who holds what when the table is lost, so
+ * an administrator has to say that nobody does.  Returns the file that waits for them, or NULL. */
+static char *manager_find_set_aside(const Manager *manager) {
+        g_autofree char *pattern = g_strconcat(manager->table_path, ".set-aside*", NULL);
+        char *found = NULL;
+        glob_t matches = {};
+
+        if (glob(pattern, GLOB_NOSORT, NULL, &matches) == 0 && matches.gl_pathc > 0)
+                found = g_strdup(matches.gl_pathv[0]);
+        globfree(&matches);
+        return found;
+}
+
+static int manager_open_table(Manager *manager) {
+        TableWriterConfig config = {
+                .path = manager->table_path,
+                .pool_start = manager->settings.pool_start,
+                .n_slots = manager->settings.n_slots,
+                .enforced = policy_is_enforcing(manager->policy),
+        };
+        g_autofree char *waiting = NULL;
+        TableOpenReport report = {};
+        int r;
+
+        r = table_writer_open(&config, &manager->table, &report);
+        if (r == TABLE_E_UNTRUSTED) {
+                log_error(
+                        "The table is not to be believed (%s); it was renamed to %s", report.reason,
+                        report.set_aside);
+                g_free(report.set_aside);
+        }
+        if (!manager->settings.enforcement_required)
+                waiting = manager_find_set_aside(manager);
+        if (waiting) {
+                g_clear_pointer(&manager->table, table_writer_free);
+                manager_refuse(
+                        manager, g_strdup_printf(
+                                         "the table was lost; when no namespace of it runs any "
+                                         "more (or after a reboot), remove %s and "
+                                         "reload nsresourced",
+                                         waiting));
+                return 0;
+        }
+        if (r == TABLE_E_UNTRUSTED)
+                r = table_writer_open(&config, &manager->table, &report);
+        if (r == TABLE_E_LOCKED) {
+                log_error("Another nsresourced holds %s", manager->table_path);
+                return -EBUSY;
+        }
+        if (r != 0) {
+                log_error_errno(r, "Cannot open the table %s", manager->table_path);
+                return r < 0 ? r : -ENOTRECOVERABLE;
+        }
+        log_info(
+                "Table %s: %s, %u adopted, %u rolled back", manager->table_path,
+                report.created ? "created" : "opened", report.n_adopted, report.n_rolled_back);
+        return 0;
+}
+
+/* From a table to an allocator: what needs both.  Without a table nothing is served; see
+ * manager_reload(). */
+static int manager_start_serving(Manager *manager) {
+        AllocatorConfig config = {
+                .policy = manager->policy,
+                .host_ids = manager->host_ids,
+                .probe = manager->probe,
+                .unenforced = manager->unenforced,
+                .lock_folder = manager->nspawn_folder,
+                .enforced = policy_is_enforcing(manager->policy),
+                .namespaces_per_user = manager->settings.namespaces_per_user,
+                .ids_per_user = manager->settings.ids_per_user,
+        };
+        int r;
+
+        r = manager_open_table(manager);
+        if (r < 0 || !manager->table)
+                return r;
+
+        r = manager_take_out_of_service(manager);
+        if (r < 0) {
+                log_error_errno(r, "Cannot find out which IDs are in use on this host");
+                return r;
+        }
+        config.table = manager->table;
+        r = allocator_new(&config, &manager->allocator);
+        if (r < 0)
+                return r;
+
+        manager->api.table = manager->table;
+        manager->api.allocator = manager->allocator;
+        g_clear_pointer(&manager->api.refusal, g_free);
+        manager_schedule(manager, 0);
+
+        if (manager->settings.enforcement_required && !policy_is_enforcing(manager->policy))
+                manager_refuse(
+                        manager, g_strdup("the kernel policy is not in force (`nsresourcectl "
+                                          "check` says what is missing); set Enforcement=none "
+                                          "in nsresourced.conf to go without it"));
+        return 0;
+}
+
+static int manager_open_policy(Manager *manager, const char *pin_folder) {
+        PolicyConfig config = {
+                .pool_start = manager->settings.pool_start,
+                .n_slots = manager->settings.n_slots,
+                .enforce = manager->settings.enforcement_required,
+                .pin_folder = pin_folder,
+                .event = manager_policy_event,
+                .userdata = manager,
+        };
+        int r;
+
+        if (!manager->settings.enforcement_required)
+                log_warning("Enforcement=none: files of a range can outlive its namespace; ranges "
+                            "are not used "
+                            "again");
+        r = policy_open(&config, &manager->policy);
+        if (r < 0)
+                log_error_errno(r, "Cannot load the kernel policy");
+        return MIN(r, 0);
+}
+
+/* The doors' user: the package's own, found in passwd itself, for NSS could ask us. */
+static int manager_open_doors(Manager *manager) {
+        uint32_t uid = 65534, gid = 65534;
+        int r;
+
+        if (!host_ids_find_user(manager->host_ids, "nsresource", &uid, &gid))
+                log_debug("No user nsresource: doors run as %u", uid);
+        r = door_keeper_new(uid, gid, &manager->doors);
+        if (r < 0)
+                log_error_errno(r, "Cannot start the doors");
+        return r;
+}
+
+static int manager_listen(Manager *manager, int take_fd, const char *path) {
+        static const char *const interfaces[] = {
+                interface_io_systemd_NamespaceResource,
+                interface_org_nsresource_Manager,
+        };
+        size_t n_methods = api_namespace_n_methods + api_manager_n_methods;
+        VarlinkServerConfig config = {
+                .vendor = "nsresource",
+                .product = "nsresourced",
+                .version = PACKAGE_VERSION,
+                .url = "https://nsresource.invalid/",
+                .interfaces = interfaces,
+                .n_interfaces = G_N_ELEMENTS(interfaces),
+                .connections_max = LIMIT_CONNECTIONS,
+                .connections_per_account_max = LIMIT_CONNECTIONS_PER_ACCOUNT,
+                .account = manager_account,
+                .receive = manager_receive,
+                .answered = manager_answered,
+                .userdata = &manager->api,
+                .n_methods = n_methods,
+        };
+        auto_fd fd = take_fd;
+        int r;
+
+        manager->methods = g_new(VarlinkMethod, n_methods);
+        memcpy(manager->methods, api_namespace_methods,
+               api_namespace_n_methods * sizeof(VarlinkMethod));
+        memcpy(manager->methods + api_namespace_n_methods, api_manager_methods,
+               api_manager_n_methods * sizeof(VarlinkMethod));
+        config.methods = manager->methods;
+
+        r = varlink_server_new(&config, NULL, &manager->server);
+        if (r < 0) {
+                log_error_errno(r, "Cannot make the varlink server");
+                return r;
+        }
+        r = fd >= 0 ? varlink_server_listen_fd(manager->server, g_steal_fd(&fd))
+                    : varlink_server_listen_path(manager->server, path, 0666);
+        if (r < 0)
+                log_error_errno(r, "Cannot listen on %s", fd >= 0 ? "the passed socket" : path);
+        return r;
+}
+
+static int manager_load_settings(Manager *manager, Settings *ret_settings) {
+        g_autofree char *message = NULL;
+        int r;
+
+        r = settings_load(manager->config_file, ret_settings, &message);
+        if (r < 0)
+                log_error("%s", message);
+        return r;
+}
+
+static int manager_open_folders(Manager *manager, const ManagerPaths *paths) {
+        const char *const folders[] = { paths->runtime_folder, paths->state_folder };
+        int r;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
+                r = file_make_directory(folders[i], 0755);
+                if (r < 0) {
+                        log_error_errno(r, "Cannot use the folder %s", folders[i]);
+                        return r;
+                }
+        }
+        r = unenforced_open(manager->unenforced_path, &manager->unenforced);
+        if (r < 0)
+                log_error_errno(
+                        r,
+                        "Cannot use %s: if it is damaged, remove it once no file of an earlier "
+                        "namespace is left",
+                        manager->unenforced_path);
+        return r;
+}
+
+static int manager_open(Manager *manager, const ManagerPaths *paths) {
+        int r;
+
+        r = manager_load_settings(manager, &manager->settings);
+        if (r < 0)
+                return r;
+        r = manager_open_folders(manager, paths);
+        if (r < 0)
+                return r;
+        r = host_ids_new(paths->etc, &manager->host_ids);
+        if (r < 0) {
+                log_error_errno(
+                        r, "Cannot read passwd, group, subuid and subgid in %s", paths->etc);
+                return r;
+        }
+        /* Doors first: they inherit as little as possible. */
+        r = manager_open_doors(manager);
+        if (r < 0)
+                return r;
+        r = userns_probe_new(&manager->probe);
+        if (r < 0) {
+                log_error_errno(r, "Cannot find out how to follow user namespaces");
+                return r;
+        }
+        r = userns_self(&manager->api.own_userns);
+        if (r < 0)
+                return r;
+        r = manager_open_policy(manager, paths->pin_folder);
+        if (r < 0)
+                return r;
+
+        manager->api.policy = manager->policy;
+        manager->api.probe = manager->probe;
+        manager->api.doors = manager->doors;
+        manager->api.unenforced = manager->unenforced;
+        manager->api.enforcement_required = manager->settings.enforcement_required;
+        manager->api.pool_start = manager->settings.pool_start;
+        manager->api.n_slots = manager->settings.n_slots;
+        return manager_start_serving(manager);
+}
+
+int manager_new(const ManagerPaths *paths, int take_listen_fd, Manager **ret_manager) {
+        g_autoptr(Manager) manager = g_new0(Manager, 1);
+        auto_fd listen_fd = take_listen_fd;
+        int r;
+
+        manager->config_file = g_strdup(paths->config_file);
+        manager->table_path = g_build_filename(paths->runtime_folder, "table", NULL);
+        manager->unenforced_path = g_build_filename(paths->state_folder, "unenforced", NULL);
+        manager->nspawn_folder = g_strdup(paths->nspawn_folder);
+        r = manager_open(manager, paths);
+        if (r < 0)
+                return r;
+        r = manager_listen(manager, g_steal_fd(&listen_fd), paths->socket);
+        if (r < 0)
+                return r;
+
+        *ret_manager = g_steal_pointer(&manager);
+        return 0;
+}
+
+void manager_free(Manager *manager) {
+        if (!manager)
+                return;
+        if (manager->reconcile_source != 0)
+                g_source_remove(manager->reconcile_source);
+        /* The allocator's jobs hold calls, so it goes before the server. */
+        allocator_free(manager->allocator);
+        door_keeper_free(manager->doors);
+        varlink_server_free(manager->server);
+        g_free(manager->methods);
+        table_writer_free(manager->table);
+        policy_free(manager->policy);
+        userns_probe_free(manager->probe);
+        host_ids_free(manager->host_ids);
+        unenforced_free(manager->unenforced);
+        g_free(manager->api.refusal);
+        g_free(manager->config_file);
+        g_free(manager->table_path);
+        g_free(manager->unenforced_path);
+        g_free(manager->nspawn_folder);
+        g_free(manager);
+}
+
+int manager_reload(Manager *manager) {
+        Settings settings;
+        int r;
+
+        r = manager_load_settings(manager, &settings);
+        if (r < 0)
+                return r;
+        if (settings.pool_start != manager->settings.pool_start ||
+            settings.n_slots != manager->settings.n_slots ||
+            settings.enforcement_required != manager->settings.enforcement_required)
+                log_warning("Changes of Enforcement=, Start= and End= take effect when nsresourced "
+                            "is restarted");
+
+        manager->settings.namespaces_per_user = settings.namespaces_per_user;
+        manager->settings.ids_per_user = settings.ids_per_user;
+        if (!manager->table)
+                return manager_start_serving(manager);
+        allocator_set_quotas(
+                manager->allocator, settings.namespaces_per_user, settings.ids_per_user);
+        return 0;
+}
+
+char *manager_status_line(const Manager *manager) {
+        if (manager->api.refusal)
+                return g_strdup_printf("Not handing out ranges: %s", manager->api.refusal);
+        return g_strdup(
+                manager->settings.enforcement_required
+                        ? "Handing out ranges, the kernel policy is in force"
+                        : "Handing out ranges with Enforcement=none");
+}

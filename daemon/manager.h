@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The daemon put together: every part is made here, in order, and meets the others only here. */
+
+#include <stdbool.h>
+
+#include <glib.h>
+
+#include "daemon/settings.h"
+
+typedef struct Manager Manager;
+
+/* Where things are; the defaults of the command line but for tests. */
+typedef struct ManagerPaths {
+        const char *config_file; /* /etc/nsresource/nsresourced.conf */
+        const char
+                *socket; /* /run/systemd/io.systemd.NamespaceResource; unused when one was passed */
+        const char *runtime_folder; /* /run/nsresource: the table */
+        const char *state_folder;   /* /var/lib/nsresource: unenforced */
+        const char *etc;            /* /etc: passwd, group, subuid, subgid */
+        const char *nspawn_folder;  /* /run/systemd/nspawn-uid */
+        const char *pin_folder;     /* /sys/fs/bpf/nsresource */
+} ManagerPaths;
+
+/* Make everything and start to listen: on `take_listen_fd` (socket activation) or, at -1, on
+ * paths->socket.  Errors have been logged. */
+int manager_new(const ManagerPaths *paths, int take_listen_fd, Manager **ret_manager);
+
+/* Stop at once: what is under way is given up as if the daemon had been killed, which every part
+ * can stand. */
+void manager_free(Manager *manager);
+
+/* Read the configuration again: quotas change at once; what cannot change while running is refused
+ * with a line in the log that says so.  Also looks again whether a table that was set aside has
+ * been seen to. */
+int manager_reload(Manager *manager);
+
+/* One line for the service manager's status. */
+char *manager_status_line(const Manager *manager);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Manager, manager_free)

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# A daemon of the test's own: everything it touches lies below $NSR, and no file of the host's is changed.
+
+# Ordinary users of the tests: no passwd entry needed, outside the pool, and UIDs nobody else on the machine has.
+ALICE=400001
+BOB=400002
+
+SERVICE=io.systemd.NamespaceResource
+
+# daemon_setup: folders and a configuration with Enforcement=none.
+daemon_setup() {
+        need_root
+        NSR=$(mktemp -d "${TMPDIR:-/tmp}/nsr-bats-XXXXXX")
+        chmod 755 "$NSR"
+        mkdir "$NSR/etc"
+        printf 'root:x:0:0:root:/root:/bin/sh\n' >"$NSR/etc/passwd"
+        printf 'root:x:0:\n' >"$NSR/etc/group"
+        daemon_configure '[Policy]' 'Enforcement=none'
+        HOLDERS=()
+        DAEMON=
+}
+
+# daemon_configure LINE...: the configuration file, whole.
+daemon_configure() {
+        printf '%s\n' "$@" >"$NSR/nsresourced.conf"
+}
+
+# daemon_start [OPTION...]: start it and wait until it listens.
+daemon_start() {
+        "${NSR_DAEMON:-$abs_top_builddir/nsresourced}" --config="$NSR/nsresourced.conf" --socket="$NSR/socket" \
+                --runtime-dir="$NSR/run" --state-dir="$NSR/state" --etc="$NSR/etc" --nspawn-dir="$NSR/nspawn" \
+                --pin-dir="$NSR/pins" --debug "$@" 2>>"$NSR/log" 3>&- &
+        DAEMON=$!
+        wait_for daemon_listens
+}
+
+daemon_listens() {
+        kill -0 "$DAEMON" 2>/dev/null || return 0
+        [ -S "$NSR/socket" ] && call "org.varlink.service.GetInfo" '{}' >/dev/null 2>&1
+}
+
+# daemon_stop [SIGNAL]: end it and wait; returns its exit status.
+daemon_stop() {
+        local pid=$DAEMON
+        DAEMON=
+        [ -n "$pid" ] || return 0
+        kill "-${1:-TERM}" "$pid" 2>/dev/null || true
+        wait "$pid"
+}
+
+daemon_teardown() {
+        local pid
+        for pid in "${HOLDERS[@]}"; do
+                kill -KILL "$pid" 2>/dev/null || true
+                wait "$pid" 2>/dev/null || true
+        done
+        daemon_stop KILL 2>/dev/null || true
+        if [ "${BATS_TEST_COMPLETED:-}" != 1 ] && [ -f "${NSR:-/nonexistent}/log" ]; then
+                sed 's/^/# /' "$NSR/log" | tail -n 40 >&2
+        fi
+        [ -z "${NSR:-}" ] || rm -rf --one-file-system "$NSR"
+}
+
+# wait_for COMMAND...: until it succeeds; a bound so long that only a real failure meets it.
+wait_for() {
+        local i
+        for ((i = 0; i < 600; i++)); do
+                if "$@"; then
+                        return 0
+                fi
+                sleep 0.05
+        done
+        echo "gave up waiting for: $*" >&2
+        return 1
+}
+
+# as UID COMMAND...
+as() {
+        local uid=$1
+        shift
+        setpriv --reuid="$uid" --regid="$uid" --clear-groups -- "$@"
+}
+
+# background UID COMMAND...: start it, to be ended at the end of the test; sets BACKGROUND to its process ID.
+background() {
+        local uid=$1
+        shift
+        # Not through as(): the shell would put a process of its own in between.
+        setpriv --reuid="$uid" --regid="$uid" --clear-groups -- "$@" 3>&- &
+        BACKGROUND=$!
+        HOLDERS+=("$BACKGROUND")
+}
+
+# call [--more] METHOD JSON [DESCRIPTOR...]: as root; call_as UID METHOD ... as somebody else.  Prints compact JSON, after
+# an error's id and a blank.
+call() {
+        call_as 0 "$@"
+}
+
+call_as() {
+        local uid=$1 answer status=0 more=()
+        shift
+        if [ "$1" = --more ]; then
+                more=(--more)
+                shift
+        fi
+        answer=$(as "$uid" "$abs_top_builddir/tests/tools/varlink-call" "${more[@]}" "$NSR/socket" "$@") || status=$?
+        printf '%s\n' "$answer" | sed 's/": /":/g; s/, "/,"/g'
+        return "$status"
+}
+
+# namespace_as UID: a fresh user namespace of UID's, kept by a process; sets HOLDER and USERNS.
+namespace_as() {
+        background "$1" unshare -U -- sleep 3600
+        HOLDER=$BACKGROUND
+        USERNS=/proc/$HOLDER/ns/user
+        wait_for namespace_is_new "$HOLDER"
+}
+
+namespace_is_new() {
+        local name
+        # Past unshare's own exec: before it the namespace is the host's.
+        name=$(readlink "/proc/$1/ns/user") || return 1
+        [ "$name" != "$(readlink /proc/self/ns/user)" ] && [ "$(cat "/proc/$1/comm")" = sleep ]
+}
+
+# namespace_end PID
+namespace_end() {
+        kill -KILL "$1"
+        wait "$1" 2>/dev/null || true
+}
+
+# allocate_json NAME SIZE [MORE-FIELDS]: parameters with descriptor 0.
+allocate_json() {
+        printf '{"name":"%s","size":%s,"userNamespaceFileDescriptor":0%s}' "$1" "$2" "${3:+,$3}"
+}
+
+# refused ERROR-ID PARAMETERS COMMAND...: the command's call is answered with exactly that error; '' means none.
+refused() {
+        local expected="$1 ${2:-{\}}"
+        shift 2
+        run "$@"
+        if [ "$status" -ne 1 ] || [ "$output" != "$expected" ]; then
+                printf 'expected %s, got (%s):\n%s\n' "$expected" "$status" "$output" >&2
+                return 1
+        fi
+}
+
+invalid() {
+        local field=$1
+        shift
+        refused org.varlink.service.InvalidParameter "{\"parameter\":\"$field\"}" "$@"
+}
+
+# count STATE: from GetStatus.
+count() {
+        call org.nsresource.Manager.GetStatus '{}' | jq ".counts.$1"
+}
+
+count_is() {
+        [ "$(count "$1")" = "$2" ]
+}
+
+# descriptors: how many the daemon has open.
+descriptors() {
+        find "/proc/$DAEMON/fd" -mindepth 1 | wc -l
+}

@@ -1,0 +1,256 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# From a namespace's birth to its end, through restarts and crashes of the daemon, and with clients that mean harm.
+
+load common
+load daemon
+
+setup() {
+        daemon_setup
+        # A part of the pool that nothing else on this host uses.
+        daemon_configure '[Policy]' 'Enforcement=none' '[Pool]' 'Start=0x10000000' 'End=0x1fffffff'
+        daemon_start
+}
+
+teardown() {
+        daemon_teardown
+}
+
+allocate() {
+        call_as "$ALICE" "$SERVICE.AllocateUserRange" "$@"
+}
+
+live_names() {
+        call --more org.nsresource.Manager.List '{}' | jq -r 'select(.range).range | select(.state == "active").name'
+}
+
+# nothing_but_quarantine N
+nothing_but_quarantine() {
+        local state
+        for state in reserved mapping active releasing helpers; do
+                wait_for count_is "$state" 0
+        done
+        wait_for count_is quarantined "$1"
+}
+
+@test "a namespace ends: its name goes, its slot is kept out of use" {
+        namespace_as "$ALICE"
+        allocate "$(allocate_json web 65536)" "userns:$USERNS"
+        [ "$(live_names)" = "$ALICE-web" ]
+        namespace_end "$HOLDER"
+        nothing_but_quarantine 1
+        [ -z "$(live_names)" ]
+        # The name can be used again.
+        namespace_as "$ALICE"
+        allocate "$(allocate_json web 65536)" "userns:$USERNS"
+}
+
+@test "a dead namespace's name is free as soon as the kernel has let go of it" {
+        local i
+        for i in 1 2 3 4 5; do
+                namespace_as "$ALICE"
+                wait_for allocate "$(allocate_json same 65536)" "userns:$USERNS"
+                namespace_end "$HOLDER"
+        done
+}
+
+@test "10,000 allocations and ends: no record, name, descriptor or memory is left; then NoDynamicRange, exactly" {
+        local descriptors memory
+        daemon_stop
+        # 10,250 slots: the first 250 warm the daemon up.
+        daemon_configure '[Policy]' 'Enforcement=none' '[Pool]' 'Start=0x10000000' "End=$((0x10000000 + 10250 * 65536 - 1))"
+        rm -r "$NSR/run"
+        daemon_start
+        run "$abs_top_builddir/tests/tools/cycle" "$NSR/socket" 250 65536
+        [ "$output" = "done 250" ]
+        nothing_but_quarantine 250
+        descriptors=$(descriptors)
+        memory=$(awk '/^VmData:/ { print $2 }' "/proc/$DAEMON/status")
+
+        run "$abs_top_builddir/tests/tools/cycle" "$NSR/socket" 10000 65536
+        [ "$output" = "done 10000" ]
+        nothing_but_quarantine 10250
+        [ -z "$(live_names)" ]
+        [ "$(descriptors)" = "$descriptors" ]
+        [ "$(awk '/^VmData:/ { print $2 }' "/proc/$DAEMON/status")" -le $((memory + 1024)) ]
+
+        run "$abs_top_builddir/tests/tools/cycle" "$NSR/socket" 3 65536
+        [ "${lines[0]}" = "done 0" ] && [ "${lines[1]}" = "$SERVICE.NoDynamicRange 3" ]
+        count_is quarantined 10250
+}
+
+@test "what was handed out without enforcement stays out of use after the table is lost, as at a reboot" {
+        daemon_stop
+        daemon_configure '[Policy]' 'Enforcement=none' '[Pool]' 'Start=0x10000000' 'End=0x1001ffff'
+        rm -r "$NSR/run"
+        daemon_start
+        namespace_as "$ALICE"
+        allocate "$(allocate_json a 65536)" "userns:$USERNS"
+        read -r _ first _ <"/proc/$HOLDER/uid_map"
+        namespace_end "$HOLDER"
+        daemon_stop
+        rm -r "$NSR/run"
+        daemon_start
+        namespace_as "$ALICE"
+        allocate "$(allocate_json a 65536)" "userns:$USERNS"
+        read -r _ second _ <"/proc/$HOLDER/uid_map"
+        [ "$first" != "$second" ]
+        namespace_as "$ALICE"
+        refused "$SERVICE.NoDynamicRange" '' allocate "$(allocate_json b 65536)" "userns:$USERNS"
+}
+
+@test "restart: ranges and names stay, and what died meanwhile is noticed" {
+        namespace_as "$ALICE"
+        local keeps=$HOLDER
+        allocate "$(allocate_json keeps 65536)" "userns:$USERNS"
+        namespace_as "$ALICE"
+        allocate "$(allocate_json dies 65536)" "userns:$USERNS"
+        daemon_stop
+        namespace_end "$HOLDER"
+        daemon_start
+        nothing_but_quarantine_and 1 1
+        [ "$(live_names)" = "$ALICE-keeps" ]
+        namespace_end "$keeps"
+        nothing_but_quarantine 2
+}
+
+nothing_but_quarantine_and() {
+        wait_for count_is quarantined "$1"
+        wait_for count_is active "$2"
+}
+
+@test "SIGTERM ends it at once with status 0, with connections open" {
+        local i
+        for i in 1 2 3 4 5 6 7 8; do
+                socat -u "UNIX-CONNECT:$NSR/socket" /dev/null 3>&- &
+                HOLDERS+=($!)
+        done 2>/dev/null
+        daemon_stop
+}
+
+@test "a second daemon on the same table is refused" {
+        run "$abs_top_builddir/nsresourced" --config="$NSR/nsresourced.conf" --socket="$NSR/socket2" --runtime-dir="$NSR/run" \
+                --state-dir="$NSR/state" --etc="$NSR/etc" --nspawn-dir="$NSR/nspawn" --pin-dir="$NSR/pins"
+        [ "$status" = 1 ]
+        [[ $output == *"Another nsresourced holds"* ]]
+}
+
+@test "a damaged table is set aside, nothing is served until the administrator says so, then it is" {
+        namespace_as "$ALICE"
+        allocate "$(allocate_json a 65536)" "userns:$USERNS"
+        daemon_stop
+        printf 'X' | dd of="$NSR/run/table" bs=1 seek=20 conv=notrunc status=none
+        cp "$NSR/run/table" "$NSR/copy"
+        daemon_start
+        [ -f "$NSR/run/table.set-aside" ]
+        # Not a byte of it was changed but the word that sends readers to the new table.
+        [ "$(cmp -l "$NSR/run/table.set-aside" "$NSR/copy" | wc -l)" -le 4 ]
+        grep -q 'table.set-aside' "$NSR/log"
+        namespace_as "$ALICE"
+        refused "$SERVICE.UserNamespaceInterfaceNotSupported" '' allocate "$(allocate_json b 65536)" "userns:$USERNS"
+        call org.nsresource.Manager.GetStatus '{}' | jq -e '.messages[0] | contains("table.set-aside")'
+        rm "$NSR/run/table.set-aside"
+        kill -HUP "$DAEMON"
+        wait_for grep -q 'Configuration reloaded' "$NSR/log"
+        allocate "$(allocate_json b 65536)" "userns:$USERNS"
+}
+
+@test "truncated, foreign-owned and wrong-version tables are set aside too" {
+        local damage
+        daemon_stop
+        for damage in 'truncate -s 4096' 'chown 1000' 'chmod 666' wrong_version; do
+                cp -p "$NSR/run/table" "$NSR/good"
+                $damage "$NSR/run/table"
+                daemon_start
+                [ -f "$NSR/run/table.set-aside" ]
+                [ ! -e "$NSR/run/table" ]
+                daemon_stop
+                rm "$NSR/run/table.set-aside"
+                mv "$NSR/good" "$NSR/run/table"
+        done
+}
+
+wrong_version() {
+        printf '\377' | dd of="$1" bs=1 seek=8 conv=notrunc status=none
+}
+
+@test "an owner who stops whoever joins: others are served meanwhile, the helper is killed, nothing is taken" {
+        background "$BOB" "$abs_top_builddir/tests/tools/stop-joiners"
+        local hostile=$BACKGROUND
+        wait_for namespace_differs "$hostile"
+        # Root asks, for the owner's own client would be stopped with the rest.
+        call "$SERVICE.AllocateUserRange" "$(allocate_json hostile 65536)" "userns:/proc/$hostile/ns/user" >"$NSR/hostile" 2>&1 3>&- &
+        local asking=$!
+        namespace_as "$ALICE"
+        allocate "$(allocate_json good 65536)" "userns:$USERNS"
+        wait "$asking" || true
+        # Whichever of the two was faster: an error and nothing held, or a range.
+        if grep -q io.systemd.System "$NSR/hostile"; then
+                wait_for count_is helpers 0
+                count_is active 1
+                count_is reserved 0
+        fi
+        wait_for count_is helpers 0
+        daemon_stop
+}
+
+namespace_differs() {
+        [ "$(readlink "/proc/$1/ns/user")" != "$(readlink /proc/self/ns/user)" ]
+}
+
+@test "maps written by the client between check and write: never two owners of an ID" {
+        local i racer
+        for i in $(seq 1 40); do
+                namespace_as "$ALICE"
+                (
+                        sleep "0.00$((RANDOM % 10))"
+                        as "$ALICE" sh -c "echo deny >/proc/$HOLDER/setgroups; echo '0 $ALICE 1' >/proc/$HOLDER/gid_map"
+                ) 2>/dev/null 3>&- &
+                racer=$!
+                allocate "$(allocate_json "r$i" 65536)" "userns:$USERNS" >>"$NSR/answers" 2>&1 || true
+                wait "$racer" || true
+                awk -v ns="$i" '$3 == 65536 { print $2, $3, ns }' "/proc/$HOLDER/uid_map" "/proc/$HOLDER/gid_map" | sort -u >>"$NSR/maps"
+        done
+        # Each start belongs to one namespace.
+        [ "$(sort -u "$NSR/maps" | wc -l)" = "$(cut -d' ' -f1 "$NSR/maps" | sort -u | wc -l)" ]
+        # A half-mapped namespace keeps its slot: it is neither free nor nameable.
+        while read -r start _; do
+                call --more org.nsresource.Manager.List '{}' |
+                        jq -e "select(.range.start == $start) | .range.state == \"active\" or .range.state == \"mapping\"" >/dev/null
+        done <"$NSR/maps"
+}
+
+@test "killed at each step of a request with the namespace kept alive: no ID is given out twice" {
+        need_command strace
+        local step calls kept=0
+        daemon_stop
+        daemon_configure '[Policy]' 'Enforcement=none' '[Pool]' 'Start=0x10000000' 'End=0x103fffff'
+        calls=openat,close,read,write,pwrite64,sendmsg,sendto,recvmsg,recvfrom,clone,clone3,ioctl,unlink,flock,fcntl
+        for step in $(seq 1 3 120); do
+                daemon_start
+                namespace_as "$ALICE"
+                strace -qq -o /dev/null -p "$DAEMON" -e trace="$calls" -e inject="$calls:signal=KILL:when=$step" 3>&- &
+                local tracer=$!
+                wait_for traced
+                allocate "$(allocate_json "k$step" 65536)" "userns:$USERNS" >/dev/null 2>&1 || true
+                kill "$tracer" 2>/dev/null || true
+                wait "$tracer" 2>/dev/null || true
+                daemon_stop KILL 2>/dev/null || true
+                awk -v ns="$step" '{ print $2, $3, ns }' "/proc/$HOLDER/uid_map" "/proc/$HOLDER/gid_map" | sort -u >>"$NSR/maps"
+        done
+        # Now take everything that is left, with the killed ones' namespaces still alive.
+        daemon_start
+        while :; do
+                namespace_as "$BOB"
+                call_as "$BOB" "$SERVICE.AllocateUserRange" "$(allocate_json "b$kept" 65536)" "userns:$USERNS" >/dev/null || break
+                awk -v ns="b$kept" '{ print $2, $3, ns }' "/proc/$HOLDER/uid_map" >>"$NSR/maps"
+                kept=$((kept + 1))
+        done
+        [ "$kept" -gt 0 ]
+        [ "$(sort -u "$NSR/maps" | wc -l)" = "$(cut -d' ' -f1 "$NSR/maps" | sort -u | wc -l)" ]
+        count_is reserved 0
+}
+
+traced() {
+        ! grep -q '^TracerPid:	0$' "/proc/$DAEMON/status"
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tests/unit/fake-policy.h"
+
+struct Policy {
+        FakePolicy fake;
+};
+
+FakePolicy *fake_policy(Policy *policy) {
+        return &policy->fake;
+}
+
+int policy_open(const PolicyConfig *config, Policy **ret_policy) {
+        *ret_policy = g_new0(Policy, 1);
+        return 0;
+}
+
+void policy_free(Policy *policy) {
+        g_free(policy);
+}
+
+bool policy_is_enforcing(const Policy *policy) {
+        return true;
+}
+
+const PolicyRule *policy_rules(const Policy *policy, size_t *ret_n_rules) {
+        *ret_n_rules = 0;
+        return NULL;
+}
+
+int policy_protect(
+        Policy *policy, uint32_t first_record, uint32_t n_records, uint64_t userns_inode) {
+        FakePolicy *fake = &policy->fake;
+
+        fake->last_record = first_record;
+        fake->last_n_records = n_records;
+        fake->n_protected++;
+        if (fake->on_protect)
+                fake->on_protect(first_record, n_records, fake->userdata);
+        return fake->protect_result;
+}
+
+int policy_bereave(Policy *policy, uint32_t first_record, uint32_t n_records) {
+        policy->fake.n_bereaved++;
+        return 0;
+}
+
+int policy_unprotect(Policy *policy, uint32_t first_record, uint32_t n_records) {
+        policy->fake.n_unprotected++;
+        return 0;
+}
+
+int policy_slot(Policy *policy, uint32_t record, uint64_t *ret_userns_inode) {
+        *ret_userns_inode = 0;
+        return POLICY_SLOT_FREE;
+}

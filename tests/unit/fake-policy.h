@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* daemon/policy.h without a kernel: linked in libpolicy.la's place, it enforces nothing, remembers
+ * what it was told, and lets a test act in the moment between protection and map. */
+
+#include "daemon/policy.h"
+
+typedef struct FakePolicy {
+        int protect_result;
+        void (*on_protect)(uint32_t first_record, uint32_t n_records, void *userdata);
+        void *userdata;
+        unsigned n_protected, n_unprotected, n_bereaved;
+        uint32_t last_record, last_n_records;
+} FakePolicy;
+
+/* The one that policy_*() act on. */
+FakePolicy *fake_policy(Policy *policy);
