@@ -2,6 +2,8 @@
 # A target: its name in fuzz_targets, its sources and libraries below, its corpus in corpus/NAME.
 # With --enable-fuzzers it is a libFuzzer program, else a test that runs its corpus.
 fuzz_targets = \
+	%D%/fuzz-table \
+	%D%/fuzz-table-name \
 	%D%/fuzz-varlink-interface \
 	%D%/fuzz-varlink-message \
 	%D%/fuzz-varlink-server
@@ -27,3 +29,10 @@ EXTRA_DIST += %D%/fuzz-main.c %D%/corpus
 %C%_fuzz_varlink_server_SOURCES = %D%/fuzz-varlink-server.c $(varlink_fixture) $(fuzz_main)
 %C%_fuzz_varlink_server_LDADD = $(varlink_test_libs)
 %C%_fuzz_varlink_server_LDFLAGS = $(fuzz_ldflags)
+
+%C%_fuzz_table_SOURCES = %D%/fuzz-table.c nss/nss-pack.c nss/nss-pack.h $(fuzz_main)
+%C%_fuzz_table_LDADD = libtable-read.la libutil.la $(GLIB_LIBS)
+%C%_fuzz_table_LDFLAGS = $(fuzz_ldflags)
+%C%_fuzz_table_name_SOURCES = %D%/fuzz-table-name.c $(fuzz_main)
+%C%_fuzz_table_name_LDADD = libtable-read.la libutil.la $(GLIB_LIBS)
+%C%_fuzz_table_name_LDFLAGS = $(fuzz_ldflags)
