@@ -2,11 +2,13 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/util/fd.h"
+#include "lib/varlink/connection.h"
 #include "tests/unit/varlink-fixture.h"
 
 #define NOTHING "{\"method\":\"org.example.test.Nothing\"}"
@@ -241,6 +243,37 @@ static void test_back_pressure(void) {
         g_assert_cmpuint(fixture->n_answered, ==, 100);
 }
 
+static void send_bytes(VarlinkConnection *connection, size_t size) {
+        char *text = malloc(size);
+
+        g_assert_nonnull(text);
+        memset(text, 'x', size);
+        varlink_connection_send(connection, text, size, NULL, 0);
+}
+
+/* To the byte: what waits after the socket has taken what it takes. */
+static void test_output_limit(void) {
+        g_autoptr(Fixture) fixture = fixture_new(NULL);
+        auto_fd fd = fixture_connect(fixture);
+        size_t waiting;
+
+        /* A call that is being received shows the connection. */
+        fixture->receive_mode = RECEIVE_LATER;
+        fixture_send_fds(fixture, fd, NOTHING, sizeof(NOTHING), 1);
+        fixture_turn(fixture);
+        send_bytes(fixture->receiving, 1024 * 1024);
+        waiting = varlink_connection_output_size(fixture->receiving);
+        g_assert_cmpuint(waiting, >, 0);
+        send_bytes(fixture->receiving, VARLINK_OUTPUT_MAX - waiting);
+        fixture_turn(fixture);
+        g_assert_cmpuint(
+                varlink_connection_output_size(fixture->receiving), ==, VARLINK_OUTPUT_MAX);
+        g_assert_cmpuint(varlink_server_n_connections(fixture->server), ==, 1);
+        send_bytes(fixture->receiving, 1);
+        fixture_turn(fixture);
+        g_assert_cmpuint(varlink_server_n_connections(fixture->server), ==, 0);
+}
+
 /* What the socket itself takes comes on top of the limit. */
 static void test_output_max(void) {
         g_autofree char *fits = large_call(VARLINK_OUTPUT_MAX - 1024);
@@ -365,6 +398,7 @@ int main(int argc, char **argv) {
         g_test_add_func(
                 "/varlink/connection/server-freed-while-held", test_server_freed_while_held);
         g_test_add_func("/varlink/connection/back-pressure", test_back_pressure);
+        g_test_add_func("/varlink/connection/output-limit", test_output_limit);
         g_test_add_func("/varlink/connection/output-max", test_output_max);
         g_test_add_func("/varlink/connection/more", test_more);
         g_test_add_func("/varlink/connection/more-gone", test_more_gone);
