@@ -20,6 +20,7 @@
 
 /* Helpers that join a client's namespace (daemon/userns.h): processes of ours that the client can
  * stop.  What is beyond these numbers waits for its turn. */
+#define LIMIT_HELPERS_IDLE 2u /* beyond LIMIT_HELPERS */
 #define LIMIT_HELPERS 64u
 #define LIMIT_HELPERS_PER_ACCOUNT 8u
 #define LIMIT_HELPER_MSEC 5000u

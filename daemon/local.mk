@@ -27,6 +27,7 @@ libdaemon_la_SOURCES = \
 	%D%/unenforced.c %D%/unenforced.h \
 	%D%/userns.c %D%/userns.h \
 	%D%/userns-helper.c \
+	%D%/userns-joiner.c %D%/userns-joiner.h \
 	%D%/userns-probe.c \
 	%D%/vetting.c %D%/vetting.h
 libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)

@@ -7,16 +7,17 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/nsfs.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <glib-unix.h>
 
 #include "daemon/limits.h"
+#include "daemon/userns-joiner.h"
 #include "lib/util/child.h"
 #include "lib/util/fd.h"
 #include "lib/util/parse.h"
@@ -24,14 +25,14 @@
 /* A line is three numbers of at most 10 digits, each with a byte after it. */
 #define MAP_SIZE_MAX (LIMIT_MAP_EXTENTS * 33u)
 
-/* A group that owns nothing, by convention of every distribution. */
-#define GID_NOBODY 65534u
-
 /* A child until it is reaped, which may be after its helper was freed. */
-typedef struct HelperChild {
-        UsernsHelper *helper; /* NULL: freed */
+typedef struct Joiner {
+        Child *child;
+        int fd;
+        bool is_charged; /* to `account`: has been given a namespace */
         uint32_t account;
-} HelperChild;
+        UsernsHelper *helper; /* NULL: idle, or the helper was freed */
+} Joiner;
 
 struct UsernsHelper {
         uint32_t account;
@@ -41,19 +42,22 @@ struct UsernsHelper {
         void *userdata;
 
         int ns_fd; /* while waiting for its turn */
-        Child *child;
-        HelperChild *helper_child;
-        int pipe_fd; /* the child's errno of setns(), as an int */
-        GSource *pipe_source, *deadline_source;
+        Joiner *joiner;
+        GSource *source, *deadline;
         int uid_map_fd, gid_map_fd;
 };
 
-/* Who may start a child and who waits for it: state of the process, as its children are. */
+/* Who has a child and who waits for one: state of the process, as its children are. */
 static struct {
-        unsigned n_children;
+        unsigned n_children;      /* that were given a namespace */
         GHashTable *n_by_account; /* of n_children */
+        GQueue idle;              /* Joiner */
+        GQueue done;              /* Joiner: to be killed */
         GQueue waiting;           /* UsernsHelper */
-} turns = { .waiting = G_QUEUE_INIT };
+        GSource *tidy;
+} turns = { .idle = G_QUEUE_INIT, .done = G_QUEUE_INIT, .waiting = G_QUEUE_INIT };
+
+/* counting */
 
 static unsigned account_n_children(uint32_t account) {
         if (!turns.n_by_account)
@@ -86,60 +90,124 @@ unsigned userns_helper_count(void) {
         return turns.n_children;
 }
 
-/* in the child */
+/* children */
 
-typedef struct JoinData {
-        uid_t owner;
-        pid_t parent;
-} JoinData;
+static void start_waiting(void);
 
-/* 0: the namespace; 1: the pipe.
- *
- * What joins a namespace is at the mercy of whoever has CAP_SYS_PTRACE and CAP_KILL in it.  So the
- * child gives up all it is before: it becomes the namespace's owner, without a capability, which is
- * just enough for setns() (an owner has all capabilities in a namespace of theirs) and nothing that
- * the client does not have.  It cannot be traced, and ends with the daemon: both were set after its
- * last change of UID, and an owner's setns() leaves them alone, as that of another UID would not.
- * It can be stopped, killed and so on: no harm but the deadline. */
-static void join_and_wait(const void *data) {
-        const JoinData *join = data;
-        int error = 0;
-        ssize_t n;
-
-        child_drop_privileges(join->owner, GID_NOBODY, join->parent);
-        if (setns(0, CLONE_NEWUSER) < 0)
-                error = errno;
-
-        n = write(1, &error, sizeof(error));
-        if (n != sizeof(error) || error != 0)
-                _exit(1);
-        for (;;)
-                (void) pause();
+static void drop_source(GSource **source) {
+        if (*source)
+                g_source_destroy(*source);
+        g_clear_pointer(source, g_source_unref);
 }
-
-/* in the daemon */
 
 static void clear_sources(UsernsHelper *helper) {
-        GSource **sources[] = { &helper->pipe_source, &helper->deadline_source };
-
-        for (size_t i = 0; i < G_N_ELEMENTS(sources); i++) {
-                if (*sources[i])
-                        g_source_destroy(*sources[i]);
-                g_clear_pointer(sources[i], g_source_unref);
-        }
-        helper->pipe_fd = fd_close(helper->pipe_fd);
+        drop_source(&helper->source);
+        drop_source(&helper->deadline);
 }
+
+static void on_exited(Child *child, void *userdata) {
+        Joiner *joiner = userdata;
+        UsernsHelper *helper = joiner->helper;
+        int r;
+
+        r = userns_joiner_receive(joiner->fd); /* why it ended, if it said so */
+        if (joiner->is_charged)
+                account_add(joiner->account, -1);
+        (void) g_queue_remove(&turns.idle, joiner);
+        (void) g_queue_remove(&turns.done, joiner);
+        fd_close(joiner->fd);
+        g_free(joiner);
+
+        if (helper)
+                helper->joiner = NULL;
+        if (helper && helper->source) { /* it has not been answered for yet */
+                clear_sources(helper);
+                helper->joined(helper, r < 0 && r != -EAGAIN ? r : -ESRCH, helper->userdata);
+        }
+        start_waiting();
+}
+
+static int joiner_new(Joiner **ret_joiner) {
+        auto_fd ours = -1, theirs = -1;
+        pid_t parent = getpid();
+        Joiner *joiner = NULL;
+        int r, ends[2];
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+                return -errno;
+        ours = ends[0];
+        theirs = ends[1];
+
+        joiner = g_new(Joiner, 1);
+        *joiner = (Joiner){ .fd = -1 };
+        r = child_new(&theirs, 1, userns_joiner_run, &parent, on_exited, joiner, &joiner->child);
+        if (r < 0) {
+                g_free(joiner);
+                return r;
+        }
+        joiner->fd = g_steal_fd(&ours);
+        *ret_joiner = joiner;
+        return 0;
+}
+
+static gboolean on_tidy(gpointer userdata) {
+        Joiner *joiner;
+
+        drop_source(&turns.tidy);
+        while ((joiner = g_queue_pop_head(&turns.done)))
+                child_kill(joiner->child);
+        while (turns.idle.length < LIMIT_HELPERS_IDLE) {
+                if (joiner_new(&joiner) < 0)
+                        break; /* tried again when one is wanted */
+                g_queue_push_tail(&turns.idle, joiner);
+        }
+        return G_SOURCE_REMOVE;
+}
+
+/* When nothing else is to be done: to fork and to kill are the slowest parts of it all, and the
+ * first would keep the loop from seeing the answer of a child that is at work. */
+static void schedule_tidy(void) {
+        if (turns.tidy)
+                return;
+        turns.tidy = g_idle_source_new();
+        g_source_set_priority(turns.tidy, G_PRIORITY_LOW);
+        g_source_set_callback(turns.tidy, on_tidy, NULL, NULL);
+        g_source_attach(turns.tidy, NULL);
+}
+
+void userns_helper_prepare(void) {
+        (void) on_tidy(NULL);
+}
+
+void userns_helper_stop(void) {
+        Joiner *joiner;
+
+        drop_source(&turns.tidy);
+        while ((joiner = g_queue_pop_head(&turns.done)))
+                child_kill(joiner->child);
+        while ((joiner = g_queue_pop_head(&turns.idle))) {
+                child_forget(joiner->child);
+                fd_close(joiner->fd);
+                g_free(joiner);
+        }
+}
+
+/* helpers */
 
 void userns_helper_free(UsernsHelper *helper) {
         if (!helper)
                 return;
 
         (void) g_queue_remove(&turns.waiting, helper);
-        clear_sources(helper);
-        if (helper->child) {
-                child_kill(helper->child);
-                helper->helper_child->helper = NULL;
+        if (helper->joiner) {
+                helper->joiner->helper = NULL;
+                if (helper->source) /* it may be stopped, or yet to begin */
+                        child_kill(helper->joiner->child);
+                else
+                        g_queue_push_tail(&turns.done, helper->joiner);
+                schedule_tidy();
         }
+        clear_sources(helper);
         fd_close(helper->ns_fd);
         fd_close(helper->uid_map_fd);
         fd_close(helper->gid_map_fd);
@@ -154,9 +222,9 @@ static int open_maps(UsernsHelper *helper) {
         char path[32];
         struct stat st;
 
-        if (!helper->child)
+        if (!helper->joiner)
                 return -ESRCH;
-        (void) snprintf(path, sizeof(path), "/proc/%d", (int) child_pid(helper->child));
+        (void) snprintf(path, sizeof(path), "/proc/%d", (int) child_pid(helper->joiner->child));
         proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (proc < 0 || fstatat(proc, "ns/user", &st, 0) < 0)
                 return errno == ENOENT ? -ESRCH : -errno;
@@ -175,16 +243,15 @@ static int open_maps(UsernsHelper *helper) {
         return 0;
 }
 
-static gboolean on_pipe(int fd, GIOCondition condition, gpointer userdata) {
+static gboolean on_answer(int fd, GIOCondition condition, gpointer userdata) {
         UsernsHelper *helper = userdata;
-        int error = 0, r = -ESRCH;
-        ssize_t n;
+        int r;
 
-        n = read(fd, &error, sizeof(error));
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        r = userns_joiner_receive(fd);
+        if (r == -EAGAIN)
                 return G_SOURCE_CONTINUE;
-        if (n == sizeof(error))
-                r = error == 0 ? open_maps(helper) : -ABS(error);
+        if (r == 0)
+                r = open_maps(helper);
 
         clear_sources(helper);
         helper->joined(helper, r, helper->userdata);
@@ -195,24 +262,10 @@ static gboolean on_deadline(gpointer userdata) {
         UsernsHelper *helper = userdata;
 
         clear_sources(helper);
-        if (helper->child)
-                child_kill(helper->child);
+        if (helper->joiner)
+                child_kill(helper->joiner->child);
         helper->joined(helper, -ETIMEDOUT, helper->userdata);
         return G_SOURCE_REMOVE;
-}
-
-static void start_waiting(void);
-
-static void on_exited(Child *child, void *userdata) {
-        HelperChild *helper_child = userdata;
-
-        if (helper_child->helper) {
-                helper_child->helper->child = NULL;
-                helper_child->helper->helper_child = NULL;
-        }
-        account_add(helper_child->account, -1);
-        g_free(helper_child);
-        start_waiting();
 }
 
 static GSource *attach(GSource *source, GSourceFunc func, UsernsHelper *helper) {
@@ -221,37 +274,49 @@ static GSource *attach(GSource *source, GSourceFunc func, UsernsHelper *helper) 
         return source;
 }
 
-static int start(UsernsHelper *helper, int ns_fd) {
-        JoinData join = { .owner = helper->owner, .parent = getpid() };
-        auto_fd pipe_read = -1, pipe_write = -1;
-        HelperChild *helper_child = NULL;
-        int r, ends[2];
+/* A child that takes the namespace: an idle one if there is. */
+static int send_namespace(int ns_fd, uid_t owner, Joiner **ret_joiner) {
+        Joiner *joiner;
+        int r;
 
-        if (pipe2(ends, O_CLOEXEC) < 0)
-                return -errno;
-        pipe_read = ends[0];
-        pipe_write = ends[1];
-        if (fcntl(pipe_read, F_SETFL, O_NONBLOCK) < 0)
-                return -errno;
-
-        helper_child = g_new(HelperChild, 1);
-        *helper_child = (HelperChild){ .helper = helper, .account = helper->account };
-        r = child_new(
-                (const int[]){ ns_fd, pipe_write }, 2, join_and_wait, &join, on_exited,
-                helper_child, &helper->child);
+        while ((joiner = g_queue_pop_head(&turns.idle))) {
+                r = userns_joiner_send(joiner->fd, ns_fd, owner);
+                if (r == 0) {
+                        *ret_joiner = joiner;
+                        return 0;
+                }
+                child_kill(joiner->child); /* it has died while idle, and will be reaped */
+        }
+        r = joiner_new(&joiner);
+        if (r < 0)
+                return r;
+        r = userns_joiner_send(joiner->fd, ns_fd, owner);
         if (r < 0) {
-                g_free(helper_child);
+                child_kill(joiner->child);
                 return r;
         }
-        helper->helper_child = helper_child;
+        *ret_joiner = joiner;
+        return 0;
+}
+
+static int start(UsernsHelper *helper, int ns_fd) {
+        Joiner *joiner = NULL;
+        int r;
+
+        r = send_namespace(ns_fd, helper->owner, &joiner);
+        if (r < 0)
+                return r;
+
+        joiner->is_charged = true;
+        joiner->account = helper->account;
+        joiner->helper = helper;
         account_add(helper->account, 1);
 
-        helper->pipe_fd = g_steal_fd(&pipe_read);
-        helper->pipe_source =
-                attach(g_unix_fd_source_new(helper->pipe_fd, G_IO_IN | G_IO_HUP),
-                       G_SOURCE_FUNC(on_pipe), helper);
-        helper->deadline_source =
-                attach(g_timeout_source_new(LIMIT_HELPER_MSEC), on_deadline, helper);
+        helper->joiner = joiner;
+        helper->source =
+                attach(g_unix_fd_source_new(joiner->fd, G_IO_IN | G_IO_HUP),
+                       G_SOURCE_FUNC(on_answer), helper);
+        helper->deadline = attach(g_timeout_source_new(LIMIT_HELPER_MSEC), on_deadline, helper);
         return 0;
 }
 
@@ -304,7 +369,6 @@ int userns_helper_new(
                 .joined = joined,
                 .userdata = userdata,
                 .ns_fd = -1,
-                .pipe_fd = -1,
                 .uid_map_fd = -1,
                 .gid_map_fd = -1,
         };

@@ -103,7 +103,8 @@ int userns_helper_new(
         int fd, uint32_t account, UsernsJoinedFunc joined, void *userdata,
         UsernsHelper **ret_helper);
 
-/* Kill the child and forget it; it is reaped on the loop.  Accepts NULL. */
+/* Have the child killed, when the loop is idle, and forget it; it is reaped on the loop.  Accepts
+ * NULL. */
 void userns_helper_free(UsernsHelper *helper);
 
 /* Read both maps of the joined namespace. */
@@ -117,8 +118,15 @@ int userns_helper_check_empty(UsernsHelper *helper);
  * between. */
 int userns_helper_write_maps(UsernsHelper *helper, const UsernsExtent *extent);
 
-/* Children alive, for tests and the clean stop. */
+/* Children of helpers that are not reaped yet, for tests and the clean stop. */
 unsigned userns_helper_count(void);
+
+/* Fork children ahead of their use, at the start; from the first helper on this happens by itself.
+ * Idle ones hold no descriptor but their socket, run as we do and are reachable by nobody. */
+void userns_helper_prepare(void);
+
+/* Kill the idle ones. */
+void userns_helper_stop(void);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UsernsProbe, userns_probe_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UsernsHelper, userns_helper_free)

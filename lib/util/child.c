@@ -186,6 +186,11 @@ int child_new(
 #define CALL_SETRESUID SYS_setresuid
 #endif
 
+void child_die_with(pid_t parent) {
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+                _exit(1);
+}
+
 void child_drop_privileges(uid_t uid, gid_t gid, pid_t parent) {
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
         struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
@@ -199,8 +204,8 @@ void child_drop_privileges(uid_t uid, gid_t gid, pid_t parent) {
         /* After the change of UID, which clears the one and sets the other to what fs.suid_dumpable
          * says.  First of all the one without which a child that is stopped now would outlive us.
          */
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
-            prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        child_die_with(parent);
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
             syscall(SYS_capset, &header, none) < 0)
                 _exit(1);
 }

@@ -39,8 +39,12 @@ void child_kill(Child *child);
 /* Kill it, and never call `exited`: the pointer is not valid any more. */
 void child_forget(Child *child);
 
+/* For a child: be killed when the thread that forked it (`parent` is its process ID, read before
+ * the fork) ends, or end now if it has.  The kernel forgets this when the child's credentials
+ * change. */
+void child_die_with(pid_t parent);
+
 /* For a child: become `uid` and `gid` with no other group, no capability and no way to gain one,
- * untraceable by anybody without CAP_SYS_PTRACE outside of every namespace, and killed when the
- * thread that forked it (`parent` is its process ID, read before the fork) ends.  Ends the child
- * where any of this fails. */
+ * untraceable by anybody without CAP_SYS_PTRACE outside of every namespace, and killed with its
+ * parent.  Ends the child where any of this fails. */
 void child_drop_privileges(uid_t uid, gid_t gid, pid_t parent);

@@ -457,25 +457,8 @@ static void test_largest_message(void) {
 }
 
 /* Doors are the only children in these tests, but for what a test itself forks. */
-static GArray *find_doors(void) {
-        GArray *pids = g_array_new(FALSE, FALSE, sizeof(pid_t));
-        g_autofree char *path = g_strdup_printf("/proc/self/task/%d/children", (int) getpid());
-        g_autofree char *text = NULL;
-        g_auto(GStrv) words = NULL;
-
-        g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
-        words = g_strsplit(text, " ", -1);
-        for (char **word = words; *word; word++) {
-                pid_t pid = (pid_t) atoi(*word);
-
-                if (pid > 0)
-                        g_array_append_val(pids, pid);
-        }
-        return pids;
-}
-
 static void signal_doors(int number) {
-        g_autoptr(GArray) pids = find_doors();
+        g_autoptr(GArray) pids = unit_find_children();
 
         g_assert_cmpuint(pids->len, ==, LIMIT_DOORS_IDLE);
         for (guint i = 0; i < pids->len; i++)
@@ -493,7 +476,7 @@ static void test_doors_have_nothing(void) {
         if (!fixture_set_up(&f))
                 return;
         send_fds(f.client, "x", NULL, 0);
-        pids = find_doors();
+        pids = unit_find_children();
         g_assert_cmpuint(pids->len, ==, LIMIT_DOORS_IDLE);
         receive(f.keeper, f.server, 1, ACCOUNT, &result);
 

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -43,6 +44,24 @@ static inline unsigned unit_count_fds(void) {
                 n++;
         closedir(folder);
         return n - 3; /* ".", "..", the folder's own */
+}
+
+/* Process IDs of our children. */
+static inline GArray *unit_find_children(void) {
+        GArray *pids = g_array_new(FALSE, FALSE, sizeof(pid_t));
+        g_autofree char *path = g_strdup_printf("/proc/self/task/%d/children", (int) getpid());
+        g_autofree char *text = NULL;
+        g_auto(GStrv) words = NULL;
+
+        g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+        words = g_strsplit(text, " ", -1);
+        for (char **word = words; *word; word++) {
+                pid_t pid = (pid_t) atoi(*word);
+
+                if (pid > 0)
+                        g_array_append_val(pids, pid);
+        }
+        return pids;
 }
 
 /* A process that has just unshared a user namespace as `uid`, and the namespace. */
