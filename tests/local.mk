@@ -17,3 +17,4 @@ TESTS += $(bats_tests)
 endif
 
 include %D%/fuzz/local.mk
+include %D%/bench/local.mk

@@ -28,6 +28,7 @@ daemon_configure() {
 
 # daemon_start [OPTION...]: start it and wait until it listens.
 daemon_start() {
+        rm -f "$NSR/socket"
         "${NSR_DAEMON:-$abs_top_builddir/nsresourced}" --config="$NSR/nsresourced.conf" --socket="$NSR/socket" \
                 --runtime-dir="$NSR/run" --state-dir="$NSR/state" --etc="$NSR/etc" --nspawn-dir="$NSR/nspawn" \
                 --pin-dir="$NSR/pins" --debug "$@" 2>>"$NSR/log" 3>&- &

@@ -9,7 +9,7 @@ EXTRA_DIST += \
 
 # Programs the machine gets as /vm/NAME.  Built by vm-check only.
 VM_TOOLS = %D%/attack %D%/attack32 %D%/lender %D%/probe-lsm
-EXTRA_PROGRAMS = %D%/attack %D%/lender %D%/probe-lsm
+EXTRA_PROGRAMS += %D%/attack %D%/lender %D%/probe-lsm
 CLEANFILES += $(VM_TOOLS)
 # Unit tests of what the kernel does.
 VM_UNIT_TESTS = \
