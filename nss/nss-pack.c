@@ -14,18 +14,21 @@ typedef struct Packer {
         size_t left;
 } Packer;
 
-/* A copy of the text; NULL if there is no room. */
-static char *pack_text(Packer *packer, const char *text) {
-        size_t n = strlen(text) + 1;
+/* A copy of n bytes and a NUL; NULL if there is no room.  Lengths are known where texts are made:
+ * strlen() would be much of a look-up's time. */
+static inline char *pack_text(Packer *packer, const char *text, size_t n) {
         char *copy = packer->next;
 
-        if (n > packer->left)
+        if (n >= packer->left)
                 return NULL;
         memcpy(copy, text, n);
-        packer->next += n;
-        packer->left -= n;
+        copy[n] = '\0';
+        packer->next += n + 1;
+        packer->left -= n + 1;
         return copy;
 }
+
+#define pack_literal(packer, text) pack_text((packer), text, sizeof(text) - 1)
 
 /* A list of nothing: one NULL, where a pointer may stand. */
 static char **pack_empty_list(Packer *packer) {
@@ -44,25 +47,24 @@ static char **pack_empty_list(Packer *packer) {
 static char *pack_name(Packer *packer, const TableAnswer *answer) {
         char name[TABLE_USER_NAME_MAX + 1];
 
-        table_user_name(answer, name);
-        return pack_text(packer, name);
+        return pack_text(packer, name, table_user_name(answer, name));
 }
 
 bool nss_pack_passwd(
         const TableAnswer *answer, char *buffer, size_t size, struct passwd *ret_passwd) {
         Packer packer = { .next = buffer, .left = size };
         char description[TABLE_DESCRIPTION_MAX + 1];
+        size_t n = table_describe_user(answer, description);
         struct passwd passwd;
 
-        table_describe_user(answer, description);
         passwd = (struct passwd){
                 .pw_name = pack_name(&packer, answer),
-                .pw_passwd = pack_text(&packer, "x"), /* look into shadow */
+                .pw_passwd = pack_literal(&packer, "x"), /* look into shadow */
                 .pw_uid = answer->id,
                 .pw_gid = answer->id,
-                .pw_gecos = pack_text(&packer, description),
-                .pw_dir = pack_text(&packer, TABLE_USER_HOME),
-                .pw_shell = pack_text(&packer, TABLE_USER_SHELL),
+                .pw_gecos = pack_text(&packer, description, n),
+                .pw_dir = pack_literal(&packer, TABLE_USER_HOME),
+                .pw_shell = pack_literal(&packer, TABLE_USER_SHELL),
         };
         if (!passwd.pw_name || !passwd.pw_passwd || !passwd.pw_gecos || !passwd.pw_dir ||
             !passwd.pw_shell)
@@ -76,7 +78,7 @@ bool nss_pack_group(const TableAnswer *answer, char *buffer, size_t size, struct
         struct group group = {
                 .gr_mem = pack_empty_list(&packer),
                 .gr_name = pack_name(&packer, answer),
-                .gr_passwd = pack_text(&packer, "x"),
+                .gr_passwd = pack_literal(&packer, "x"),
                 .gr_gid = answer->id,
         };
 
@@ -91,7 +93,7 @@ bool nss_pack_shadow(
         Packer packer = { .next = buffer, .left = size };
         struct spwd shadow = {
                 .sp_namp = pack_name(&packer, answer),
-                .sp_pwdp = pack_text(&packer, "!*"),
+                .sp_pwdp = pack_literal(&packer, "!*"),
                 .sp_lstchg = -1, /* as nss-systemd says: there never was a password */
                 .sp_min = -1,
                 .sp_max = -1,

@@ -3,7 +3,7 @@
 
 #include "lib/table/table-describe.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #define USEC_PER_DAY (UINT64_C(86400) * 1000 * 1000)
 #define DAYS_PER_400_YEARS 146097u
@@ -12,6 +12,12 @@
 #define DAYS_PER_YEAR 365u
 #define DAYS_TO_EPOCH 719468u /* from 1 March of the year 0 to 1 January 1970 */
 #define DAYS_MAX 2932896u     /* from 1 January 1970 to 31 December 9999 */
+
+/* Not snprintf(): a look-up would spend most of its time there. */
+static void put_padded(char *to, uint32_t number, unsigned digits) {
+        for (unsigned i = digits; i > 0; i--, number /= 10)
+                to[i - 1] = (char) ('0' + number % 10);
+}
 
 void table_date(uint64_t usec, char ret_date[static TABLE_DATE_SIZE]) {
         uint64_t since_epoch = usec / USEC_PER_DAY;
@@ -32,28 +38,43 @@ void table_date(uint64_t usec, char ret_date[static TABLE_DATE_SIZE]) {
         month = month < 10 ? month + 3 : month - 9;
         year += era * 400 + (month <= 2);
 
-        (void) snprintf(
-                ret_date, TABLE_DATE_SIZE, "%04u-%02u-%02u", year % 10000, month % 100, day % 100);
+        put_padded(ret_date, year, 4);
+        ret_date[4] = '-';
+        put_padded(ret_date + 5, month, 2);
+        ret_date[7] = '-';
+        put_padded(ret_date + 8, day, 2);
+        ret_date[10] = '\0';
 }
 
-static void describe(
+static char *put_text(char *to, const char *text, size_t max) {
+        size_t n = strnlen(text, max);
+
+        memcpy(to, text, n);
+        return to + n;
+}
+
+static size_t describe(
         const char *what, const TableAnswer *answer,
         char ret_text[static TABLE_DESCRIPTION_MAX + 1]) {
-        char date[TABLE_DATE_SIZE];
+        char *p = ret_text;
 
-        table_date(answer->range.birth_usec, date);
-        (void) snprintf(
-                ret_text, TABLE_DESCRIPTION_MAX + 1, "%s %u of namespace %.*s of UID %u since %s",
-                what, answer->offset, (int) TABLE_NAME_MAX, answer->range.name,
-                answer->range.owner_uid, date);
+        p = put_text(p, what, sizeof("Group "));
+        p = table_put_decimal(p, answer->offset);
+        p = put_text(p, " of namespace ", SIZE_MAX);
+        p = put_text(p, answer->range.name, TABLE_NAME_MAX);
+        p = put_text(p, " of UID ", SIZE_MAX);
+        p = table_put_decimal(p, answer->range.owner_uid);
+        p = put_text(p, " since ", SIZE_MAX);
+        table_date(answer->range.birth_usec, p);
+        return (size_t) (p - ret_text) + TABLE_DATE_SIZE - 1;
 }
 
-void table_describe_user(
+size_t table_describe_user(
         const TableAnswer *answer, char ret_text[static TABLE_DESCRIPTION_MAX + 1]) {
-        describe("User", answer, ret_text);
+        return describe("User ", answer, ret_text);
 }
 
-void table_describe_group(
+size_t table_describe_group(
         const TableAnswer *answer, char ret_text[static TABLE_DESCRIPTION_MAX + 1]) {
-        describe("Group", answer, ret_text);
+        return describe("Group ", answer, ret_text);
 }

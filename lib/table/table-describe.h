@@ -14,12 +14,13 @@
 #define TABLE_DATE_SIZE 11u       /* "YYYY-MM-DD" and its NUL */
 
 /* Write "User OFFSET of namespace NAME of UID OWNER since YYYY-MM-DD" (UTC) and its NUL: the real
- * name of the record.  No comma or colon: those part GECOS fields and passwd fields. */
-void table_describe_user(
+ * name of the record.  Returns its length.  No comma or colon: those part GECOS fields and passwd
+ * fields. */
+size_t table_describe_user(
         const TableAnswer *answer, char ret_text[static TABLE_DESCRIPTION_MAX + 1]);
 
 /* The same for the group of that number. */
-void table_describe_group(
+size_t table_describe_group(
         const TableAnswer *answer, char ret_text[static TABLE_DESCRIPTION_MAX + 1]);
 
 /* The day (UTC) of a CLOCK_REALTIME time in microseconds.  "9999-12-31" for anything later. */

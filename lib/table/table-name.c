@@ -39,6 +39,14 @@ bool table_name_is_valid(const char *name, uint32_t size) {
         return n > 0;
 }
 
+char *table_put_decimal(char *to, uint32_t number) {
+        size_t digits = count_digits(number);
+
+        for (size_t i = digits; i > 0; i--, number /= 10)
+                to[i - 1] = (char) ('0' + number % 10);
+        return to + digits;
+}
+
 size_t table_user_name_format(
         const char *name, uint32_t offset, char ret_name[static TABLE_USER_NAME_MAX + 1]) {
         size_t n = strnlen(name, TABLE_NAME_MAX), digits = count_digits(offset);
@@ -54,9 +62,7 @@ size_t table_user_name_format(
         memcpy(p, name, n);
         p += n;
         *p++ = '-';
-        for (size_t i = digits; i > 0; i--, offset /= 10)
-                p[i - 1] = (char) ('0' + offset % 10);
-        p += digits;
+        p = table_put_decimal(p, offset);
         *p = '\0';
         return (size_t) (p - ret_name);
 }

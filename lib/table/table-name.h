@@ -21,6 +21,9 @@ bool table_name_is_valid(const char *name, uint32_t size);
 size_t table_user_name_format(
         const char *name, uint32_t offset, char ret_name[static TABLE_USER_NAME_MAX + 1]);
 
+/* Write a number in decimal, without a NUL; returns the end of it. */
+char *table_put_decimal(char *to, uint32_t number);
+
 /* Split "ns-NAME-OFFSET": the length of NAME, which starts at byte TABLE_USER_NAME_PREFIX_SIZE, and
  * the offset. Returns whether it is one: offset in decimal without leading zeros, no larger than a
  * range's last. */

@@ -216,10 +216,10 @@ uint32_t table_record_crc(const TableRecord *record) {
         return table_crc((const uint8_t *) record + from, sizeof(*record) - from);
 }
 
-/* A consistent copy of a record that is not free, state included. */
-static int record_read(const TableView *view, uint32_t number, TableRecord *ret_record) {
+/* A consistent copy of a record that is not free, state included.  Into its final place, garbage
+ * unless 0: copies of copies were a third of a look-up's time. */
+static int record_read(const TableView *view, uint32_t number, TableRecord *record) {
         uint64_t offset = view->records_offset + (uint64_t) number * TABLE_RECORD_SIZE;
-        TableRecord record;
 
         for (unsigned i = 0; i < READ_TRIES; i++) {
                 uint32_t before[2], after[2]; /* state, sequence */
@@ -232,7 +232,7 @@ static int record_read(const TableView *view, uint32_t number, TableRecord *ret_
                 if (before[1] & 1)
                         continue;
 
-                r = load_words(view, offset, WORDS(sizeof(record)), (TableWord *) &record);
+                r = load_words(view, offset, WORDS(sizeof(*record)), (TableWord *) record);
                 if (r == 0)
                         r = load_words(view, offset, 2, after);
                 if (r != 0)
@@ -240,12 +240,9 @@ static int record_read(const TableView *view, uint32_t number, TableRecord *ret_
                 if (before[0] != after[0] || before[1] != after[1])
                         continue;
 
-                record.state = before[0];
-                record.sequence = before[1];
-                if (record.crc != table_record_crc(&record))
-                        return TABLE_READ_E_UNTRUSTED;
-                *ret_record = record;
-                return 0;
+                record->state = before[0];
+                record->sequence = before[1];
+                return record->crc == table_record_crc(record) ? 0 : TABLE_READ_E_UNTRUSTED;
         }
         return TABLE_READ_E_BUSY;
 }
@@ -303,33 +300,28 @@ bool table_part_is_sound(
         return true;
 }
 
-/* Answer with range `record`, number `number`, if it is active and sound. */
-static int answer_range(
-        const TableView *view, uint32_t number, const TableRecord *record,
-        TableAnswer *ret_answer) {
-        if (record->state != TABLE_STATE_ACTIVE)
-                return TABLE_READ_E_NOT_FOUND;
-        if (record->name[0] == '\0' || !table_range_is_sound(view, number, record))
-                return TABLE_READ_E_UNTRUSTED;
+/* All that follow work on an answer in place, its `range` and `record` first; who calls them shows
+ * it to the caller only if they return 0. */
 
-        *ret_answer = (TableAnswer){ .id = record->start, .record = number, .range = *record };
-        return 0;
+static int answer_read(const TableView *view, uint32_t number, TableAnswer *answer) {
+        answer->record = number;
+        return record_read(view, number, &answer->range);
 }
 
-/* As answer_range(), for the ID at `offset` from the range's start. */
-static int answer_offset(
-        const TableView *view, uint32_t number, const TableRecord *record, uint32_t offset,
-        TableAnswer *ret_answer) {
-        TableAnswer answer;
-        int r = answer_range(view, number, record, &answer);
+/* Answer for the ID at `offset` from the start of the range that was read, if it is active and
+ * sound. */
+static int answer_offset(const TableView *view, uint32_t offset, TableAnswer *answer) {
+        const TableRecord *range = &answer->range;
 
-        if (r != 0)
-                return r;
-        if (offset >= record->size)
+        if (range->state != TABLE_STATE_ACTIVE)
                 return TABLE_READ_E_NOT_FOUND;
-        answer.id += offset;
-        answer.offset = offset;
-        *ret_answer = answer;
+        if (range->name[0] == '\0' || !table_range_is_sound(view, answer->record, range))
+                return TABLE_READ_E_UNTRUSTED;
+        if (offset >= range->size)
+                return TABLE_READ_E_NOT_FOUND;
+
+        answer->id = range->start + offset;
+        answer->offset = offset;
         return 0;
 }
 
@@ -337,93 +329,98 @@ static int answer_offset(
 
 static int find_id_in_part(
         const TableView *view, uint32_t slot, const TableRecord *part, uint32_t n,
-        TableAnswer *ret_answer) {
-        TableAnswer answer;
-        TableRecord holder;
+        TableAnswer *answer) {
         uint32_t offset;
         int r;
 
         if (part->holder >= view->n_slots)
                 return TABLE_READ_E_UNTRUSTED;
-        r = record_read(view, part->holder, &holder);
+        r = answer_read(view, part->holder, answer);
         /* Here and below no damage: between the two reads the slots may have been given to others,
          * and then there was a moment at which the ID was nobody's. */
-        if (r == 0 && holder.kind != TABLE_KIND_RANGE)
+        if (r == 0 && answer->range.kind != TABLE_KIND_RANGE)
                 return TABLE_READ_E_NOT_FOUND;
         if (r == 0)
-                r = answer_range(view, part->holder, &holder, &answer);
+                r = answer_offset(view, 0, answer);
         if (r != 0)
                 return r;
-        if (!table_part_is_sound(view, slot, part, &holder, &offset) || n >= part->size)
+        if (!table_part_is_sound(view, slot, part, &answer->range, &offset) || n >= part->size)
                 return TABLE_READ_E_NOT_FOUND;
 
-        answer.id = part->start + n;
-        answer.offset = offset + n;
-        *ret_answer = answer;
+        answer->id = part->start + n;
+        answer->offset = offset + n;
         return 0;
 }
 
 static int find_id_in_cut(
         const TableView *view, uint32_t id, const TableRecord *cut, uint32_t n,
-        TableAnswer *ret_answer) {
-        TableRecord single;
-        uint32_t number;
+        TableAnswer *answer) {
+        uint32_t first_single = cut->first_single;
         int r;
 
-        if (cut->first_single >= view->n_singles || cut->first_single % TABLE_SINGLES_PER_CUT != 0)
+        if (first_single >= view->n_singles || first_single % TABLE_SINGLES_PER_CUT != 0)
                 return TABLE_READ_E_UNTRUSTED;
-        if (n >= TABLE_SINGLES_PER_CUT || cut->first_single + n >= view->n_singles)
+        if (n >= TABLE_SINGLES_PER_CUT || first_single + n >= view->n_singles)
                 return TABLE_READ_E_NOT_FOUND;
 
-        number = view->n_slots + cut->first_single + n;
-        r = record_read(view, number, &single);
+        r = answer_read(view, view->n_slots + first_single + n, answer);
         if (r != 0)
                 return r;
-        if (single.start != id)
+        if (answer->range.start != id)
                 return TABLE_READ_E_UNTRUSTED;
-        return answer_offset(view, number, &single, 0, ret_answer);
+        return answer_offset(view, 0, answer);
+}
+
+static int find_id(const TableView *view, uint32_t id, uint32_t slot, TableAnswer *answer) {
+        uint32_t n = (id - view->pool_start) % TABLE_SLOT_SIZE;
+        TableRecord record;
+        int r;
+
+        r = answer_read(view, slot, answer);
+        if (r != 0)
+                return r;
+
+        switch (answer->range.kind) {
+        case TABLE_KIND_RANGE:
+                return answer_offset(view, n, answer);
+        case TABLE_KIND_PART:
+                record = answer->range;
+                return find_id_in_part(view, slot, &record, n, answer);
+        case TABLE_KIND_CUT:
+                record = answer->range;
+                return find_id_in_cut(view, id, &record, n, answer);
+        default:
+                return TABLE_READ_E_UNTRUSTED;
+        }
 }
 
 int table_find_id(const TableView *view, uint32_t id, TableAnswer *ret_answer) {
         uint32_t slot = (id - view->pool_start) / TABLE_SLOT_SIZE; /* wraps if before the pool */
-        uint32_t n = (id - view->pool_start) % TABLE_SLOT_SIZE;
-        TableRecord record;
+        TableAnswer answer;
         int r;
 
         if (slot >= view->n_slots)
                 return TABLE_READ_E_NOT_FOUND;
         r = check_retired(view);
         if (r == 0)
-                r = record_read(view, slot, &record);
-        if (r != 0)
-                return r;
-
-        switch (record.kind) {
-        case TABLE_KIND_RANGE:
-                return answer_offset(view, slot, &record, n, ret_answer);
-        case TABLE_KIND_PART:
-                return find_id_in_part(view, slot, &record, n, ret_answer);
-        case TABLE_KIND_CUT:
-                return find_id_in_cut(view, id, &record, n, ret_answer);
-        default:
-                return TABLE_READ_E_UNTRUSTED;
-        }
+                r = find_id(view, id, slot, &answer);
+        if (r == 0)
+                *ret_answer = answer;
+        return r;
 }
 
 /* by name */
 
-/* The active range with this name; one pass over the index. */
-static int probe_index(
-        const TableView *view, const char *name, size_t n, uint32_t *ret_number,
-        TableRecord *ret_record) {
+/* Read the active range with this name; one pass over the index. */
+static int probe_index(const TableView *view, const char *name, size_t n, TableAnswer *answer) {
         uint64_t hash = table_name_hash(view->name_seed, name, n);
         uint32_t mask = view->index_entries - 1;
         uint32_t position = (uint32_t) hash & mask;
+        const TableRecord *range = &answer->range;
 
         for (unsigned i = 0; i < TABLE_PROBE_MAX && i <= mask;
              i++, position = (position + 1) & mask) {
-                uint64_t offset = view->index_offset + position * sizeof(uint32_t);
-                TableRecord record;
+                uint64_t offset = view->index_offset + position * sizeof(TableWord);
                 uint32_t word, number;
                 int r = load_words(view, offset, 1, &word);
 
@@ -437,26 +434,19 @@ static int probe_index(
                 number = (word & 0xffff) - 1; /* wraps if there is none */
                 if (number >= n_records(view))
                         return TABLE_READ_E_UNTRUSTED;
-                r = record_read(view, number, &record);
-                if (r == TABLE_READ_E_NOT_FOUND)
-                        continue;
-                if (r != 0)
+                r = answer_read(view, number, answer);
+                if (r != 0 && r != TABLE_READ_E_NOT_FOUND)
                         return r;
-                if (record.state != TABLE_STATE_ACTIVE || record.kind != TABLE_KIND_RANGE ||
-                    memcmp(record.name, name, n) != 0 || record.name[n] != '\0')
-                        continue;
-
-                *ret_number = number;
-                *ret_record = record;
-                return 0;
+                if (r == 0 && range->state == TABLE_STATE_ACTIVE &&
+                    range->kind == TABLE_KIND_RANGE && memcmp(range->name, name, n) == 0 &&
+                    range->name[n] == '\0')
+                        return 0;
         }
         return TABLE_READ_E_NOT_FOUND;
 }
 
 /* A miss is believed only if the index did not change meanwhile (table-format.h, "Name index"). */
-static int find_range(
-        const TableView *view, const char *name, size_t n, uint32_t *ret_number,
-        TableRecord *ret_record) {
+static int find_range(const TableView *view, const char *name, size_t n, TableAnswer *answer) {
         for (unsigned i = 0; i < READ_TRIES; i++) {
                 uint32_t before, after;
                 int r;
@@ -464,7 +454,7 @@ static int find_range(
                 r = load_words(view, offsetof(TableHeader, index_sequence), 1, &before);
                 if (r != 0)
                         return r;
-                r = probe_index(view, name, n, ret_number, ret_record);
+                r = probe_index(view, name, n, answer);
                 if (r != TABLE_READ_E_NOT_FOUND)
                         return r;
                 r = load_words(view, offsetof(TableHeader, index_sequence), 1, &after);
@@ -505,28 +495,29 @@ static int find_delegated(const TableView *view, uint32_t offset, TableAnswer *a
         return TABLE_READ_E_NOT_FOUND;
 }
 
+static int find_offset(const TableView *view, uint32_t offset, TableAnswer *answer) {
+        int r;
+
+        if (offset < answer->range.size)
+                return answer_offset(view, offset, answer);
+        r = answer_offset(view, 0, answer);
+        return r != 0 ? r : find_delegated(view, offset, answer);
+}
+
 int table_find_name(
         const TableView *view, const char *user_name, size_t n, TableAnswer *ret_answer) {
         TableAnswer answer;
-        TableRecord record;
         size_t name_size;
-        uint32_t offset, number = 0; /* gcc cannot see that 0 means set */
+        uint32_t offset;
         int r;
 
         if (!table_user_name_parse(user_name, n, &name_size, &offset))
                 return TABLE_READ_E_NOT_FOUND;
         r = check_retired(view);
         if (r == 0)
-                r = find_range(
-                        view, user_name + TABLE_USER_NAME_PREFIX_SIZE, name_size, &number, &record);
-        if (r != 0)
-                return r;
-
-        if (offset < record.size)
-                return answer_offset(view, number, &record, offset, ret_answer);
-        r = answer_range(view, number, &record, &answer);
+                r = find_range(view, user_name + TABLE_USER_NAME_PREFIX_SIZE, name_size, &answer);
         if (r == 0)
-                r = find_delegated(view, offset, &answer);
+                r = find_offset(view, offset, &answer);
         if (r == 0)
                 *ret_answer = answer;
         return r;
@@ -540,20 +531,21 @@ int table_next(const TableView *view, uint32_t *cursor, TableAnswer *ret_answer)
         if (r != 0)
                 return r;
         while (*cursor < view->n_slots + view->n_singles) {
-                uint32_t number = (*cursor)++;
-                TableRecord record;
+                TableAnswer answer;
 
-                r = record_read(view, number, &record);
-                if (r == TABLE_READ_E_NOT_FOUND)
+                r = answer_read(view, (*cursor)++, &answer);
+                if (r == 0 && answer.range.kind != TABLE_KIND_RANGE)
                         continue;
-                if (r != 0)
+                if (r == 0)
+                        r = answer_offset(view, 0, &answer);
+                if (r == 0)
+                        *ret_answer = answer;
+                if (r != TABLE_READ_E_NOT_FOUND)
                         return r;
-                if (record.state == TABLE_STATE_ACTIVE && record.kind == TABLE_KIND_RANGE)
-                        return answer_range(view, number, &record, ret_answer);
         }
         return TABLE_READ_E_NOT_FOUND;
 }
 
-void table_user_name(const TableAnswer *answer, char ret_name[static TABLE_USER_NAME_MAX + 1]) {
-        (void) table_user_name_format(answer->range.name, answer->offset, ret_name);
+size_t table_user_name(const TableAnswer *answer, char ret_name[static TABLE_USER_NAME_MAX + 1]) {
+        return table_user_name_format(answer->range.name, answer->offset, ret_name);
 }

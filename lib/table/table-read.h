@@ -75,8 +75,8 @@ int table_find_name(
  */
 int table_next(const TableView *view, uint32_t *cursor, TableAnswer *ret_answer);
 
-/* Write "ns-NAME-OFFSET" and its NUL. */
-void table_user_name(const TableAnswer *answer, char ret_name[static TABLE_USER_NAME_MAX + 1]);
+/* Write "ns-NAME-OFFSET" and its NUL.  Returns its length. */
+size_t table_user_name(const TableAnswer *answer, char ret_name[static TABLE_USER_NAME_MAX + 1]);
 
 /* shared with the writer */
 

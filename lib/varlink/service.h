@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What every server has: org.varlink.service, and io.systemd for the error of varlink_call_errno().
- * Private to lib/varlink. */
+/* org.varlink.service, which every server has.  Private to lib/varlink. */
 
 #include "lib/varlink/server.h"
 
@@ -13,8 +12,7 @@ typedef struct VarlinkServiceInfo {
         GHashTable *by_name; /* name -> text */
 } VarlinkServiceInfo;
 
-/* NULL after the last. */
-extern const char *const varlink_service_texts[];
+extern const char *const varlink_service_text;
 
 /* Their userdata is the VarlinkServiceInfo. */
 extern const VarlinkMethod varlink_service_methods[];
