@@ -5,6 +5,7 @@ bats_tests += %D%/bats/allocate.bats
 bats_tests += %D%/bats/artefacts.bats
 bats_tests += %D%/bats/lifecycle.bats
 bats_tests += %D%/bats/quickstart.bats
+bats_tests += %D%/bats/register.bats
 bats_tests += %D%/bats/tree.bats
 bats_tests += %D%/bats/units.bats
 bats_tests += %D%/bats/nsresourcectl.bats

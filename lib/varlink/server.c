@@ -349,9 +349,10 @@ static int compare_names(const void *a, const void *b) {
 
 static int add_api(VarlinkServer *server) {
         const VarlinkServerConfig *config = &server->config;
-        int r;
+        int r = 0;
 
-        r = add_interface(server, varlink_service_text);
+        for (size_t i = 0; r == 0 && varlink_service_texts[i]; i++)
+                r = add_interface(server, varlink_service_texts[i]);
         for (size_t i = 0; r == 0 && i < config->n_interfaces; i++)
                 r = add_interface(server, config->interfaces[i]);
         if (r == 0)

@@ -76,8 +76,8 @@ typedef struct VarlinkMethod {
 
 typedef struct VarlinkServerConfig {
         const char *vendor, *product, *version, *url; /* for GetInfo */
-        /* Interface texts (.varlink), parsed by varlink_server_new(); org.varlink.service is added
-         * by the server. */
+        /* Interface texts (.varlink), parsed by varlink_server_new(); org.varlink.service and
+         * io.systemd are added by the server. */
         const char *const *interfaces;
         size_t n_interfaces;
         const VarlinkMethod *methods;

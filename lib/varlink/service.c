@@ -52,4 +52,8 @@ const VarlinkMethod varlink_service_methods[] = {
 };
 const size_t varlink_service_n_methods = G_N_ELEMENTS(varlink_service_methods);
 
-const char *const varlink_service_text = interface_org_varlink_service;
+const char *const varlink_service_texts[] = {
+        interface_io_systemd,
+        interface_org_varlink_service,
+        NULL,
+};

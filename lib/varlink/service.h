@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* org.varlink.service, which every server has.  Private to lib/varlink. */
+/* What every server has: org.varlink.service, and io.systemd for the error of varlink_call_errno().
+ * Private to lib/varlink. */
 
 #include "lib/varlink/server.h"
 
@@ -12,7 +13,8 @@ typedef struct VarlinkServiceInfo {
         GHashTable *by_name; /* name -> text */
 } VarlinkServiceInfo;
 
-extern const char *const varlink_service_text;
+/* NULL after the last. */
+extern const char *const varlink_service_texts[];
 
 /* Their userdata is the VarlinkServiceInfo. */
 extern const VarlinkMethod varlink_service_methods[];

@@ -337,7 +337,7 @@ user_record() {
 @test "what the service says of itself" {
         start_provider
         run raw socket $V.GetInfo
-        [[ "$output" == *'"interfaces": ["io.systemd.UserDatabase", "org.varlink.service"]'* ]]
+        [[ "$output" == *'"interfaces": ["io.systemd", "io.systemd.UserDatabase", "org.varlink.service"]'* ]]
         run raw socket $V.GetInterfaceDescription '{"interface": "io.systemd.UserDatabase"}'
         [[ "$output" == *'method GetUserRecord'* ]]
 }

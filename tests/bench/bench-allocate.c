@@ -6,6 +6,7 @@
 #include <glib.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "lib/util/fd.h"
 #include "lib/util/file.h"
 #include "lib/varlink/client.h"
+#include "lib/varlink/json.h"
 
 /* How long AllocateUserRange takes beside the floor: a root process that forks, has the child join
  * the namespace and writes both maps, nothing else.  The two alternate, so that a noisy machine is
@@ -118,9 +120,9 @@ static uint64_t measure_floor(void) {
 
 static void allocate(VarlinkClient *client, int userns, unsigned n) {
         g_autofree char *name = g_strdup_printf("bench-%u", n);
-        json_t *parameters = json_pack(
+        g_autoptr(json_t) parameters = json_pack(
                 "{s:s, s:i, s:i}", "name", name, "size", 65536, "userNamespaceFileDescriptor", 0);
-        json_t *reply = NULL;
+        g_autoptr(json_t) reply = NULL;
         g_autofree char *error = NULL;
         int r;
 
@@ -133,8 +135,6 @@ static void allocate(VarlinkClient *client, int userns, unsigned n) {
                 fprintf(stderr, "bench-allocate: refused: %s\n", error);
                 exit(EXIT_FAILURE);
         }
-        json_decref(reply);
-        json_decref(parameters);
 }
 
 static int compare(const void *a, const void *b) {
@@ -150,10 +150,10 @@ static double median_usec(uint64_t *nsec, unsigned n) {
 
 int main(int argc, char **argv) {
         g_autoptr(VarlinkClient) client = NULL;
-        g_autofree uint64_t *floor_nsec = NULL, *call_nsec = NULL;
+        g_autofree uint64_t *least_nsec = NULL, *call_nsec = NULL;
         g_autofree int *live = NULL;
         unsigned rounds, n_live;
-        double floor_usec, call_usec;
+        double least_usec, call_usec;
         int r;
 
         if (argc != 4) {
@@ -172,23 +172,23 @@ int main(int argc, char **argv) {
                 allocate(client, live[i], i);
         }
 
-        floor_nsec = g_new(uint64_t, rounds);
+        least_nsec = g_new(uint64_t, rounds);
         call_nsec = g_new(uint64_t, rounds);
         for (unsigned i = 0; i < rounds; i++) {
                 auto_fd userns = make_namespace();
                 uint64_t begin;
 
-                floor_nsec[i] = measure_floor();
+                least_nsec[i] = measure_floor();
                 begin = now_nsec();
                 allocate(client, userns, n_live + i);
                 call_nsec[i] = now_nsec() - begin;
         }
 
-        floor_usec = median_usec(floor_nsec, rounds);
+        least_usec = median_usec(least_nsec, rounds);
         call_usec = median_usec(call_nsec, rounds);
         printf("AllocateUserRange, %u ranges live, median of %u: %.1f us; floor %.1f us; ratio "
                "%.2f\n",
-               n_live, rounds, call_usec, floor_usec, call_usec / floor_usec);
+               n_live, rounds, call_usec, least_usec, call_usec / least_usec);
         for (unsigned i = 0; i < n_live; i++)
                 (void) close(live[i]);
         return EXIT_SUCCESS;

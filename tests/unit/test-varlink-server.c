@@ -72,7 +72,8 @@ static void test_calls(void) {
                 { "{\"method\":\"org.varlink.service.GetInfo\"}",
                   "{\"parameters\":{\"vendor\":\"vendor\",\"product\":\"product\",\"version\":"
                   "\"1\","
-                  "\"url\":\"https://example.org/\",\"interfaces\":[\"org.example.test\","
+                  "\"url\":\"https://example.org/"
+                  "\",\"interfaces\":[\"io.systemd\",\"org.example.test\","
                   "\"org.varlink.service\"]}}" },
                 { "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{"
                   "\"interface\":\"org.example.none\"}}",
