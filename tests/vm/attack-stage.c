@@ -24,6 +24,7 @@
 #define POOL_FIRST 0x00080000u
 #define POOL_LAST 0x6fffffffu
 #define REPLY_MAX 4096
+#define STATUS_TRIES 20
 #define PATH_SIZE 4096
 /* Exit statuses of a child that has no result to tell. */
 #define EXIT_SETUP 254
@@ -123,6 +124,19 @@ const char *ask_for_range(const char *socket_path, int userns_fd, const char *na
                 return reply;
         free(reply);
         return NULL;
+}
+
+const char *ask_for_status(const char *socket_path) {
+        char *reply = NULL;
+
+        for (int i = 0; i < STATUS_TRIES; i++) {
+                free(reply);
+                reply = call(socket_path, "{\"method\":\"vm.Status\"}", -1);
+                if (strstr(reply, "\"lent\":0,"))
+                        return NULL;
+                usleep(100 * 1000);
+        }
+        return reply;
 }
 
 /* The first ID of the range a process's namespace maps its root to. */

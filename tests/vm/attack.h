@@ -95,6 +95,9 @@ void protect_late(Stage *stage);
 /* Asks the lender, or the daemon, for a range for this namespace; what it answered if it refused.
  */
 const char *ask_for_range(const char *socket, int userns_fd, const char *name);
+/* NULL once no range of a dead namespace counts as held any more; what the lender said last if that
+ * takes longer than two seconds. */
+const char *ask_for_status(const char *socket);
 /* Root becomes the ordinary user; others stay what they are. */
 void drop_to_user(void);
 /* Become `uid` and `gid` of a holder's namespace; (uid_t) -1 keeps the host's. */

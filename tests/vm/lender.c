@@ -111,6 +111,20 @@ static int protect_late(Lender *lender) {
         return 0;
 }
 
+static void tell_status(Lender *lender, char *reply, size_t size) {
+        unsigned n[POLICY_SLOT_BEREAVED + 1] = { 0 };
+
+        for (uint32_t slot = 0; lender->policy && slot < lender->next_slot; slot++) {
+                uint64_t inode;
+                int state = policy_slot(lender->policy, slot, &inode);
+                if (state >= 0 && state <= POLICY_SLOT_BEREAVED)
+                        n[state]++;
+        }
+        snprintf(
+                reply, size, "{\"parameters\":{\"lent\":%u,\"bereaved\":%u,\"free\":%u}}",
+                n[POLICY_SLOT_LENT], n[POLICY_SLOT_BEREAVED], n[POLICY_SLOT_FREE]);
+}
+
 static ssize_t receive(int fd, char *buffer, size_t size, int *ret_fd) {
         union {
                 char buffer[CMSG_SPACE(sizeof(int))];
@@ -140,6 +154,11 @@ static void serve(Lender *lender, int fd) {
 
         if (receive(fd, message, sizeof(message), &userns_fd) < 0)
                 return;
+        if (strstr(message, "vm.Status")) {
+                tell_status(lender, reply, sizeof(reply));
+                (void) !write(fd, reply, strlen(reply) + 1);
+                return;
+        }
         int r = strstr(message, "vm.Protect")
                         ? protect_late(lender)
                         : lend(lender, userns_fd, strstr(message, "\"late\"") != NULL);

@@ -8,8 +8,8 @@ EXTRA_DIST += \
 	%D%/t-attack-none %D%/t-smoke %D%/t-varlink
 
 # Programs the machine gets as /vm/NAME.  Built by vm-check only.
-VM_TOOLS = %D%/attack %D%/attack32 %D%/lender %D%/probe-lsm
-EXTRA_PROGRAMS += %D%/attack %D%/lender %D%/probe-lsm
+VM_TOOLS = %D%/attack %D%/attack32 %D%/churn %D%/lender %D%/probe-lsm
+EXTRA_PROGRAMS += %D%/attack %D%/churn %D%/lender %D%/probe-lsm
 CLEANFILES += $(VM_TOOLS)
 # Unit tests of what the kernel does.
 VM_UNIT_TESTS = \
@@ -24,6 +24,8 @@ VM_UNIT_TESTS = \
 %D%/attack32: $(%C%_attack_SOURCES)
 	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(CC) -m32 -static -std=gnu11 -O1 -g -D_FILE_OFFSET_BITS=64 \
 		-I$(top_srcdir) -I. -o $@ $(filter %.c,$^)
+
+%C%_churn_SOURCES = %D%/churn.c %D%/attack-stage.c %D%/attack.h
 
 %C%_lender_SOURCES = %D%/lender.c
 %C%_lender_LDADD = libpolicy.la libutil.la $(GLIB_LIBS)
