@@ -134,6 +134,17 @@ static bool allocator_release_if_dead(Allocator *allocator, uint32_t record) {
         return true;
 }
 
+/* A namespace whose maps are empty has the inode number of this record: those of an active record
+ * are not empty, so the record's namespace is dead, whatever else the kernel can prove.  A record
+ * in `mapping` may be the same namespace, back again. */
+static void allocator_release_reborn(Allocator *allocator, const UsernsIdentity *empty) {
+        TableWriter *table = allocator->config.table;
+        uint32_t record = table_writer_find_userns(table, empty->inode, empty->id);
+
+        if (record != TABLE_NONE && table_writer_state(table, record) == TABLE_STATE_ACTIVE)
+                allocator_release(allocator, record, true);
+}
+
 static int allocator_reserve(
         Allocator *allocator, const AllocatorRequest *request, const char *name, Offer *offer,
         uint32_t *ret_record) {
@@ -229,6 +240,7 @@ static int job_finish_allocate(Job *job) {
                 return r;
         if (job->request.nested)
                 return ALLOCATOR_E_NESTED;
+        allocator_release_reborn(allocator, &job->request.identity);
         if (allocator_quota_exceeded(allocator, &job->request))
                 return ALLOCATOR_E_QUOTA;
         r = host_ids_refresh(allocator->config.host_ids);
