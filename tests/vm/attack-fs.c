@@ -173,8 +173,8 @@ static void mount_overlay_while_empty(Stage *stage) {
         kill(owner, SIGKILL);
         must(r, "overlay");
         int userns_fd = must(open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC), "namespace");
-        if (ask_for_range(stage->socket, userns_fd, "attack"))
-                must(-1, "a range");
+        const char *error = ask_for_range(stage->socket, userns_fd, false);
+        must(error ? -1 : 0, error);
         must(setresgid(0, 0, 0), "setresgid");
         must(setresuid(0, 0, 0), "setresuid");
         must(chdir(merged), "chdir");

@@ -110,8 +110,11 @@ static char *call(const char *path, const char *message, int fd) {
         return reply;
 }
 
-const char *ask_for_range(const char *socket_path, int userns_fd, const char *name) {
-        char message[512];
+const char *ask_for_range(const char *socket_path, int userns_fd, bool late) {
+        char message[512], name[32];
+
+        /* The lender takes "late" for an order, the daemon wants names that are not in use. */
+        snprintf(name, sizeof(name), late ? "late" : "attack-%d", (int) getpid());
 
         snprintf(
                 message, sizeof(message),
@@ -185,8 +188,7 @@ Holder holder_new(Stage *stage, bool late) {
         snprintf(path, sizeof(path), "/proc/%d/ns/user", (int) child);
 
         Holder holder = { .userns_fd = must(open(path, O_RDONLY | O_CLOEXEC), path) };
-        const char *error =
-                ask_for_range(stage->socket, holder.userns_fd, late ? "late" : "attack");
+        const char *error = ask_for_range(stage->socket, holder.userns_fd, late);
         if (error) {
                 printf("# no range: %s\n", error);
                 errno = EPROTO;

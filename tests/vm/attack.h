@@ -94,7 +94,7 @@ Holder holder_new(Stage *stage, bool late);
 void protect_late(Stage *stage);
 /* Asks the lender, or the daemon, for a range for this namespace; what it answered if it refused.
  */
-const char *ask_for_range(const char *socket, int userns_fd, const char *name);
+const char *ask_for_range(const char *socket, int userns_fd, bool late);
 /* NULL once no range of a dead namespace counts as held any more; what the lender said last if that
  * takes longer than two seconds. */
 const char *ask_for_status(const char *socket);

@@ -98,10 +98,10 @@ as() {
                 setpriv --reuid "$user" --regid "$user" --init-groups -- "$@"
 }
 
-# Waits up to ten seconds for a command to succeed.
+# Waits up to thirty seconds for a command to succeed.
 wait_for() {
         local i
-        for ((i = 0; i < 200; i++)); do
+        for ((i = 0; i < 600; i++)); do
                 "$@" >/dev/null 2>&1 && return
                 sleep 0.05
         done
