@@ -280,6 +280,40 @@ static void threads(char **args) {
                 CHECK(pthread_join(ids[i], NULL) == 0);
 }
 
+static void *hammer_on(void *userdata) {
+        const Work *todo = userdata;
+        unsigned long n = 0, n_found = 0;
+
+        for (uid_t uid = todo->first; n % 1000 != 0 || time(NULL) < todo->end; n++) {
+                struct passwd passwd, *found = NULL;
+                char buffer[512];
+                int r = getpwuid_r(uid, &passwd, buffer, sizeof(buffer), &found);
+
+                /* Between the old table and the new one. */
+                CHECK(r == 0 || r == EBUSY);
+                if (found) {
+                        CHECK(passwd.pw_uid == uid && strncmp(passwd.pw_name, "ns-", 3) == 0);
+                        CHECK(strtoul(strrchr(passwd.pw_name, '-') + 1, NULL, 10) == uid % 65536);
+                        n_found++;
+                }
+                uid = todo->first + (uid - todo->first + 7919) % (todo->last - todo->first);
+        }
+        CHECK(n_found > 0);
+        return NULL;
+}
+
+static void hammer(char **args) {
+        Work todo = { .first = parse_uid(args[0]),
+                      .last = parse_uid(args[1]),
+                      .end = time(NULL) + atoi(args[2]) };
+        pthread_t ids[4];
+
+        for (size_t i = 0; i < 4; i++)
+                CHECK(pthread_create(&ids[i], NULL, hammer_on, &todo) == 0);
+        for (size_t i = 0; i < 4; i++)
+                CHECK(pthread_join(ids[i], NULL) == 0);
+}
+
 static void as_other(char **args) {
         CHECK(getuid() != geteuid());
         check_found(parse_uid(args[0]));
@@ -335,8 +369,8 @@ int main(int argc, char **argv) {
                 { "errno-kept", 3, errno_kept }, { "small-buffers", 1, small_buffers },
                 { "close-all", 1, close_all },   { "no-mapping", 2, no_mapping },
                 { "chroot", 2, enter_chroot },   { "around", 3, around },
-                { "threads", 3, threads },       { "as-other", 1, as_other },
-                { "no-calls", 3, no_calls },
+                { "threads", 3, threads },       { "hammer", 3, hammer },
+                { "as-other", 1, as_other },     { "no-calls", 3, no_calls },
         };
 
         for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)

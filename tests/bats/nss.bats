@@ -200,6 +200,25 @@ in_sandbox() {
         wait $!
 }
 
+@test "threads, while the writer is killed and the table replaced" {
+        local table_make="$abs_top_builddir/tests/bats/table-make" deadline=$((SECONDS + 3)) n=0 hammer
+        make_table fill 300 65536
+        in_sandbox "$client" hammer $((POOL)) $((POOL + 1000 * 65536)) 3 &
+        hammer=$!
+        while ((SECONDS < deadline)); do
+                "$table_make" "$folder/table" $POOL 1000 churn-small 1000000 &
+                sleep "0.0$((RANDOM % 9 + 1))"
+                kill -9 $!
+                wait $! || true
+                "$table_make" "$folder/table" $POOL 1000 replace fill 300 65536
+                rm -f "$folder"/table.set-aside*
+                n=$((n + 1))
+        done
+        wait "$hammer"
+        echo "$n replaced"
+        [ $n -gt 5 ]
+}
+
 @test "no system call for what is foreign, none at all once the table is mapped" {
         make_ranges
         in_sandbox "$client" no-calls "$BATS_TEST_TMPDIR/lib/libnss_nsresource.so.2" 0 -

@@ -7,6 +7,7 @@
  *      free NAME             all the way to `free`
  *      fill N SIZE           ranges f0, f1, ... in `active`
  *      churn N               N ranges come and go, one after the other
+ *      churn-small N         the same, of one slot each
  *      replace               set the file aside and go on with a new one */
 
 #include <stdio.h>
@@ -101,6 +102,15 @@ static char **command_churn(Maker *maker, char **args) {
         return args + 1;
 }
 
+static char **command_churn_small(Maker *maker, char **args) {
+        for (uint32_t i = 0, n = number(args[0]); i < n; i++) {
+                g_autofree char *name = g_strdup_printf("churn%u", i % 100);
+
+                release(maker, add(maker, name, 65536, 1000));
+        }
+        return args + 1;
+}
+
 static char **command_replace(Maker *maker, char **args) {
         g_autofree char *aside = NULL;
 
@@ -118,7 +128,7 @@ static char **run(Maker *maker, char **args) {
         } commands[] = {
                 { "add", command_add },         { "free", command_free },
                 { "fill", command_fill },       { "churn", command_churn },
-                { "replace", command_replace },
+                { "replace", command_replace }, { "churn-small", command_churn_small },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)

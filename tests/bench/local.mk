@@ -11,7 +11,9 @@ EXTRA_DIST += %D%/bench-allocate.sh
 tests_bench_bench_names_SOURCES = %D%/bench-names.c
 tests_bench_bench_names_LDADD = libtable-write.la libutil.la $(GLIB_LIBS)
 
-bench: all $(bench_programs)
+EXTRA_DIST += %D%/bench-ls.sh
+bench: all $(bench_programs) tests/bats/table-make
 	tests/bench/bench-names .libs/libnss_nsresource.so.2 ./nsresource-userdbd
+	abs_top_builddir='$(abs_top_builddir)' bash $(srcdir)/%D%/bench-ls.sh
 	abs_top_builddir='$(abs_top_builddir)' $(SHELL) $(srcdir)/%D%/bench-allocate.sh
 .PHONY: bench
