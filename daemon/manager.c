@@ -423,6 +423,7 @@ static int manager_open(Manager *manager, const ManagerPaths *paths) {
         r = manager_open_doors(manager);
         if (r < 0)
                 return r;
+        userns_helper_prepare();
         r = userns_probe_new(&manager->probe);
         if (r < 0) {
                 log_error_errno(r, "Cannot find out how to follow user namespaces");
@@ -472,6 +473,7 @@ void manager_free(Manager *manager) {
                 g_source_remove(manager->reconcile_source);
         /* The allocator's jobs hold calls, so it goes before the server. */
         allocator_free(manager->allocator);
+        userns_helper_stop();
         /* Connections that it drops may have to be closed by doors. */
         varlink_server_free(manager->server);
         door_keeper_free(manager->doors);

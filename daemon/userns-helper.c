@@ -354,6 +354,31 @@ static void start_waiting(void) {
         }
 }
 
+/* Who has all capabilities in the namespace from outside: the owner of the one above it (or of
+ * itself) that is a child of ours.  For a namespace that is not below ours this is somebody whom
+ * setns() will refuse. */
+static int find_owner(int fd, uid_t *ret_owner) {
+        auto_fd current = -1;
+        struct stat self, st;
+        uid_t owner;
+
+        if (stat("/proc/self/ns/user", &self) < 0 || ioctl(fd, NS_GET_OWNER_UID, &owner) < 0)
+                return -errno;
+        current = ioctl(fd, NS_GET_PARENT);
+        while (current >= 0 && fstat(current, &st) == 0 &&
+               (st.st_ino != self.st_ino || st.st_dev != self.st_dev)) {
+                int parent;
+
+                if (ioctl(current, NS_GET_OWNER_UID, &owner) < 0)
+                        return -errno;
+                parent = ioctl(current, NS_GET_PARENT);
+                fd_close(current);
+                current = parent;
+        }
+        *ret_owner = owner;
+        return 0;
+}
+
 int userns_helper_new(
         int fd, uint32_t account, UsernsJoinedFunc joined, void *userdata,
         UsernsHelper **ret_helper) {
@@ -372,7 +397,10 @@ int userns_helper_new(
                 .uid_map_fd = -1,
                 .gid_map_fd = -1,
         };
-        if (ioctl(fd, NS_GET_OWNER_UID, &helper->owner) < 0 || fstat(fd, &helper->identity) < 0)
+        r = find_owner(fd, &helper->owner);
+        if (r < 0)
+                return r;
+        if (fstat(fd, &helper->identity) < 0)
                 return -errno;
 
         if (may_start(account)) {

@@ -8,8 +8,10 @@ libutil_la_SOURCES = \
 	%D%/parse.c %D%/parse.h
 libutil_la_LIBADD = $(GLIB_LIBS)
 
-check_PROGRAMS += tests/unit/test-parse tests/unit/test-file
-TESTS += tests/unit/test-parse tests/unit/test-file
+check_PROGRAMS += tests/unit/test-child tests/unit/test-parse tests/unit/test-file
+TESTS += tests/unit/test-child tests/unit/test-parse tests/unit/test-file
+tests_unit_test_child_SOURCES = tests/unit/test-child.c tests/unit/unit.h
+tests_unit_test_child_LDADD = libutil.la $(GLIB_LIBS)
 tests_unit_test_parse_SOURCES = tests/unit/test-parse.c
 tests_unit_test_parse_LDADD = libutil.la $(GLIB_LIBS)
 tests_unit_test_file_SOURCES = tests/unit/test-file.c

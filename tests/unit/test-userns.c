@@ -173,6 +173,12 @@ static void test_inspect_nested(void) {
         memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
         g_assert_cmpint(userns_inspect(fd, &identity, &owner, &ours), ==, 0);
         g_assert_false(ours);
+
+        /* It can be joined all the same, by way of the one above. */
+        helper = join(fd);
+        g_assert_cmpint(userns_helper_check_empty(helper), ==, 0);
+        userns_helper_free(helper);
+        wait_for_no_children();
         close(fd);
         close(sockets[0]);
         close(sockets[1]);
