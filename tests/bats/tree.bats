@@ -125,8 +125,8 @@ scripts() {
         scripts | xargs shellcheck -x -e SC1091,SC2016,SC2030,SC2031,SC2154
 }
 
-@test "no function returns or uses a caller's local behind a macro" {
-        c_files | xargs awk '
+@test "no macro of the programs returns (those of tests may, to check a call)" {
+        c_files | grep -v '^tests/' | xargs awk '
                 /^ *# *define .*\\$/ { inside = 1 }
                 inside && /(^|[^a-z_])(return|goto)[ ;(]/ { print FILENAME ":" FNR ": " $0 }
                 !/\\$/ { inside = 0 }' | absent .
