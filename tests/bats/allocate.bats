@@ -233,8 +233,9 @@ nothing_taken() {
         daemon_start
         namespace_as "$ALICE"
         mkdir -p "$NSR/nspawn"
+        # nspawn takes F_OFD_SETLK locks, flock(1) cannot.  F_WRLCK, SEEK_SET, the whole file.
         exec 8>"$NSR/nspawn/$((0x80000))"
-        flock -n 8
+        perl -e 'open F, ">&=8"; $lock = pack "s s x4 q q i x4", 1, 0, 0, 0, 0; fcntl F, 37, $lock or die "fcntl: $!"'
         refused "$SERVICE.NoDynamicRange" '' allocate "$(allocate_json x 65536)" "userns:$USERNS"
         exec 8>&-
         allocate "$(allocate_json x 65536)" "userns:$USERNS"

@@ -256,5 +256,5 @@ namespace_differs() {
 }
 
 traced() {
-        ! grep -q '^TracerPid:	0$' "/proc/$DAEMON/status"
+        ! grep -q '^TracerPid:[[:space:]]0$' "/proc/$DAEMON/status"
 }
