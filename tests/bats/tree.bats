@@ -118,6 +118,12 @@ scripts() {
         c_files | xargs grep -nE '^ *//|; *//' | absent .
 }
 
+@test "clang-format agrees" {
+        need_command clang-format
+        clang-format --version | grep -q 'version 14\.' || cannot clang-format "clang-format 14 decides, this is another one"
+        c_files | xargs clang-format -n --Werror
+}
+
 @test "shellcheck agrees" {
         need_command shellcheck
         shellcheck quickstart .ci/run

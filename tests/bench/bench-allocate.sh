@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # AllocateUserRange beside its floor, with 0 and with 10,000 ranges live, on a daemon of our own.
 set -eu
