@@ -41,7 +41,8 @@ check_PROGRAMS += tests/unit/test-door tests/unit/test-host-ids tests/unit/test-
 	tests/unit/test-userns-probe tests/unit/test-vetting
 TESTS += tests/unit/test-door tests/unit/test-host-ids tests/unit/test-settings tests/unit/test-userns \
 	tests/unit/test-userns-probe tests/unit/test-vetting
-tests_unit_test_door_SOURCES = tests/unit/test-door.c tests/unit/unit.h
+tests_unit_test_door_SOURCES = tests/unit/test-door.c tests/unit/hanging-fuse.c \
+	tests/unit/hanging-fuse.h tests/unit/unit.h
 tests_unit_test_door_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_host_ids_SOURCES = tests/unit/test-host-ids.c
 tests_unit_test_host_ids_LDADD = libdaemon.la $(GLIB_LIBS)

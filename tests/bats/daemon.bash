@@ -19,6 +19,7 @@ daemon_setup() {
         daemon_configure '[Policy]' 'Enforcement=none'
         HOLDERS=()
         DAEMON=
+        SERVED=0
 }
 
 # daemon_configure LINE...: the configuration file, whole.

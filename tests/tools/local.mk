@@ -11,3 +11,6 @@ tests_tools_cycle_SOURCES = tests/tools/cycle.c
 tests_tools_cycle_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_tools_cycle_LDADD = libvarlink.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
 tests_tools_stop_joiners_SOURCES = tests/tools/stop-joiners.c
+check_PROGRAMS += tests/tools/hang-fuse
+tests_tools_hang_fuse_SOURCES = tests/tools/hang-fuse.c tests/unit/hanging-fuse.c tests/unit/hanging-fuse.h
+tests_tools_hang_fuse_LDADD = $(GLIB_LIBS)

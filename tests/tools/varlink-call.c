@@ -66,6 +66,8 @@ static void print_answer(const json_t *parameters, const char *error) {
                 printf("%s ", error);
         (void) json_dumpf(parameters ?: none, stdout, JSON_SORT_KEYS | JSON_ENSURE_ASCII);
         putchar('\n');
+        /* Before a descriptor is closed: that may hang, and is meant to in some tests. */
+        (void) fflush(stdout);
 }
 
 static int fail(int error, const char *what) {

@@ -1,0 +1,122 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Clients that mean harm, against the whole daemon: others are served meanwhile, it stops and starts, nothing is left.
+
+load common
+load daemon
+
+setup() {
+        daemon_setup
+        [ -c /dev/fuse ] || cannot fuse "there is no /dev/fuse"
+        daemon_start
+        mkdir "$NSR/hang"
+        background 0 "$abs_top_builddir/tests/tools/hang-fuse" "$NSR/hang"
+        FUSE=$BACKGROUND
+        wait_for is_mounted
+}
+
+teardown() {
+        # First of all: it is what everything that hangs waits for.
+        kill -KILL "$FUSE" 2>/dev/null || true
+        daemon_teardown
+}
+
+is_mounted() {
+        grep -q "hang-fuse" "/proc/$FUSE/mounts"
+}
+
+# hang_call UID NAME METHOD JSON DESCRIPTOR...: a call from within the file system's mount namespace.  The client hangs too, when it
+# closes what it sent, so its answer goes to the file NAME.
+hang_call() {
+        local uid=$1 name=$2
+        shift 2
+        nsenter -t "$FUSE" -m -- setpriv --reuid="$uid" --regid="$uid" --clear-groups -- \
+                "$abs_top_builddir/tests/tools/varlink-call" "$NSR/socket" "$@" >"$NSR/$name" 2>&1 3>&- &
+        HOLDERS+=($!)
+}
+
+answered() {
+        [ -s "$NSR/$1" ]
+}
+
+alice_is_served() {
+        SERVED=$((SERVED + 1))
+        namespace_as "$ALICE"
+        call_as "$ALICE" "$SERVICE.AllocateUserRange" "$(allocate_json "good$SERVED" 1)" "userns:$USERNS" >/dev/null
+}
+
+@test "a file that hangs whoever closes it, for each descriptor argument: exact errors, others served" {
+        local kind n=0 method
+        for method in "AllocateUserRange;$(allocate_json x 65536)" \
+                'RegisterUserNamespace;{"name":"x","userNamespaceFileDescriptor":0}'; do
+                for kind in file directory; do
+                        hang_call "$((BOB + n))" "answer$n" "$SERVICE.${method%%;*}" "${method#*;}" "$kind:$NSR/hang/$([ $kind = directory ] || echo f)"
+                        wait_for answered "answer$n"
+                        if [ $kind = file ]; then
+                                grep -q '"userNamespaceFileDescriptor"' "$NSR/answer$n"
+                        else
+                                grep -q EREMOTEIO "$NSR/answer$n"
+                        fi
+                        alice_is_served
+                        n=$((n + 1))
+                done
+        done
+}
+
+@test "more of them than one user may have doors: that user waits, nobody else does" {
+        local i
+        for i in 0 1 2 3 4 5; do
+                hang_call "$BOB" "answer$i" "$SERVICE.AllocateUserRange" "$(allocate_json x 65536)" \
+                        "file:$NSR/hang/f" "file:$NSR/hang/g" "file:$NSR/hang/h"
+                alice_is_served
+        done
+        wait_for door_cap_holds
+        alice_is_served
+}
+
+door_cap_holds() {
+        local stuck
+        stuck=$(count doorsStuck)
+        [ "$stuck" -ge 1 ] && [ "$stuck" -le 4 ]
+}
+
+@test "stop and start with doors that hang: at once, and served again" {
+        local before
+        hang_call "$BOB" answer "$SERVICE.AllocateUserRange" "$(allocate_json x 65536)" "file:$NSR/hang/f"
+        wait_for answered answer
+        alice_is_served
+        daemon_stop
+        daemon_start
+        alice_is_served
+        wait_for count_is helpers 0
+        before=$(descriptors)
+        hang_call "$BOB" answer2 "$SERVICE.AllocateUserRange" "$(allocate_json x 65536)" "file:$NSR/hang/f"
+        wait_for answered answer2
+        kill -KILL "$FUSE"
+        wait_for count_is doorsStuck 0
+        wait_for descriptors_are "$before"
+}
+
+descriptors_are() {
+        [ "$(descriptors)" = "$1" ]
+}
+
+@test "a namespace beside files that hang: allocated, and the rest of the call's descriptors hang a door, not the daemon" {
+        namespace_as "$BOB"
+        hang_call "$BOB" answer "$SERVICE.AllocateUserRange" "$(allocate_json x 65536)" "userns:$USERNS" "file:$NSR/hang/f"
+        wait_for answered answer
+        grep -q "$BOB-x" "$NSR/answer"
+        alice_is_served
+        daemon_stop
+}
+
+@test "253 descriptors in one message" {
+        local many=() i
+        for ((i = 0; i < 252; i++)); do
+                many+=(null)
+        done
+        namespace_as "$BOB"
+        run call_as "$BOB" "$SERVICE.AllocateUserRange" "$(allocate_json x 65536)" "userns:$USERNS" "${many[@]}"
+        [ "$status" -le 1 ]
+        alice_is_served
+}
