@@ -13,7 +13,7 @@ bats_tests += %D%/bats/nsresourcectl.bats
 bats_tests += %D%/bats/same-answers.bats
 bats_tests += %D%/bats/userdb.bats
 
-EXTRA_DIST += $(bats_tests) %D%/bats/common.bash %D%/bats/daemon.bash
+EXTRA_DIST += $(bats_tests) %D%/bats/common.bash %D%/bats/isolated %D%/bats/daemon.bash
 if HAVE_BATS
 TESTS += $(bats_tests)
 endif
