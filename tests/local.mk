@@ -10,6 +10,7 @@ bats_tests += %D%/bats/register.bats
 bats_tests += %D%/bats/tree.bats
 bats_tests += %D%/bats/units.bats
 bats_tests += %D%/bats/nsresourcectl.bats
+bats_tests += %D%/bats/run.bats
 bats_tests += %D%/bats/same-answers.bats
 bats_tests += %D%/bats/userdb.bats
 

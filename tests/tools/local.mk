@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Programs that bats tests call.
-check_PROGRAMS += tests/tools/varlink-call tests/tools/table-make
+check_PROGRAMS += tests/tools/varlink-call tests/tools/table-make tests/tools/terminal
 tests_tools_varlink_call_SOURCES = tests/tools/varlink-call.c
 tests_tools_varlink_call_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_tools_varlink_call_LDADD = libvarlink.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
@@ -14,3 +14,5 @@ tests_tools_stop_joiners_SOURCES = tests/tools/stop-joiners.c
 check_PROGRAMS += tests/tools/hang-fuse
 tests_tools_hang_fuse_SOURCES = tests/tools/hang-fuse.c tests/unit/hanging-fuse.c tests/unit/hanging-fuse.h
 tests_tools_hang_fuse_LDADD = $(GLIB_LIBS)
+tests_tools_terminal_SOURCES = tests/tools/terminal.c
+tests_tools_terminal_LDADD = $(GLIB_LIBS)
