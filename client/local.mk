@@ -18,6 +18,7 @@ libclient_la_SOURCES = \
 	%D%/run-supervise.c %D%/run-supervise.h \
 	%D%/show.c \
 	%D%/status.c \
+	%D%/unenforced.c \
 	%D%/verb.h \
 	%D%/whose.c
 libclient_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)

@@ -10,7 +10,8 @@
 #include "lib/table/table-format.h"
 
 static const Verb *const verbs[] = {
-        &verb_run, &verb_list, &verb_show, &verb_whose, &verb_status, &verb_check, &verb_nss,
+        &verb_run,    &verb_list,  &verb_show, &verb_whose,
+        &verb_status, &verb_check, &verb_nss,  &verb_unenforced,
 };
 
 static void print_help(void) {
@@ -19,7 +20,8 @@ static void print_help(void) {
              "\n"
              "Verbs:");
         for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
-                printf("  %-6s %-36s %s\n", verbs[i]->name, verbs[i]->arguments, verbs[i]->summary);
+                printf("  %-10s %-36s %s\n", verbs[i]->name, verbs[i]->arguments,
+                       verbs[i]->summary);
         puts("\n"
              "Options, in front of the verb or behind it:\n"
              "  --json            print JSON, for programs\n"

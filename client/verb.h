@@ -34,7 +34,8 @@ typedef struct Verb {
         int (*run)(VerbContext *context, int argc, char **argv);
 } Verb;
 
-extern const Verb verb_run, verb_list, verb_show, verb_whose, verb_status, verb_check, verb_nss;
+extern const Verb verb_run, verb_list, verb_show, verb_whose, verb_status, verb_check, verb_nss,
+        verb_unenforced;
 
 #define VERB_DEFAULT_SOCKET "/run/systemd/io.systemd.NamespaceResource"
 #define VERB_DEFAULT_PROVIDER "/run/systemd/userdb/io.systemd.NamespaceResource"

@@ -7,6 +7,7 @@
 #include "daemon/api.h"
 #include "daemon/door.h"
 #include "daemon/policy.h"
+#include "daemon/unenforced-clear.h"
 #include "daemon/unenforced.h"
 #include "lib/table/table-write.h"
 
@@ -154,9 +155,35 @@ static void api_get_status(VarlinkCall *call, const void *parameters, void *user
                         "messages", messages_to_json(context)));
 }
 
+static void api_clear_unenforced(VarlinkCall *call, const void *parameters, void *userdata) {
+        const ApiContext *context = userdata;
+        UnenforcedCleared cleared;
+        int r;
+
+        if (varlink_call_peer(call)->uid != 0) {
+                varlink_call_error(call, VARLINK_ERROR_PERMISSION_DENIED, NULL);
+                return;
+        }
+        /* Without a table nobody knows what is still lent. */
+        if (!context->table) {
+                varlink_call_errno(call, EBUSY);
+                return;
+        }
+        r = unenforced_clear_unused(context->unenforced, context->table, context->probe, &cleared);
+        if (r < 0) {
+                varlink_call_errno(call, r);
+                return;
+        }
+        varlink_call_reply(
+                call, json_pack(
+                              "{s:I, s:I}", "cleared", (json_int_t) cleared.n_cleared, "kept",
+                              (json_int_t) cleared.n_kept));
+}
+
 #define METHOD(name) "org.nsresource.Manager." name
 
 const VarlinkMethod api_manager_methods[] = {
+        { .name = METHOD("ClearUnenforced"), .handle = api_clear_unenforced },
         { .name = METHOD("List"), .handle = api_list },
         { .name = METHOD("GetStatus"), .handle = api_get_status },
 };

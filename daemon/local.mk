@@ -25,6 +25,7 @@ libdaemon_la_SOURCES = \
 	%D%/namespace-name.c %D%/namespace-name.h \
 	%D%/settings.c %D%/settings.h \
 	%D%/unenforced.c %D%/unenforced.h \
+	%D%/unenforced-clear.c %D%/unenforced-clear.h \
 	%D%/userns.c %D%/userns.h \
 	%D%/userns-helper.c \
 	%D%/userns-joiner.c %D%/userns-joiner.h \

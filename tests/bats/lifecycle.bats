@@ -99,6 +99,33 @@ nothing_but_quarantine() {
         refused "$SERVICE.NoDynamicRange" '' allocate "$(allocate_json b 65536)" "userns:$USERNS"
 }
 
+@test "the administrator clears what was handed out without enforcement; what lives stays marked" {
+        namespace_as "$ALICE"
+        allocate "$(allocate_json dies 131072)" "userns:$USERNS"
+        namespace_end "$HOLDER"
+        namespace_as "$ALICE"
+        allocate "$(allocate_json single 1)" "userns:$USERNS"
+        namespace_end "$HOLDER"
+        namespace_as "$ALICE"
+        allocate "$(allocate_json lives 65536)" "userns:$USERNS"
+        nothing_but_quarantine_and 2 1
+        refused org.varlink.service.PermissionDenied '' call_as "$ALICE" org.nsresource.Manager.ClearUnenforced '{}'
+        run call org.nsresource.Manager.ClearUnenforced '{}'
+        [ "$output" = '{"cleared":3,"kept":1}' ]
+        count_is quarantined 0
+        count_is unenforced 1
+        namespace_end "$HOLDER"
+        nothing_but_quarantine 1
+        # After a restart with a new table, as at a reboot.
+        daemon_stop
+        rm -r "$NSR/run"
+        daemon_start
+        count_is quarantined 1
+        run call org.nsresource.Manager.ClearUnenforced '{}'
+        [ "$output" = '{"cleared":1,"kept":0}' ]
+        count_is quarantined 0
+}
+
 @test "restart: ranges and names stay, and what died meanwhile is noticed" {
         namespace_as "$ALICE"
         local keeps=$HOLDER

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "daemon/unenforced-clear.h"
+
+#include <stdbool.h>
+
+#include <glib.h>
+
+#include "daemon/vetting.h"
+
+static void note_used(uint32_t slot, void *userdata) {
+        g_hash_table_add(userdata, GUINT_TO_POINTER(slot));
+}
+
+/* Whether the namespace that held these IDs is gone for certain.  A slot that was found marked when
+ * the table was made has no namespace on record: then nothing but its processes can tell. */
+static bool holder_is_gone(UsernsProbe *probe, const TableRecord *record) {
+        UsernsIdentity identity = { .inode = record->userns_inode, .id = record->userns_id };
+
+        return identity.inode == 0 || userns_probe_check(probe, &identity) == USERNS_E_DEAD;
+}
+
+static bool slots_are_used(GHashTable *used, const TableHeader *header, const TableRecord *record) {
+        uint32_t first = (record->start - header->pool_start) / TABLE_SLOT_SIZE;
+        uint32_t n = MAX(1u, (record->size + TABLE_SLOT_SIZE - 1) / TABLE_SLOT_SIZE);
+
+        for (uint32_t i = 0; i < n; i++)
+                if (g_hash_table_contains(used, GUINT_TO_POINTER(first + i)))
+                        return true;
+        return false;
+}
+
+static void free_unused_records(TableWriter *table, UsernsProbe *probe, GHashTable *used) {
+        const TableHeader *header = table_writer_header(table);
+        uint32_t cursor = 0, record;
+
+        while ((record = table_writer_next_quarantined(table, &cursor)) != TABLE_NONE) {
+                const TableRecord *r = table_writer_record(table, record);
+
+                if ((r->flags & TABLE_FLAG_UNENFORCED) && holder_is_gone(probe, r) &&
+                    !slots_are_used(used, header, r))
+                        table_writer_set_state(table, record, TABLE_STATE_FREE);
+        }
+}
+
+/* Whether no ID of the slot is lent or quarantined; of a slot that is cut up, none of its singles.
+ */
+static bool slot_is_unheld(const TableWriter *table, uint32_t slot) {
+        const TableHeader *header = table_writer_header(table);
+        const TableRecord *record = table_writer_record(table, slot);
+
+        if (table_writer_state(table, slot) == TABLE_STATE_FREE)
+                return true;
+        if (record->kind != TABLE_KIND_CUT)
+                return false;
+        for (uint32_t i = 0; i < TABLE_SINGLES_PER_CUT; i++)
+                if (table_writer_state(table, header->n_slots + record->first_single + i) !=
+                    TABLE_STATE_FREE)
+                        return false;
+        return true;
+}
+
+int unenforced_clear_unused(
+        Unenforced *unenforced, TableWriter *table, UsernsProbe *probe,
+        UnenforcedCleared *ret_cleared) {
+        g_autoptr(GHashTable) used = g_hash_table_new(NULL, NULL);
+        const TableHeader *header = table_writer_header(table);
+        UnenforcedCleared cleared = {};
+        int r;
+
+        r = vetting_find_used(header->pool_start, header->n_slots, note_used, used);
+        if (r < 0)
+                return r;
+        free_unused_records(table, probe, used);
+
+        for (uint32_t slot = 0; slot < header->n_slots; slot++) {
+                uint32_t start = header->pool_start + slot * TABLE_SLOT_SIZE;
+
+                if (!unenforced_is_marked(unenforced, start) || !slot_is_unheld(table, slot))
+                        continue;
+                r = unenforced_clear(unenforced, start);
+                if (r < 0)
+                        return r;
+                cleared.n_cleared++;
+        }
+        cleared.n_kept = unenforced_count(unenforced);
+        *ret_cleared = cleared;
+        return 0;
+}
