@@ -2,12 +2,21 @@
 # The policy sits in a library of its own, so that tests can put a fake in its place at link time.
 noinst_LTLIBRARIES += libpolicy.la
 if BUILD_POLICY
-libpolicy_la_SOURCES = %D%/policy.c %D%/policy.h
+libpolicy_la_SOURCES = \
+	%D%/policy.c %D%/policy.h %D%/policy-internal.h \
+	%D%/policy-canary.c \
+	%D%/policy-load.c \
+	%D%/policy-pins.c \
+	%D%/policy-rules.c
+libpolicy_la_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
+libpolicy_la_LIBADD = libutil.la $(LIBBPF_LIBS) $(GLIB_LIBS)
+nodist_libpolicy_la_SOURCES = bpf/policy.skel.h
 else
 libpolicy_la_SOURCES = %D%/policy-none.c %D%/policy.h
-endif
 libpolicy_la_LIBADD = $(GLIB_LIBS)
-EXTRA_DIST += %D%/policy-none.c
+endif
+EXTRA_DIST += %D%/policy-none.c %D%/policy.c %D%/policy-internal.h %D%/policy-canary.c \
+	%D%/policy-load.c %D%/policy-pins.c %D%/policy-rules.c
 
 # All of the daemon but main.c and the policy.
 noinst_LTLIBRARIES += libdaemon.la

@@ -24,9 +24,10 @@ enum {
 typedef struct PolicyRule {
         const char *name; /* "make", "tmpfile", ... */
         bool active;
+        bool needed;      /* Enforcement = required does not go without it */
         const char *hook; /* what enforces it, e.g. "path_mknod, path_mkdir, path_symlink"; NULL if
                              nothing does */
-        const char *reason; /* inactive: why */
+        const char *reason; /* inactive: why; active: what is not as good as it could be, or NULL */
         const char *
                 remedy; /* inactive: what to change: a boot parameter, a kernel option, a package */
 } PolicyRule;
@@ -43,12 +44,23 @@ typedef struct PolicyConfig {
                        */
         const char *pin_folder; /* below a bpf file system; NULL = do not pin (tests) */
         PolicyEventFunc event;
+        void (*notice)(
+                const char *text,
+                void *userdata); /* something worth a line in the log; may be NULL */
         void *userdata;
 } PolicyConfig;
 
 /* Load, attach and pin the policy, or adopt what an earlier daemon pinned.  Always returns an
  * object in *ret_policy for 0 and POLICY_E_UNSUPPORTED, so that its rules can be shown. */
 int policy_open(const PolicyConfig *config, Policy **ret_policy);
+
+/* Whether the kernel's records are those of an earlier daemon.  If not, they are empty: protect
+ * again everything that is taken, then call policy_settle(). */
+bool policy_was_adopted(const Policy *policy);
+
+/* Everything that is lent is protected now: what an earlier daemon pinned and could not be adopted
+ * (another version, a stranger's) is let go.  Until then it goes on protecting. */
+int policy_settle(Policy *policy);
 
 /* Forget it; what is pinned stays in force.  Accepts NULL. */
 void policy_free(Policy *policy);
@@ -61,9 +73,17 @@ const PolicyRule *policy_rules(const Policy *policy, size_t *ret_n_rules);
 /* Slots are named by record numbers of the table (lib/table/table-format.h), so that single IDs
  * have one too. */
 
-/* Lend the records first ... first + n - 1 to the user namespace `userns_inode`: from now on no
- * inode with their IDs may come to exist outside it.  All or nothing.  Does nothing (0) when not
- * enforcing. */
+/* The slot is cut up into single IDs: ID n of it has the record n_slots + first_single + n.  Before
+ * any of these is protected; a slot that was cut stays cut, again is fine.  -EBUSY: the slot is
+ * lent. */
+int policy_cut(Policy *policy, uint32_t slot, uint32_t first_single);
+
+/* Lend the records first ... first + n - 1 to the user namespace `userns_inode`, which the caller
+ * keeps alive: from now on no inode with their IDs may come to exist outside it.  All or nothing;
+ * again, for the same namespace, is fine. -EBUSY: one of them is lent to another, POLICY_E_FULL.  A
+ * registration's record (the table's third kind) lends nothing, but makes the namespace's end an
+ * event.  Does nothing (0) when nothing is loaded.  What an earlier namespace with the same inode
+ * number held must have been bereaved before. */
 int policy_protect(
         Policy *policy, uint32_t first_record, uint32_t n_records, uint64_t userns_inode);
 
@@ -78,7 +98,8 @@ enum {
         POLICY_SLOT_FREE = 0,
         POLICY_SLOT_LENT = 1, /* *ret_userns_inode is the holder */
         POLICY_SLOT_BEREAVED =
-                2, /* the kernel saw the holder's end, or policy_bereave() was called */
+                2,           /* the kernel saw the holder's end, or policy_bereave() was called */
+        POLICY_SLOT_CUT = 3, /* policy_cut() was called: its single IDs have records of their own */
 };
 int policy_slot(Policy *policy, uint32_t record, uint64_t *ret_userns_inode);
 

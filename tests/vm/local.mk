@@ -5,11 +5,15 @@ EXTRA_DIST += \
 	%D%/fetch-kernels %D%/mirror.sh %D%/tap-filter %D%/run %D%/init %D%/lib.sh %D%/README.md \
 	%D%/guest-etc/group %D%/guest-etc/nsswitch.conf %D%/guest-etc/passwd \
 	%D%/guest-etc/subgid %D%/guest-etc/subuid \
-	%D%/t-attack-none %D%/t-daemon-none %D%/t-smoke %D%/t-varlink
+	%D%/t-attack-none %D%/t-daemon-none %D%/t-policy %D%/t-smoke %D%/t-varlink
 
 # Programs the machine gets as /vm/NAME.  Built by vm-check only.
 VM_TOOLS = %D%/attack %D%/attack32 %D%/churn %D%/lender %D%/probe-lsm
 EXTRA_PROGRAMS += %D%/attack %D%/churn %D%/lender %D%/probe-lsm
+if BUILD_POLICY
+VM_TOOLS += %D%/policy-harness
+EXTRA_PROGRAMS += %D%/policy-harness
+endif
 CLEANFILES += $(VM_TOOLS)
 # Unit tests of what the kernel does.
 VM_UNIT_TESTS = \
@@ -33,6 +37,10 @@ VM_UNIT_TESTS = \
 %C%_probe_lsm_SOURCES = %D%/probe-lsm.c
 %C%_probe_lsm_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
 %C%_probe_lsm_LDADD = $(LIBBPF_LIBS)
+
+%C%_policy_harness_SOURCES = %D%/policy-harness.c
+%C%_policy_harness_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
+%C%_policy_harness_LDADD = libpolicy.la libutil.la $(LIBBPF_LIBS) $(GLIB_LIBS)
 
 # VM_KERNEL and friends come from the environment or the command line: a value here would win over the former.
 VM_RUN = $(srcdir)/%D%/run --builddir . $(VM_TOOLS:%=--program %) $(VM_UNIT_TESTS:%=--program %) $(VM_EXTRA_TOOLS:%=--program %)

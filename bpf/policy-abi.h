@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the kernel policy (policy.bpf.c) and the daemon (daemon/policy.c) share: the maps, their
+ * layout, and the bits that name rules.  Both sides see the same numbers for records: those of the
+ * table (lib/table/table-format.h), with one more at the end for the canary.
+ *
+ *      records   array, written by the daemon through mmap: record -> struct policy_record
+ *      holders   hash: inode number of a user namespace -> struct policy_holder
+ *      control   array of one, mmap: struct policy_control
+ *      events    ring buffer: struct policy_event
+ *
+ * An ID finds its record by arithmetic: slot = (id - pool_start) / 65536 is the record, unless that
+ * record is cut: then it is n_slots + first_single + id % 65536.  The slot that follows the pool's
+ * last one is the canary's; nothing in it is ever handed out.
+ *
+ * A record is lent to the namespace `holder` while that namespace's entry in `holders` has the same
+ * cookie. Death is one store: the entry's cookie becomes 0, and all the namespace's records are
+ * bereaved at once, however many and wherever they are.  A later namespace with the same inode
+ * number has another cookie and inherits nothing.  Only the daemon removes entries. */
+
+#include <linux/types.h>
+
+#define POLICY_ABI_VERSION 1u
+#define POLICY_ABI_MAGIC 0x6e737265u /* "nsre" */
+
+#define POLICY_SLOT_SIZE 65536u
+#define POLICY_SINGLES_PER_CUT 2048u /* IDs of a cut slot beyond these are nobody's */
+#define POLICY_EVENTS_SIZE                                                    \
+        (512u * 1024u) /* bytes; 32,768 reports: a whole pool may die at once \
+                        */
+
+/* Rules, as in daemon/policy.c's list. */
+enum {
+        POLICY_RULE_MAKE = 1u << 0,
+        POLICY_RULE_TMPFILE = 1u << 1,
+        POLICY_RULE_RESURRECT = 1u << 2,
+        POLICY_RULE_CHOWN = 1u << 3,
+        POLICY_RULE_MODE = 1u << 4,
+        POLICY_RULE_WHITEOUT = 1u << 5,
+        POLICY_RULE_OVERLAY = 1u << 6,
+        POLICY_RULE_SUBVOLUME = 1u << 7,
+        POLICY_RULE_ACL = 1u << 8,
+        POLICY_RULE_IPC = 1u << 9,
+        POLICY_RULE_LAST_LINE = 1u << 10,
+};
+#define POLICY_RULES_ALL ((1u << 11) - 1u)
+
+enum {
+        POLICY_RECORD_FREE = 0,
+        POLICY_RECORD_LENT = 1, /* to `holder`, while `cookie` is that of its entry in `holders` */
+        POLICY_RECORD_BEREAVED = 2, /* lent, and nobody holds it */
+        POLICY_RECORD_CUT = 3,      /* a slot of single IDs, see first_single */
+};
+
+/* Written in this order: everything else, then `state`.  A reader that sees half of it finds a
+ * cookie that does not fit and takes the record for bereaved: refused. */
+struct policy_record {
+        __u64 cookie;
+        __u32 holder;       /* inode number of the user namespace */
+        __u32 state;        /* POLICY_RECORD_* */
+        __u32 first_single; /* cut: record of its ID 0 is n_slots + first_single */
+        __u32 skip_rules;   /* rules that do not judge this record: the canary tries one at a time;
+                               else 0 */
+};
+
+/* holder.flags */
+#define POLICY_HOLDER_LENT 1u /* holds IDs of the pool; without it, only its end is of interest */
+
+struct policy_holder {
+        __u64 cookie; /* 0: the namespace is dead */
+        __u32 flags;
+        __u32 reserved;
+};
+
+struct policy_control {
+        __u32 magic, version;
+        __u32 pool_start, n_slots, n_records; /* n_records without the canary's */
+        __u32 last_line; /* 1: the canary saw inode_init_security refuse; without path hooks, others
+                            rely on it */
+        __u64 next_cookie;
+        __u64 lost_events; /* reports that found the ring buffer full */
+};
+
+struct policy_event {
+        __u32 userns_inode;
+        __u32 reserved;
+};
+
+_Static_assert(sizeof(struct policy_record) == 24, "both sides see one layout");
+_Static_assert(sizeof(struct policy_holder) == 16, "both sides see one layout");
+_Static_assert(sizeof(struct policy_control) == 40, "both sides see one layout");
+_Static_assert(sizeof(struct policy_event) == 8, "both sides see one layout");

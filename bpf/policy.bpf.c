@@ -1,0 +1,877 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR GPL-2.0-or-later
+/*
+ * THE POLICY
+ *
+ * No inode whose owner or group on disk is an ID that is lent out now comes to exist on a file
+ * system that outlives the namespace it is lent to.  In these words:
+ *
+ *   Lent      the ID lies in the pool and its record (policy-abi.h) says so.  IDs of the pool that
+ * are not lent are nobody's business: subuid blocks, DynamicUser and others live there too. Acting
+ * the subjective credentials of the current task, fsuid and fsgid (euid and egid for SysV IPC,
+ * which uses these), in whatever namespace the task is. Outlives  the superblock's owning user
+ * namespace is neither the holder of the ID nor below it.  Never the mount or the mount namespace:
+ * both can be copied by anybody.
+ *
+ * Refused, with EPERM, on a superblock that outlives:
+ *
+ *   make        to create an inode (mkdir, mknod, open, symlink, bind) when the acting IDs, pushed
+ * through the mount's ID map, land on disk as lent tmpfile     to open an O_TMPFILE whose owner or
+ * group is lent resurrect   to give a first name to an inode without one whose owner or group is
+ * lent chown       to give an inode to a lent owner or group, whoever does it mode set-user-ID or
+ * set-group-ID on an inode whose owner or group is lent whiteout    a rename that leaves a
+ * whiteout, as make overlay     to mount, in a holder or below, an overlayfs whose upper layer
+ * outlives, unless the ID map of the upper mount can produce no ID of the pool subvolume   the
+ * ioctls of btrfs that make subvolumes and snapshots, as make ACL         an ACL entry that names a
+ * lent ID on disk, whoever sets it IPC         shared memory, semaphores, message queues (SysV and
+ * POSIX) with acting IDs that are lent, in an IPC namespace that outlives last line
+ * inode_init_security, on ext4, xfs and tmpfs: the final owner or group is lent.  Late and exact,
+ *               it sees what took another way in (nfsd, layered file systems).  These three are
+ * known to unwind cleanly; on btrfs a refusal there aborts the transaction and turns the file
+ * system read-only
+ *
+ * Not judged: superblocks that no user can mount (pipes, sockets, anonymous inodes, memfd, also of
+ * huge pages), and proc, devpts and cgroup2, which the daemon cleans up.
+ *
+ * A kernel without the path hooks has no mount to read the ID map from.  There, ext4, xfs and tmpfs
+ * decide in the last line if it is known to run, the others as `make` with the IDs as they are: an
+ * ID-mapped mount of them is refused although it would do no harm.
+ *
+ * WHAT IT DOES NOT STOP
+ *
+ *   - What exists already.  Inodes with lent owners from before the ID was lent stay; only set-ID
+ * bits, ACL entries and names for them are refused.
+ *   - A host process that gives its own IPC object to a lent ID (IPC_SET).  The new owner is not
+ * told to any hook; the daemon removes such objects from the host's IPC namespace before a range is
+ * free again.
+ *   - Keys: a key made by a lent ID in a keyring it got from outside lives as long as that keyring.
+ *   - Inodes that a file system makes by ioctl without the VFS, other than btrfs (ocfs2's reflink).
+ *   - Between 6.0 and 6.8, owners that nfsd is told to set by a client (chown): no hook there sees
+ * the ID map. On other versions inode_setattr sees it.
+ *   - Servers outside this kernel: what a remote NFS or 9p server stores is judged by the mount's
+ * superblock here, and by nothing when somebody speaks the protocol from user space.
+ *   - Group IDs that a set-group-ID directory hands down: the directory cannot have a lent group,
+ * or, if it is older than the lending, the last line sees it where it runs.
+ *
+ * HOW
+ *
+ * Programs are loaded by what the kernel's BTF has, never by version (daemon/policy-load.c); where
+ * an argument list changed there is one program for each.  They do not look at an earlier program's
+ * verdict: the trampoline stops at the first refusal, so a program that runs has none before it.
+ * Cheap first: acting IDs outside the pool on a mount without ID map leave after a few comparisons.
+ * What cannot be read or is too deep is refused.
+ */
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <linux/ptrace.h>
+#include <stdbool.h>
+
+#include "bpf/kernel-types.h"
+#include "bpf/policy-abi.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#define LEVELS_MAX 34       /* user namespaces nest 33 deep: 32 below the first, and one to spare */
+#define EXTENTS_INLINE 5    /* of an ID map, before the kernel moves them behind a pointer */
+#define EXTENTS_MAX 340     /* the kernel's limit */
+#define EXTENTS_STEPS 9     /* of a binary search among them */
+#define ACL_ENTRIES_MAX 128 /* before 5.17, which has bpf_loop(); more are refused */
+#define INVALID_ID 0xffffffffu
+
+#define SB_KERNMOUNT (1ul << 22)
+#define SB_NOUSER (1ul << 31)
+#define PROC_SUPER_MAGIC 0x9fa0
+#define DEVPTS_SUPER_MAGIC 0x1cd1
+#define CGROUP2_SUPER_MAGIC 0x63677270
+#define HUGETLBFS_MAGIC 0x958458f6
+#define MQUEUE_MAGIC 0x19800202
+#define OVERLAYFS_SUPER_MAGIC 0x794c7630
+#define O_TMPFILE_BIT \
+        020000000u /* __O_TMPFILE, the same on all we build for; alpha, parisc and sparc differ */
+#define RENAME_WHITEOUT 4u
+#define ATTR_MODE (1u << 0)
+#define ATTR_UID (1u << 1)
+#define ATTR_GID (1u << 2)
+#define MODE_SETID 06000u
+#define ACL_XATTR_HEADER 4
+#define ACL_USER 0x02
+#define ACL_GROUP 0x08
+#define BTRFS_IOC_SNAP_CREATE 0x50009401u
+#define BTRFS_IOC_SUBVOL_CREATE 0x5000940eu
+#define BTRFS_IOC_SNAP_CREATE_V2 0x50009417u
+#define BTRFS_IOC_SUBVOL_CREATE_V2 0x50009418u
+
+/* Set before the programs are loaded; the verifier then drops what they switch off. */
+const volatile __u32 pool_start = 0;
+const volatile __u32 pool_size = 0;     /* IDs, with the canary's slot at the end */
+const volatile __u32 pool_slots = 0;    /* without it */
+const volatile __u32 canary_record = 0; /* the last record */
+const volatile __u32 rules_off = 0;     /* tests only: these rules do not judge */
+const volatile bool without_path_hooks = false;
+const volatile bool acl_passes_mount_later =
+        false; /* 6.1: inode_setxattr comes before the mount's ID map */
+const volatile bool without_loop_helper = false; /* tests only: as before 5.17 */
+
+struct {
+        __uint(type, BPF_MAP_TYPE_ARRAY);
+        __uint(map_flags, BPF_F_MMAPABLE);
+        __type(key, __u32);
+        __type(value, struct policy_record);
+        __uint(max_entries, 1); /* the loader knows how many */
+} records SEC(".maps");
+
+struct {
+        __uint(type, BPF_MAP_TYPE_HASH);
+        __type(key, __u32);
+        __type(value, struct policy_holder);
+        __uint(max_entries, 1);
+} holders SEC(".maps");
+
+struct {
+        __uint(type, BPF_MAP_TYPE_ARRAY);
+        __uint(map_flags, BPF_F_MMAPABLE);
+        __type(key, __u32);
+        __type(value, struct policy_control);
+        __uint(max_entries, 1);
+} control SEC(".maps");
+
+struct {
+        __uint(type, BPF_MAP_TYPE_RINGBUF);
+        __uint(max_entries, POLICY_EVENTS_SIZE);
+} events SEC(".maps");
+
+/* The compiler would rather negate a bool, and verifiers of some versions lose track of what that
+ * can be. */
+static __always_inline int verdict(bool refused) {
+        int r = -EPERM;
+
+        if (!refused)
+                return 0;
+        asm volatile("" : "+r"(r));
+        return r;
+}
+
+/* ---- lent ---- */
+
+static __always_inline bool in_pool(__u32 id) {
+        return id - pool_start < pool_size;
+}
+
+/* The record of an ID that is lent and that `rule` judges, or NULL. */
+static __noinline struct policy_record *lent_record(__u32 id, __u32 rule) {
+        __u32 offset = id - pool_start, index;
+        struct policy_record *record;
+
+        if (offset >= pool_size || (rules_off & rule))
+                return NULL;
+        index = offset / POLICY_SLOT_SIZE;
+        if (index == pool_slots)
+                index = canary_record;
+        record = bpf_map_lookup_elem(&records, &index);
+        if (!record)
+                return NULL;
+        if (record->state == POLICY_RECORD_CUT) {
+                offset %= POLICY_SLOT_SIZE;
+                if (offset >= POLICY_SINGLES_PER_CUT)
+                        return NULL;
+                index = pool_slots + record->first_single + offset;
+                record = bpf_map_lookup_elem(&records, &index);
+                if (!record)
+                        return NULL;
+        }
+        if (record->state != POLICY_RECORD_LENT && record->state != POLICY_RECORD_BEREAVED)
+                return NULL;
+        return record->skip_rules & rule ? NULL : record;
+}
+
+/* ---- outlives ---- */
+
+static __always_inline bool holder_lives(__u32 holder, __u64 cookie) {
+        struct policy_holder *entry = bpf_map_lookup_elem(&holders, &holder);
+
+        return entry && entry->cookie && entry->cookie == cookie;
+}
+
+/* Whether what belongs to `owner` outlives the holder of the record. */
+static __noinline bool outlives(struct user_namespace *owner, const struct policy_record *record) {
+        __u32 holder = record->holder;
+
+        if (record->state != POLICY_RECORD_LENT || !holder)
+                return true;
+        for (int i = 0; i < LEVELS_MAX && owner; i++) {
+                if (owner->ns.inum == holder)
+                        return !holder_lives(holder, record->cookie);
+                owner = owner->parent;
+        }
+        return true;
+}
+
+static __noinline bool is_exempt(struct super_block *sb) {
+        unsigned long flags = sb->s_flags;
+
+        if (flags & SB_NOUSER)
+                return true;
+        switch (sb->s_magic) {
+        case PROC_SUPER_MAGIC:
+        case DEVPTS_SUPER_MAGIC:
+        case CGROUP2_SUPER_MAGIC:
+                return true;
+        case HUGETLBFS_MAGIC:
+                /* memfd and SysV memory of huge pages: the kernel's own superblocks, which no user
+                 * can mount, although they do not say so. */
+                return flags & SB_KERNMOUNT;
+        }
+        return false;
+}
+
+static __noinline bool is_lent_beyond(__u32 id, struct user_namespace *owner, __u32 rule) {
+        struct policy_record *record = lent_record(id, rule);
+
+        return record && outlives(owner, record);
+}
+
+/* An inode of `sb` that belongs, or is to belong, to these IDs on disk. */
+static __noinline int judge(__u32 uid, __u32 gid, struct super_block *sb, __u32 rule) {
+        if ((!in_pool(uid) && !in_pool(gid)) || is_exempt(sb))
+                return 0;
+        return verdict(
+                is_lent_beyond(uid, sb->s_user_ns, rule) ||
+                is_lent_beyond(gid, sb->s_user_ns, rule));
+}
+
+static __always_inline int judge_inode(struct inode *inode, __u32 rule) {
+        __u32 uid = inode->i_uid.val, gid = inode->i_gid.val;
+
+        if (!in_pool(uid) && !in_pool(gid))
+                return 0;
+        return judge(uid, gid, inode->i_sb, rule);
+}
+
+/* ---- ID maps ---- */
+
+static __always_inline bool extent_maps(
+        const struct uid_gid_extent *extent, __u32 id, bool up, __u32 *ret_id) {
+        __u32 from = up ? extent->lower_first : extent->first;
+        __u32 to = up ? extent->first : extent->lower_first;
+
+        if (id - from >= extent->count)
+                return false;
+        *ret_id = to + (id - from);
+        return true;
+}
+
+/* Extents behind the pointer, sorted by what is looked for. */
+static __noinline __u32
+map_id_sorted(const struct uid_gid_extent *extents, __u32 n, __u32 id, bool up) {
+        __u32 low = 0, high = n, mapped;
+
+        for (int i = 0; i < EXTENTS_STEPS + 1 && low < high; i++) {
+                __u32 middle = low + (high - low) / 2;
+                struct uid_gid_extent extent;
+
+                if (middle >= EXTENTS_MAX ||
+                    bpf_probe_read_kernel(&extent, sizeof(extent), extents + middle))
+                        return INVALID_ID;
+                if (extent_maps(&extent, id, up, &mapped))
+                        return mapped;
+                if (id < (up ? extent.lower_first : extent.first))
+                        high = middle;
+                else
+                        low = middle + 1;
+        }
+        return INVALID_ID;
+}
+
+/* Up: from what processes see to what is inside (for a mount: on disk).  Down: the other way. */
+static __noinline __u32 map_id(const struct uid_gid_map *map, __u32 id, bool up) {
+        struct uid_gid_extent extents[EXTENTS_INLINE];
+        struct uid_gid_extent *sorted;
+        __u32 n, mapped;
+
+        if (bpf_core_read(&n, sizeof(n), &map->nr_extents))
+                return INVALID_ID;
+        if (n > EXTENTS_INLINE) {
+                if (up ? bpf_core_read(&sorted, sizeof(sorted), &map->reverse)
+                       : bpf_core_read(&sorted, sizeof(sorted), &map->forward))
+                        return INVALID_ID;
+                return map_id_sorted(sorted, n, id, up);
+        }
+        if (bpf_core_read(&extents, sizeof(extents), &map->extent))
+                return INVALID_ID;
+#pragma clang loop unroll(full)
+        for (int i = 0; i < EXTENTS_INLINE; i++)
+                if (i < n && extent_maps(&extents[i], id, up, &mapped))
+                        return mapped;
+        return INVALID_ID;
+}
+
+/* From 6.10 on, mounts have ID maps of their own; before, they use those of a namespace. */
+static __always_inline bool mounts_have_maps(void) {
+        return bpf_core_field_exists(((struct mnt_idmap *) 0)->uid_map);
+}
+
+/* What maps IDs between a mount, or a call that tells of one, and the disk. */
+struct id_mapping {
+        struct mnt_idmap *idmap;   /* if mounts have maps */
+        struct user_namespace *ns; /* otherwise */
+};
+
+static __always_inline struct id_mapping mapping_of_idmap(struct mnt_idmap *idmap) {
+        if (mounts_have_maps())
+                return (struct id_mapping){ .idmap = idmap };
+        return (struct id_mapping){ .ns = ((struct mnt_idmap___owner *) idmap)->owner };
+}
+
+static __always_inline struct id_mapping mapping_of_mount(struct vfsmount *mnt) {
+        if (bpf_core_field_exists(mnt->mnt_idmap))
+                return mapping_of_idmap(mnt->mnt_idmap);
+        return (struct id_mapping){ .ns = ((struct vfsmount___userns *) mnt)->mnt_userns };
+}
+
+/* Whether it changes anything on file systems of `owner`. */
+static __always_inline bool changes_ids(struct id_mapping mapping, struct user_namespace *owner) {
+        if (mounts_have_maps())
+                /* The map of a mount without one is empty; one that was set never is. */
+                return mapping.idmap && mapping.idmap->uid_map.nr_extents;
+        return mapping.ns && mapping.ns->parent && mapping.ns != owner;
+}
+
+static __always_inline const struct uid_gid_map *uids_of(struct id_mapping mapping) {
+        return mounts_have_maps() ? &mapping.idmap->uid_map : &mapping.ns->uid_map;
+}
+
+static __always_inline const struct uid_gid_map *gids_of(struct id_mapping mapping) {
+        return mounts_have_maps() ? &mapping.idmap->gid_map : &mapping.ns->gid_map;
+}
+
+/* An inode of `sb` that is to belong to these IDs, as seen above the mapping.  An ID that is not
+ * mapped becomes INVALID_ID, and the kernel refuses it itself. */
+static __always_inline int judge_through(
+        struct id_mapping mapping, __u32 uid, __u32 gid, struct super_block *sb, __u32 rule) {
+        struct user_namespace *owner = sb->s_user_ns;
+
+        if (changes_ids(mapping, owner)) {
+                uid = map_id(uids_of(mapping), uid, true);
+                gid = map_id(gids_of(mapping), gid, true);
+                if (owner->parent) {
+                        uid = map_id(&owner->uid_map, uid, false);
+                        gid = map_id(&owner->gid_map, gid, false);
+                }
+        }
+        return judge(uid, gid, sb, rule);
+}
+
+static __noinline int judge_through_mount(struct vfsmount *mnt, __u32 uid, __u32 gid, __u32 rule) {
+        return judge_through(mapping_of_mount(mnt), uid, gid, mnt->mnt_sb, rule);
+}
+
+/* ---- acting ---- */
+
+static __always_inline int judge_acting(struct vfsmount *mnt, __u32 rule) {
+        const struct cred *cred = bpf_get_current_task_btf()->cred;
+        __u32 uid = cred->fsuid.val, gid = cred->fsgid.val;
+
+        if (!in_pool(uid) && !in_pool(gid) &&
+            !changes_ids(mapping_of_mount(mnt), mnt->mnt_sb->s_user_ns))
+                return 0;
+        return judge_through_mount(mnt, uid, gid, rule);
+}
+
+/* As make, where no hook tells the mount. */
+static __always_inline int judge_acting_without_mount(struct super_block *sb, __u32 rule) {
+        const struct cred *cred = bpf_get_current_task_btf()->cred;
+        __u32 uid = cred->fsuid.val, gid = cred->fsgid.val;
+
+        if (!in_pool(uid) && !in_pool(gid))
+                return 0;
+        return judge(uid, gid, sb, rule);
+}
+
+/* ---- make, whiteout ---- */
+
+SEC("lsm/path_mknod")
+int BPF_PROG(policy_path_mknod, const struct path *dir) {
+        return judge_acting(dir->mnt, POLICY_RULE_MAKE);
+}
+
+SEC("lsm/path_mkdir")
+int BPF_PROG(policy_path_mkdir, const struct path *dir) {
+        return judge_acting(dir->mnt, POLICY_RULE_MAKE);
+}
+
+SEC("lsm/path_symlink")
+int BPF_PROG(policy_path_symlink, const struct path *dir) {
+        return judge_acting(dir->mnt, POLICY_RULE_MAKE);
+}
+
+SEC("lsm/path_rename")
+int BPF_PROG(
+        policy_path_rename, const struct path *old_dir, struct dentry *old_dentry,
+        const struct path *new_dir, struct dentry *new_dentry, unsigned int flags) {
+        if (!(flags & RENAME_WHITEOUT))
+                return 0;
+        return judge_acting(old_dir->mnt, POLICY_RULE_WHITEOUT);
+}
+
+/* ---- last line ---- */
+
+/* Eight bytes of text as one number: memcmp() is a call, and there is nothing to call. */
+static __always_inline __u64 word_of(const char text[8]) {
+        __u64 word;
+
+        __builtin_memcpy(&word, text, sizeof(word));
+        return word;
+}
+
+/* File systems that were seen to unwind a refusal in inode_init_security.  By name: ext2 has the
+ * magic of ext4. */
+static __noinline bool unwinds(struct super_block *sb) {
+        union {
+                char text[8];
+                __u64 word;
+        } name = {};
+
+        if (bpf_probe_read_kernel_str(name.text, sizeof(name.text), sb->s_type->name) < 0)
+                return false;
+        return name.word == word_of("ext4\0\0\0") || name.word == word_of("xfs\0\0\0\0") ||
+               name.word == word_of("tmpfs\0\0");
+}
+
+SEC("lsm/inode_init_security")
+int BPF_PROG(policy_inode_init_security, struct inode *inode) {
+        __u32 uid = inode->i_uid.val, gid = inode->i_gid.val;
+
+        if ((!in_pool(uid) && !in_pool(gid)) || !unwinds(inode->i_sb))
+                return 0;
+        return judge(uid, gid, inode->i_sb, POLICY_RULE_LAST_LINE);
+}
+
+/* ---- make, on kernels without path hooks ---- */
+
+static __noinline int judge_in(struct inode *dir) {
+        struct policy_control *state;
+        __u32 zero = 0;
+
+        state = bpf_map_lookup_elem(&control, &zero);
+        if (state && state->last_line && unwinds(dir->i_sb))
+                return 0;
+        return judge_acting_without_mount(dir->i_sb, POLICY_RULE_MAKE);
+}
+
+SEC("lsm/inode_mkdir")
+int BPF_PROG(policy_inode_mkdir, struct inode *dir) {
+        return judge_in(dir);
+}
+
+SEC("lsm/inode_mknod")
+int BPF_PROG(policy_inode_mknod, struct inode *dir) {
+        return judge_in(dir);
+}
+
+SEC("lsm/inode_symlink")
+int BPF_PROG(policy_inode_symlink, struct inode *dir) {
+        return judge_in(dir);
+}
+
+/* Also the only hook on the way of mq_open(). */
+SEC("lsm/inode_create")
+int BPF_PROG(policy_inode_create, struct inode *dir) {
+        if (dir->i_sb->s_magic == MQUEUE_MAGIC)
+                return judge_acting_without_mount(dir->i_sb, POLICY_RULE_IPC);
+        return without_path_hooks ? judge_in(dir) : 0;
+}
+
+/* ---- tmpfile, resurrect ---- */
+
+SEC("lsm/file_open")
+int BPF_PROG(policy_file_open, struct file *file) {
+        if (!(file->f_flags & O_TMPFILE_BIT))
+                return 0;
+        return judge_inode(file->f_inode, POLICY_RULE_TMPFILE);
+}
+
+/* The owner on disk is in the inode: no mount is needed, so this one hook sees link(2) and
+ * everybody else. */
+SEC("lsm/inode_link")
+int BPF_PROG(policy_inode_link, struct dentry *old_dentry) {
+        struct inode *inode = old_dentry->d_inode;
+
+        if (!inode || inode->i_nlink)
+                return 0;
+        return judge_inode(inode, POLICY_RULE_RESURRECT);
+}
+
+/* ---- chown, mode ---- */
+
+static __always_inline int judge_mode(struct inode *inode, unsigned int mode) {
+        return mode & MODE_SETID ? judge_inode(inode, POLICY_RULE_MODE) : 0;
+}
+
+static __noinline int judge_attr(
+        struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr) {
+        unsigned int valid = attr->ia_valid;
+        struct inode *inode = dentry->d_inode;
+        __u32 uid = INVALID_ID, gid = INVALID_ID;
+
+        if (!inode)
+                return 0;
+        if (valid & (ATTR_UID | ATTR_GID)) {
+                struct id_mapping mapping = {};
+                int r;
+
+                if (valid & ATTR_UID)
+                        uid = attr->ia_uid.val;
+                if (valid & ATTR_GID)
+                        gid = attr->ia_gid.val;
+                if (idmap)
+                        mapping = mapping_of_idmap(idmap);
+                r = judge_through(mapping, uid, gid, inode->i_sb, POLICY_RULE_CHOWN);
+                if (r)
+                        return r;
+        }
+        return valid & ATTR_MODE ? judge_mode(inode, attr->ia_mode) : 0;
+}
+
+/* From 6.9 on. */
+SEC("lsm/inode_setattr")
+int BPF_PROG(
+        policy_inode_setattr_idmap, struct mnt_idmap *idmap, struct dentry *dentry,
+        struct iattr *attr) {
+        if (!(attr->ia_valid & (ATTR_UID | ATTR_GID | ATTR_MODE)))
+                return 0;
+        return judge_attr(idmap, dentry, attr);
+}
+
+/* Up to 5.19 the owner here is the one on disk; from 6.0 to 6.8 the one the mount shows. */
+SEC("lsm/inode_setattr")
+int BPF_PROG(policy_inode_setattr, struct dentry *dentry, struct iattr *attr) {
+        if (!(attr->ia_valid & (ATTR_UID | ATTR_GID | ATTR_MODE)))
+                return 0;
+        return judge_attr(NULL, dentry, attr);
+}
+
+/* The kernel has pushed both through the ID map; -1 is unchanged.  Each is a struct of 32 bits. */
+SEC("lsm/path_chown")
+int BPF_PROG(policy_path_chown, const struct path *path, __u32 uid, __u32 gid) {
+        if (!in_pool(uid) && !in_pool(gid))
+                return 0;
+        return judge(uid, gid, path->mnt->mnt_sb, POLICY_RULE_CHOWN);
+}
+
+SEC("lsm/path_chmod")
+int BPF_PROG(policy_path_chmod, const struct path *path, unsigned int mode) {
+        struct inode *inode = path->dentry->d_inode;
+
+        return inode ? judge_mode(inode, mode) : 0;
+}
+
+/* ---- ACL ---- */
+
+/* Entries look the same in memory and in an extended attribute. */
+struct acl_entry {
+        __u16 tag, permissions;
+        __u32 id;
+};
+
+struct acl_walk {
+        const struct acl_entry *entries;
+        __u32 n;
+        struct user_namespace *owner;
+        struct user_namespace
+                *ns; /* the entries have yet to pass the ID map of this mount's namespace */
+};
+
+static __noinline __u32 acl_to_disk(struct acl_walk *walk, __u32 id, bool group) {
+        id = map_id(group ? &walk->ns->gid_map : &walk->ns->uid_map, id, true);
+        if (walk->owner->parent)
+                id = map_id(group ? &walk->owner->gid_map : &walk->owner->uid_map, id, false);
+        return id;
+}
+
+/* For bpf_loop(): 1 ends it, and means refused. */
+static long judge_acl_entry(__u32 i, struct acl_walk *walk) {
+        struct acl_entry entry;
+
+        if (i >= walk->n)
+                return 0;
+        if (bpf_probe_read_kernel(&entry, sizeof(entry), walk->entries + i))
+                return 1;
+        if (entry.tag != ACL_USER && entry.tag != ACL_GROUP)
+                return 0;
+        if (walk->ns)
+                entry.id = acl_to_disk(walk, entry.id, entry.tag == ACL_GROUP);
+        if (!in_pool(entry.id))
+                return 0;
+        return is_lent_beyond(entry.id, walk->owner, POLICY_RULE_ACL);
+}
+
+static __noinline int judge_acl(
+        const void *entries, __u32 n, struct super_block *sb, struct user_namespace *ns) {
+        struct acl_walk walk = { .entries = entries, .n = n, .owner = sb->s_user_ns, .ns = ns };
+        __u64 steps = (__u64) n + 1;
+
+        if (is_exempt(sb))
+                return 0;
+        if (!without_loop_helper && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
+                /* Some verifiers put a loop here that compares all 64 bits of the number of steps,
+                 * and whose errors are positive.  So these bits are to be zero, and only the full
+                 * count passes; with one step more than there are entries, a refusal of the last
+                 * one is told from the end. */
+                asm volatile("" : "+r"(steps));
+                return verdict((__u32) bpf_loop(steps, judge_acl_entry, &walk, 0) != n + 1);
+        }
+        if (n > ACL_ENTRIES_MAX)
+                return -EPERM;
+        for (__u32 i = 0; i < ACL_ENTRIES_MAX && i < n; i++)
+                if (judge_acl_entry(i, &walk))
+                        return -EPERM;
+        return 0;
+}
+
+/* From 6.2 on; the entries name IDs on disk. */
+SEC("lsm/inode_set_acl")
+int BPF_PROG(
+        policy_inode_set_acl, void *idmap, struct dentry *dentry, const char *name,
+        struct posix_acl *acl) {
+        struct inode *inode = dentry->d_inode;
+        __u32 n;
+
+        if (!inode || !acl)
+                return 0;
+        n = acl->a_count;
+        return judge_acl(__builtin_preserve_access_index(&acl->a_entries), n, inode->i_sb, NULL);
+}
+
+SEC("lsm/inode_setxattr")
+int BPF_PROG(
+        policy_inode_setxattr, struct user_namespace *ns, struct dentry *dentry, const char *name) {
+        struct inode *inode = dentry->d_inode;
+        __u64 value = 0, size = 0;
+        union {
+                char text[24];
+                __u64 words[3];
+        } prefix = {};
+
+        if (!inode)
+                return 0;
+        if (bpf_probe_read_kernel_str(prefix.text, sizeof(prefix.text), name) < 0 ||
+            prefix.words[0] != word_of("system.p") || prefix.words[1] != word_of("osix_acl"))
+                return 0;
+        if (!acl_passes_mount_later || !ns->parent || ns == inode->i_sb->s_user_ns)
+                ns = NULL;
+        /* Verifiers before 6.2 do not let an argument of type const void * be read. */
+        if (bpf_probe_read_kernel(&value, sizeof(value), &ctx[3]) ||
+            bpf_probe_read_kernel(&size, sizeof(size), &ctx[4]))
+                return -EPERM;
+        if (size <= ACL_XATTR_HEADER)
+                return 0;
+        return judge_acl(
+                (const void *) (value + ACL_XATTR_HEADER),
+                (size - ACL_XATTR_HEADER) / sizeof(struct acl_entry), inode->i_sb, ns);
+}
+
+/* ---- subvolume ---- */
+
+static __always_inline int judge_ioctl(struct file *file, unsigned int command) {
+        switch (command) {
+        case BTRFS_IOC_SNAP_CREATE:
+        case BTRFS_IOC_SNAP_CREATE_V2:
+        case BTRFS_IOC_SUBVOL_CREATE:
+        case BTRFS_IOC_SUBVOL_CREATE_V2:
+                /* Nobody else has these numbers, so other file systems need no exception. */
+                return judge_acting(file->f_path.mnt, POLICY_RULE_SUBVOLUME);
+        }
+        return 0;
+}
+
+SEC("lsm/file_ioctl")
+int BPF_PROG(policy_file_ioctl, struct file *file, unsigned int command) {
+        return judge_ioctl(file, command);
+}
+
+SEC("lsm/file_ioctl_compat")
+int BPF_PROG(policy_file_ioctl_compat, struct file *file, unsigned int command) {
+        return judge_ioctl(file, command);
+}
+
+/* ---- overlay ---- */
+
+/* The inode number of the nearest namespace, from `ns` up, that IDs are lent to; 0 if there is
+ * none. */
+static __noinline __u32 nearest_holder(struct user_namespace *ns) {
+        for (int i = 0; i < LEVELS_MAX && ns; i++) {
+                __u32 inode = ns->ns.inum;
+                struct policy_holder *holder = bpf_map_lookup_elem(&holders, &inode);
+
+                if (holder && holder->cookie && (holder->flags & POLICY_HOLDER_LENT))
+                        return inode;
+                ns = ns->parent;
+        }
+        return 0;
+}
+
+/* Whether a map can produce an ID of the pool on disk. */
+static __noinline bool map_reaches_pool(const struct uid_gid_map *map) {
+        struct uid_gid_extent *sorted = NULL;
+        __u32 n;
+
+        if (bpf_core_read(&n, sizeof(n), &map->nr_extents) || n > EXTENTS_MAX)
+                return true;
+        if (n > EXTENTS_INLINE && bpf_core_read(&sorted, sizeof(sorted), &map->forward))
+                return true;
+        for (__u32 i = 0; i < EXTENTS_MAX; i++) {
+                struct uid_gid_extent extent;
+                const struct uid_gid_extent *from =
+                        sorted
+                                ?: (const struct uid_gid_extent *) __builtin_preserve_access_index(
+                                           &map->extent);
+
+                if (i >= n)
+                        return false;
+                if (bpf_probe_read_kernel(&extent, sizeof(extent), from + i))
+                        return true;
+                if (in_pool(extent.first) || pool_start - extent.first < extent.count)
+                        return true;
+        }
+        return true;
+}
+
+/* What is found through the private data of overlayfs is a number to the verifier: it is read by
+ * probing only. */
+
+static __noinline bool is_below(struct user_namespace *ns, __u32 holder) {
+        for (int i = 0; i < LEVELS_MAX && ns; i++) {
+                if (BPF_CORE_READ(ns, ns.inum) == holder)
+                        return true;
+                ns = BPF_CORE_READ(ns, parent);
+        }
+        return false;
+}
+
+static __noinline bool mount_reaches_pool(struct vfsmount *mnt) {
+        struct user_namespace *ns = NULL, *owner = BPF_CORE_READ(mnt, mnt_sb, s_user_ns);
+        struct mnt_idmap *idmap = NULL;
+        __u32 n = 0;
+
+        /* The IDs on disk of a file system that a namespace owns are not what the map says: do not
+         * guess. */
+        if (BPF_CORE_READ(owner, parent))
+                return true;
+        if (bpf_core_field_exists(mnt->mnt_idmap))
+                idmap = BPF_CORE_READ(mnt, mnt_idmap);
+        if (mounts_have_maps()) {
+                if (bpf_core_read(&n, sizeof(n), &idmap->uid_map.nr_extents) || n == 0)
+                        return true;
+                return map_reaches_pool(&idmap->uid_map) || map_reaches_pool(&idmap->gid_map);
+        }
+        if (idmap)
+                ns = BPF_CORE_READ((struct mnt_idmap___owner *) idmap, owner);
+        else if (bpf_core_field_exists(((struct vfsmount___userns *) mnt)->mnt_userns))
+                ns = BPF_CORE_READ((struct vfsmount___userns *) mnt, mnt_userns);
+        if (!ns || !BPF_CORE_READ(ns, parent))
+                return true;
+        return map_reaches_pool(&ns->uid_map) || map_reaches_pool(&ns->gid_map);
+}
+
+static __noinline int judge_upper(struct vfsmount *upper, __u32 holder) {
+        if (is_below(BPF_CORE_READ(upper, mnt_sb, s_user_ns), holder))
+                return 0;
+        return verdict(mount_reaches_pool(upper));
+}
+
+SEC("lsm/sb_kern_mount")
+int BPF_PROG(policy_sb_kern_mount, struct super_block *sb) {
+        struct ovl_fs *ovl = sb->s_fs_info;
+        struct ovl_layer *layers = NULL;
+        struct vfsmount *upper = NULL;
+        __u32 holder;
+
+        if (sb->s_magic != OVERLAYFS_SUPER_MAGIC || (rules_off & POLICY_RULE_OVERLAY))
+                return 0;
+        holder = nearest_holder(sb->s_user_ns);
+        if (!holder)
+                return 0;
+        if (!bpf_core_field_exists(ovl->layers) || !bpf_core_field_exists(layers->mnt))
+                return -EPERM;
+        if (bpf_core_read(&layers, sizeof(layers), &ovl->layers) || !layers ||
+            bpf_core_read(&upper, sizeof(upper), &layers->mnt))
+                return -EPERM;
+        return upper ? judge_upper(upper, holder) : 0;
+}
+
+/* ---- IPC ---- */
+
+static __noinline int judge_ipc(void) {
+        struct task_struct *task = bpf_get_current_task_btf();
+        const struct cred *cred = task->cred;
+        __u32 uid = cred->euid.val, gid = cred->egid.val;
+        struct user_namespace *owner;
+
+        if (!in_pool(uid) && !in_pool(gid))
+                return 0;
+        owner = task->nsproxy->ipc_ns->user_ns;
+        return verdict(
+                is_lent_beyond(uid, owner, POLICY_RULE_IPC) ||
+                is_lent_beyond(gid, owner, POLICY_RULE_IPC));
+}
+
+SEC("lsm/shm_alloc_security")
+int BPF_PROG(policy_shm_alloc_security) {
+        return judge_ipc();
+}
+
+SEC("lsm/sem_alloc_security")
+int BPF_PROG(policy_sem_alloc_security) {
+        return judge_ipc();
+}
+
+SEC("lsm/msg_queue_alloc_security")
+int BPF_PROG(policy_msg_queue_alloc_security) {
+        return judge_ipc();
+}
+
+/* ---- birth and death ---- */
+
+/* Whatever stands at this inode number belongs to a namespace that is no more. */
+static __always_inline int forget(__u32 inode) {
+        struct policy_event event = { .userns_inode = inode };
+        struct policy_holder *holder = bpf_map_lookup_elem(&holders, &inode);
+        struct policy_control *state;
+        __u32 zero = 0;
+
+        if (!holder || !holder->cookie)
+                return 0;
+        /* A store, no delete: that takes a lock, and can be answered by EBUSY here. */
+        holder->cookie = 0;
+        if (bpf_ringbuf_output(&events, &event, sizeof(event), 0)) {
+                state = bpf_map_lookup_elem(&control, &zero);
+                if (state)
+                        __sync_fetch_and_add(&state->lost_events, 1);
+        }
+        return 0;
+}
+
+SEC("fentry/retire_userns_sysctls")
+int BPF_PROG(policy_death, struct user_namespace *ns) {
+        return forget(ns->ns.inum);
+}
+
+SEC("fentry/setup_userns_sysctls")
+int BPF_PROG(policy_birth, struct user_namespace *ns) {
+        return forget(ns->ns.inum);
+}
+
+SEC("kprobe/retire_userns_sysctls")
+int BPF_KPROBE(policy_death_kprobe, struct user_namespace *ns) {
+        return forget(BPF_CORE_READ(ns, ns.inum));
+}
+
+SEC("kprobe/setup_userns_sysctls")
+int BPF_KPROBE(policy_birth_kprobe, struct user_namespace *ns) {
+        return forget(BPF_CORE_READ(ns, ns.inum));
+}
+
+/* The kernel lends these helpers to programs under the GPL only; the LGPL allows to take this file
+ * under it. */
+char LICENSE[] SEC("license") = "GPL";

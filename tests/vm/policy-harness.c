@@ -1,0 +1,1121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Tries the kernel policy alone, without daemon and table: opens it, lends IDs to namespaces made
+ * here, and attacks from inside and from the host, on every file system given.  Each attack is
+ * tried twice: with the policy, when it must be refused with EPERM, and with the rule against it
+ * switched off, when it must succeed: so each is known to be able to fail.
+ *
+ * Usage: policy-harness attacks|positives|lifecycle|rules|bench [--no-path-hooks] [FILE SYSTEM...]
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <mqueue.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/fsuid.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <linux/btrfs.h>
+#include <linux/mount.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+
+#include "daemon/policy-internal.h"
+
+#include "lib/table/table-format.h"
+#include "lib/util/fd.h"
+
+#define POOL_SLOTS 64u
+#define SLOT 7u                                           /* what is lent here */
+#define LENT (TABLE_POOL_START + SLOT * TABLE_SLOT_SIZE)  /* its first ID */
+#define UNLENT (TABLE_POOL_START + 20u * TABLE_SLOT_SIZE) /* of a slot that is not */
+#define FOREIGN 2147352576u                               /* owns trees on disk */
+#define PINS "/sys/fs/bpf/nsresource-harness"
+#define RENAME_WHITEOUT_FLAG 4
+
+static int n_tests, n_failed;
+static uint64_t offers_off;
+
+static void tap(bool good, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void tap(bool good, const char *format, ...) {
+        va_list arguments;
+
+        printf("%sok %d - ", good ? "" : "not ", ++n_tests);
+        va_start(arguments, format);
+        (void) vprintf(format, arguments);
+        va_end(arguments);
+        printf("\n");
+        (void) fflush(stdout);
+        n_failed += !good;
+}
+
+static void die(const char *what) G_GNUC_NORETURN;
+static void die(const char *what) {
+        printf("Bail out! %s: %s\n", what, strerror(errno));
+        exit(1);
+}
+
+static void go_to(const char *path) {
+        if (chdir(path) < 0)
+                die(path);
+}
+
+/* ---- attacks: 0 when it went through, else errno; what was made is removed by the caller ---- */
+
+static int outcome(long r) {
+        return r < 0 ? errno : 0;
+}
+
+static int close_outcome(int fd) {
+        int r = outcome(fd);
+
+        if (fd >= 0)
+                (void) close(fd);
+        return r;
+}
+
+static int attack_mkdir(int nameless) {
+        return outcome(mkdir("a-dir", 0700));
+}
+
+static int attack_creat(int nameless) {
+        return close_outcome(open("a-file", O_CREAT | O_EXCL | O_RDWR, 0600));
+}
+
+static int attack_fifo(int nameless) {
+        return outcome(mkfifo("a-fifo", 0600));
+}
+
+static int attack_symlink(int nameless) {
+        return outcome(symlink("target", "a-link"));
+}
+
+static int attack_bind(int nameless) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "a-socket" };
+        auto_fd fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+        return outcome(bind(fd, (struct sockaddr *) &address, sizeof(address)));
+}
+
+/* An unmapped namespace of their own below. */
+static int attack_nested(int nameless) {
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0)
+                _exit(unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ? 99
+                                                               : outcome(mkdir("a-nested", 0700)));
+        (void) waitpid(pid, &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
+}
+
+/* A clone of the mount, in a mount namespace of their own. */
+static int attack_clone(int nameless) {
+        int tree, status;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                if (unshare(CLONE_NEWNS) < 0)
+                        _exit(99);
+                tree = (int) syscall(SYS_open_tree, AT_FDCWD, ".", OPEN_TREE_CLONE);
+                _exit(tree < 0 ? 98 : outcome(mkdirat(tree, "a-clone", 0700)));
+        }
+        (void) waitpid(pid, &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 97;
+}
+
+static int attack_tmpfile(int nameless) {
+        return close_outcome(open(".", O_TMPFILE | O_RDWR, 0600));
+}
+
+static int attack_resurrect(int nameless) {
+        g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", nameless);
+
+        return outcome(linkat(AT_FDCWD, path, AT_FDCWD, "a-risen", AT_SYMLINK_FOLLOW));
+}
+
+static int attack_chown(int nameless) {
+        return outcome(chown("own", 1, (gid_t) -1));
+}
+
+static int attack_chgrp(int nameless) {
+        return outcome(chown("own", (uid_t) -1, 1));
+}
+
+static int attack_fchown(int nameless) {
+        auto_fd fd = open("own", O_RDONLY);
+
+        return fd < 0 ? errno : outcome(fchown(fd, 2, 2));
+}
+
+static int attack_setuid(int nameless) {
+        return outcome(chmod("own", 04755));
+}
+
+static int attack_setgid(int nameless) {
+        return outcome(chmod("own", 02755));
+}
+
+static int attack_whiteout(int nameless) {
+        return outcome(syscall(
+                SYS_renameat2, AT_FDCWD, "white", AT_FDCWD, "a-white", RENAME_WHITEOUT_FLAG));
+}
+
+static int attack_overlay(int nameless) {
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                if (unshare(CLONE_NEWNS) < 0)
+                        _exit(99);
+                _exit(outcome(
+                        mount("overlay", "merged", "overlay", 0,
+                              "lowerdir=lower,upperdir=upper,workdir=work")));
+        }
+        (void) waitpid(pid, &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
+}
+
+static int attack_subvolume(int nameless) {
+        struct btrfs_ioctl_vol_args arguments = { .name = "a-subvolume" };
+        auto_fd fd = open(".", O_RDONLY | O_DIRECTORY);
+
+        return outcome(ioctl(fd, BTRFS_IOC_SUBVOL_CREATE, &arguments));
+}
+
+static int attack_subvolume_v2(int nameless) {
+        struct btrfs_ioctl_vol_args_v2 arguments = { .name = "a-subvolume-2" };
+        auto_fd fd = open(".", O_RDONLY | O_DIRECTORY);
+
+        return outcome(ioctl(fd, BTRFS_IOC_SUBVOL_CREATE_V2, &arguments));
+}
+
+static int set_acl(const char *path, const char *attribute, uint16_t tag, uint32_t id) {
+        struct {
+                struct posix_acl_xattr_header header;
+                struct posix_acl_xattr_entry entries[5];
+        } acl = {
+                .header = { .a_version = POSIX_ACL_XATTR_VERSION },
+                .entries = {
+                        { ACL_USER_OBJ, 7, ACL_UNDEFINED_ID },
+                        { ACL_USER, 7, tag == ACL_USER ? id : 0 },
+                        { ACL_GROUP_OBJ, 7, ACL_UNDEFINED_ID },
+                        { ACL_MASK, 7, ACL_UNDEFINED_ID },
+                        { ACL_OTHER, 0, ACL_UNDEFINED_ID },
+                },
+        };
+
+        if (tag == ACL_GROUP) {
+                acl.entries[1] =
+                        (struct posix_acl_xattr_entry){ ACL_GROUP_OBJ, 7, ACL_UNDEFINED_ID };
+                acl.entries[2] = (struct posix_acl_xattr_entry){ ACL_GROUP, 7, id };
+        }
+        return outcome(setxattr(path, attribute, &acl, sizeof(acl), 0));
+}
+
+static int attack_acl_user(int nameless) {
+        return set_acl("own", "system.posix_acl_access", ACL_USER, 1);
+}
+
+static int attack_acl_group(int nameless) {
+        return set_acl("own", "system.posix_acl_access", ACL_GROUP, 1);
+}
+
+static int attack_acl_default(int nameless) {
+        return set_acl("own-dir", "system.posix_acl_default", ACL_USER, 1);
+}
+
+static int attack_shm(int nameless) {
+        int id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600), r = outcome(id);
+
+        if (id >= 0)
+                (void) shmctl(id, IPC_RMID, NULL);
+        return r;
+}
+
+static int attack_sem(int nameless) {
+        int id = semget(IPC_PRIVATE, 1, IPC_CREAT | 0600), r = outcome(id);
+
+        if (id >= 0)
+                (void) semctl(id, 0, IPC_RMID);
+        return r;
+}
+
+static int attack_msg(int nameless) {
+        int id = msgget(IPC_PRIVATE, IPC_CREAT | 0600), r = outcome(id);
+
+        if (id >= 0)
+                (void) msgctl(id, IPC_RMID, NULL);
+        return r;
+}
+
+static int attack_mqueue(int nameless) {
+        mqd_t queue = mq_open("/harness", O_CREAT | O_EXCL | O_RDWR, 0600, NULL);
+        int r = outcome(queue);
+
+        if (queue >= 0) {
+                (void) mq_close(queue);
+                (void) mq_unlink("/harness");
+        }
+        return r;
+}
+
+typedef struct Attack {
+        const char *name;
+        uint32_t rule;
+        int (*run)(int nameless);
+        bool only_btrfs; /* elsewhere it is ENOTTY without the policy */
+} Attack;
+
+static const Attack attacks[] = {
+        { "mkdir", POLICY_RULE_MAKE, attack_mkdir },
+        { "creat", POLICY_RULE_MAKE, attack_creat },
+        { "mkfifo", POLICY_RULE_MAKE, attack_fifo },
+        { "symlink", POLICY_RULE_MAKE, attack_symlink },
+        { "bind", POLICY_RULE_MAKE, attack_bind },
+        { "mkdir from a namespace below", POLICY_RULE_MAKE, attack_nested },
+        { "mkdir through a cloned mount", POLICY_RULE_MAKE, attack_clone },
+        { "O_TMPFILE", POLICY_RULE_TMPFILE, attack_tmpfile },
+        { "linkat of a nameless file", POLICY_RULE_RESURRECT, attack_resurrect },
+        { "chown", POLICY_RULE_CHOWN, attack_chown },
+        { "chgrp", POLICY_RULE_CHOWN, attack_chgrp },
+        { "fchown", POLICY_RULE_CHOWN, attack_fchown },
+        { "chmod u+s", POLICY_RULE_MODE, attack_setuid },
+        { "chmod g+s", POLICY_RULE_MODE, attack_setgid },
+        { "rename leaving a whiteout", POLICY_RULE_WHITEOUT, attack_whiteout },
+        { "overlayfs", POLICY_RULE_OVERLAY, attack_overlay },
+        { "subvolume", POLICY_RULE_SUBVOLUME, attack_subvolume, true },
+        { "subvolume (v2)", POLICY_RULE_SUBVOLUME, attack_subvolume_v2, true },
+        { "ACL entry of a user", POLICY_RULE_ACL, attack_acl_user },
+        { "ACL entry of a group", POLICY_RULE_ACL, attack_acl_group },
+        { "default ACL", POLICY_RULE_ACL, attack_acl_default },
+        { "shared memory", POLICY_RULE_IPC, attack_shm },
+        { "semaphores", POLICY_RULE_IPC, attack_sem },
+        { "message queue", POLICY_RULE_IPC, attack_msg },
+        { "POSIX queue", POLICY_RULE_IPC, attack_mqueue },
+};
+
+/* ---- namespaces ---- */
+
+typedef struct Namespace {
+        pid_t pid;
+        int socket;
+        uint64_t inode;
+} Namespace;
+
+static void write_text(const char *path, const char *text) {
+        auto_fd fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        if (fd < 0 || write(fd, text, strlen(text)) < 0)
+                die(path);
+}
+
+/* A child in a namespace of its own with the IDs from `first` on; it waits, then runs `body` as
+ * root in there. */
+static Namespace namespace_new(
+        uint32_t first, void (*body)(int socket, const void *userdata), const void *userdata) {
+        int sockets[2];
+        char path[64], map[64], byte = 0;
+        struct stat st;
+        Namespace ns;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+                die("socketpair");
+        (void) fflush(stdout);
+        ns.pid = fork();
+        if (ns.pid == 0) {
+                (void) close(sockets[0]);
+                if (unshare(CLONE_NEWUSER) < 0 || write(sockets[1], &byte, 1) != 1 ||
+                    read(sockets[1], &byte, 1) != 1 || setgid(0) < 0 || setuid(0) < 0)
+                        _exit(90);
+                (void) umask(0);
+                body(sockets[1], userdata);
+                _exit(0);
+        }
+        (void) close(sockets[1]);
+        ns.socket = sockets[0];
+        if (read(ns.socket, &byte, 1) != 1)
+                die("the child has no namespace");
+        (void) snprintf(path, sizeof(path), "/proc/%d/ns/user", ns.pid);
+        if (stat(path, &st) < 0)
+                die(path);
+        ns.inode = st.st_ino;
+        (void) snprintf(map, sizeof(map), "0 %u 65536", first);
+        (void) snprintf(path, sizeof(path), "/proc/%d/gid_map", ns.pid);
+        write_text(path, map);
+        (void) snprintf(path, sizeof(path), "/proc/%d/uid_map", ns.pid);
+        write_text(path, map);
+        return ns;
+}
+
+static void namespace_go(const Namespace *ns) {
+        char byte = 0;
+
+        if (write(ns->socket, &byte, 1) != 1)
+                die("the child is gone");
+}
+
+static void namespace_end(Namespace *ns) {
+        int status;
+
+        (void) kill(ns->pid, SIGKILL);
+        (void) waitpid(ns->pid, &status, 0);
+        (void) close(ns->socket);
+}
+
+static void body_wait(int socket, const void *userdata) {
+        char byte;
+
+        (void) !read(socket, &byte, 1);
+}
+
+/* ---- policies ---- */
+
+typedef struct Seen {
+        uint64_t inode; /* the last one told */
+        unsigned n, n_lost;
+        char *notices;
+} Seen;
+
+static void on_event(const PolicyEvent *event, void *userdata) {
+        Seen *seen = userdata;
+
+        if (event->userns_inode == 0)
+                seen->n_lost++;
+        else
+                seen->inode = event->userns_inode;
+        seen->n++;
+}
+
+static void on_notice(const char *text, void *userdata) {
+        Seen *seen = userdata;
+        char *all = g_strconcat(seen->notices ?: "", text, "\n", NULL);
+
+        g_free(seen->notices);
+        seen->notices = all;
+}
+
+static PolicyConfig make_config(Seen *seen, const char *pins) {
+        return (PolicyConfig){
+                .pool_start = TABLE_POOL_START,
+                .n_slots = POOL_SLOTS,
+                .enforce = true,
+                .pin_folder = pins,
+                .event = on_event,
+                .notice = on_notice,
+                .userdata = seen,
+        };
+}
+
+static void show_rules(const Policy *policy) {
+        const PolicyRule *rules;
+        size_t n;
+
+        rules = policy_rules(policy, &n);
+        for (size_t i = 0; i < n; i++)
+                printf("# %s: %s%s%s%s%s%s%s\n", rules[i].name,
+                       rules[i].active ? "active" : "INACTIVE", rules[i].hook ? ", by " : "",
+                       rules[i].hook ?: "", rules[i].reason ? "; " : "", rules[i].reason ?: "",
+                       rules[i].remedy ? "; " : "", rules[i].remedy ?: "");
+}
+
+static Policy *open_policy(uint32_t rules_off, Seen *seen) {
+        PolicyConfig config = make_config(seen, NULL);
+        PolicyTest test = { .rules_off = rules_off,
+                            .offers_off = offers_off,
+                            .without_loop_helper = offers_off != 0 };
+        Policy *policy = NULL;
+        gint64 start = g_get_monotonic_time();
+        int r = policy_open_for_test(&config, &test, &policy);
+
+        printf("# opened in %d ms\n", (int) ((g_get_monotonic_time() - start) / 1000));
+        if (r != 0) {
+                printf("# policy_open: %d\n", r);
+                if (policy)
+                        show_rules(policy);
+        }
+        return policy;
+}
+
+/* Nothing that comes after makes sense without. */
+static void expect_enforcing(const Policy *policy) {
+        tap(policy_is_enforcing(policy), "every needed rule is active, and refused when tried");
+        if (policy_is_enforcing(policy))
+                return;
+        printf("1..%d\n", n_tests);
+        exit(1);
+}
+
+/* ---- attacks from inside ---- */
+
+static int nameless_fd = -1;
+
+static void remove_tree(const char *path) {
+        g_autofree char *command = g_strdup_printf("rm -rf '%s'", path);
+
+        (void) !system(command);
+}
+
+/* Files that are owned by IDs not lent yet, in a folder everybody can write to. */
+static char *prepare_folder(const char *file_system) {
+        static const char *const dirs[] = { "lower", "upper", "work", "merged", "own-dir" };
+        static const char *const files[] = { "own", "white" };
+        char *folder = g_build_filename(file_system, "harness", NULL);
+
+        remove_tree(folder);
+        if (mkdir(folder, 0777) < 0 || chmod(folder, 0777) < 0 || chdir(folder) < 0)
+                die(folder);
+        for (size_t i = 0; i < G_N_ELEMENTS(dirs); i++)
+                if (mkdir(dirs[i], 0700) < 0 || chown(dirs[i], LENT, LENT) < 0)
+                        die(dirs[i]);
+        for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+                auto_fd fd = open(files[i], O_CREAT | O_EXCL | O_RDWR, 0600);
+
+                if (fd < 0 || fchown(fd, LENT, LENT) < 0)
+                        die(files[i]);
+        }
+        nameless_fd = open(".", O_TMPFILE | O_RDWR, 0600);
+        if (nameless_fd < 0 || fchown(nameless_fd, LENT, LENT) < 0)
+                die("O_TMPFILE");
+        return folder;
+}
+
+static void body_attacks(int socket, const void *userdata) {
+        uint32_t rules = *(const uint32_t *) userdata;
+        int results[G_N_ELEMENTS(attacks)];
+
+        for (size_t i = 0; i < G_N_ELEMENTS(attacks); i++)
+                results[i] = attacks[i].rule & rules ? attacks[i].run(nameless_fd) : -1;
+        (void) !write(socket, results, sizeof(results));
+        body_wait(socket, NULL);
+}
+
+/* Every attack against `rules`, from a namespace that holds the slot, on one file system. */
+static void run_attacks(
+        Policy *policy, const char *file_system, uint32_t rules, uint32_t skip, int results[]) {
+        g_autofree char *folder = prepare_folder(file_system);
+        Namespace ns = namespace_new(LENT, body_attacks, &rules);
+        int r = policy_protect(policy, SLOT, 1, ns.inode);
+
+        if (r != 0) {
+                errno = -r;
+                die("policy_protect");
+        }
+        policy_skip_rules_for_test(policy, SLOT, skip);
+        namespace_go(&ns);
+        if (read(ns.socket, results, sizeof(int) * G_N_ELEMENTS(attacks)) !=
+            (ssize_t) (sizeof(int) * G_N_ELEMENTS(attacks)))
+                die("the attacker died");
+        namespace_end(&ns);
+        (void) policy_unprotect(policy, SLOT, 1);
+        nameless_fd = fd_close(nameless_fd);
+        go_to("/");
+        remove_tree(folder);
+}
+
+static bool is_btrfs(const char *file_system) {
+        return g_str_has_suffix(file_system, "btrfs");
+}
+
+/* The rules that judge what `rule` judges as well, so that it takes both to be off for an attack to
+ * succeed. */
+static uint32_t with_backing(uint32_t rule) {
+        switch (rule) {
+        case POLICY_RULE_MAKE:
+        case POLICY_RULE_WHITEOUT:
+        case POLICY_RULE_OVERLAY:
+                return rule | POLICY_RULE_LAST_LINE;
+        case POLICY_RULE_TMPFILE:
+                return rule | POLICY_RULE_LAST_LINE;
+        default:
+                return rule;
+        }
+}
+
+static void test_without_rule(Policy *policy, uint32_t rule, char **file_systems) {
+        int results[G_N_ELEMENTS(attacks)];
+
+        for (char **fs = file_systems; *fs; fs++) {
+                run_attacks(policy, *fs, rule, with_backing(rule), results);
+                for (size_t i = 0; i < G_N_ELEMENTS(attacks); i++)
+                        if ((attacks[i].rule & rule) && (!attacks[i].only_btrfs || is_btrfs(*fs)))
+                                tap(results[i] == 0, "without its rule, %s on %s succeeds (%s)",
+                                    attacks[i].name, *fs, strerror(results[i]));
+        }
+}
+
+static void test_attacks(char **file_systems) {
+        uint32_t creating = POLICY_RULE_MAKE | POLICY_RULE_WHITEOUT;
+        Seen seen = {};
+        Policy *policy = open_policy(0, &seen);
+        int results[G_N_ELEMENTS(attacks)];
+
+        expect_enforcing(policy);
+        show_rules(policy);
+        for (char **fs = file_systems; *fs; fs++) {
+                run_attacks(policy, *fs, POLICY_RULES_ALL, 0, results);
+                for (size_t i = 0; i < G_N_ELEMENTS(attacks); i++)
+                        tap(results[i] == EPERM, "%s on %s is refused (%s)", attacks[i].name, *fs,
+                            strerror(results[i]));
+        }
+        /* The last line alone stops what makes inodes, where it may. */
+        for (char **fs = file_systems; *fs; fs++) {
+                run_attacks(
+                        policy, *fs, creating, POLICY_RULES_ALL & ~POLICY_RULE_LAST_LINE, results);
+                for (size_t i = 0; i < G_N_ELEMENTS(attacks); i++)
+                        if (attacks[i].rule & creating)
+                                tap(results[i] == (is_btrfs(*fs) ? 0 : EPERM),
+                                    "last line alone: %s on %s (%s)", attacks[i].name, *fs,
+                                    strerror(results[i]));
+        }
+        for (uint32_t rule = 1; rule < POLICY_RULE_LAST_LINE; rule <<= 1)
+                if (rule != POLICY_RULE_OVERLAY)
+                        test_without_rule(policy, rule, file_systems);
+        policy_free(policy);
+
+        policy = open_policy(POLICY_RULE_OVERLAY, &seen);
+        test_without_rule(policy, POLICY_RULE_OVERLAY, file_systems);
+        policy_free(policy);
+        policy = open_policy(POLICY_RULES_ALL, &seen);
+        tap(policy != NULL, "with all rules off");
+        run_attacks(policy, file_systems[0], POLICY_RULE_MAKE, 0, results);
+        tap(results[0] == 0, "mkdir succeeds");
+        policy_free(policy);
+}
+
+/* ---- what must work ---- */
+
+#define CHECK(what, call)                                                                      \
+        do {                                                                                   \
+                int check_result = (call);                                                     \
+                g_string_append_printf(                                                        \
+                        text, "%sok - %s%s%s\n", check_result == 0 ? "" : "not ", what,        \
+                        check_result ? ": " : "", check_result ? strerror(check_result) : ""); \
+        } while (0)
+
+static int chown_fd(int fd) {
+        return fd < 0 ? errno : outcome(fchown(fd, 5, 5)) ?: outcome(fchmod(fd, 0640));
+}
+
+static void check_all_kinds(GString *text, const char *where) {
+        for (size_t i = 0; i < G_N_ELEMENTS(attacks); i++) {
+                g_autofree char *what = g_strdup_printf("%s on %s works", attacks[i].name, where);
+
+                /* A mount that is nowhere cannot be cloned before 6.15. */
+                if ((attacks[i].run == attack_clone && strcmp(where, "an ID-mapped mount") == 0) ||
+                    attacks[i].rule == POLICY_RULE_SUBVOLUME ||
+                    attacks[i].rule == POLICY_RULE_RESURRECT ||
+                    attacks[i].rule == POLICY_RULE_OVERLAY || attacks[i].rule == POLICY_RULE_IPC)
+                        continue;
+                CHECK(what, attacks[i].run(-1));
+        }
+}
+
+static int make_own_files(void) {
+        auto_fd own = open("own", O_CREAT | O_RDWR, 0600),
+                white = open("white", O_CREAT | O_RDWR, 0600);
+
+        return own < 0 || white < 0 ? errno : outcome(mkdir("own-dir", 0700));
+}
+
+/* The tree is an ID-mapped mount of a folder that the foreign range owns, on a file system of the
+ * host. */
+static void body_positives(int connection, const void *userdata) {
+        int tree = *(const int *) userdata, pair[2];
+        g_autoptr(GString) text = g_string_new(NULL);
+        auto_fd own_socket = socket(AF_UNIX, SOCK_STREAM, 0), memory = memfd_create("m", 0),
+                huge = memfd_create("h", MFD_HUGETLB), event = eventfd(0, 0);
+
+        if (pipe(pair) == 0)
+                CHECK("chown and chmod of a pipe work", chown_fd(pair[0]));
+        CHECK("chown and chmod of a socket work", chown_fd(own_socket));
+        CHECK("chown and chmod of a memfd work", chown_fd(memory));
+        if (huge >= 0)
+                CHECK("chown and chmod of a memfd of huge pages work", chown_fd(huge));
+        if (unshare(CLONE_NEWNS | CLONE_NEWIPC) < 0)
+                CHECK("unshare", errno);
+        CHECK("a tmpfs can be mounted",
+              outcome(mount("tmpfs", "/mnt", "tmpfs", 0, NULL)) ?: outcome(chdir("/mnt")));
+        CHECK("files on it", make_own_files());
+        check_all_kinds(text, "an own tmpfs");
+        CHECK("layers", outcome(mkdir("lower", 0700)) ?: outcome(mkdir("upper", 0700)) ?: outcome(mkdir("work", 0700)) ?:
+                      outcome(mkdir("merged", 0700)));
+        CHECK("overlayfs on an own tmpfs can be mounted",
+              outcome(
+                      mount("overlay", "merged", "overlay", 0,
+                            "lowerdir=lower,upperdir=upper,workdir=work")));
+        CHECK("mkdir on it works",
+              outcome(mkdir("merged/d", 0700)) ?: outcome(chown("merged/d", 9, 9)));
+        CHECK("shared memory in an own IPC namespace works", attack_shm(-1));
+        CHECK("semaphores in an own IPC namespace work", attack_sem(-1));
+        CHECK("message queues in an own IPC namespace work", attack_msg(-1));
+        CHECK("POSIX queues in an own IPC namespace work", attack_mqueue(-1));
+        if (tree >= 0) {
+                CHECK("the ID-mapped mount can be entered", outcome(fchdir(tree)));
+                CHECK("files on it", make_own_files());
+                check_all_kinds(text, "an ID-mapped mount");
+        }
+        (void) !write(connection, text->str, text->len);
+        body_wait(connection, NULL);
+}
+
+/* A mount of `path` that shows the foreign range as the namespace's. */
+static int map_mount(const char *path, pid_t pid) {
+        g_autofree char *ns_path = g_strdup_printf("/proc/%d/ns/user", pid);
+        auto_fd tree =
+                (int) syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        auto_fd ns = open(ns_path, O_RDONLY | O_CLOEXEC);
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (__u64) ns };
+
+        if (tree < 0 || ns < 0 ||
+            syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) <
+                    0)
+                return -1;
+        return g_steal_fd(&tree);
+}
+
+static void tap_lines(const char *text, const char *suffix) {
+        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+        for (char **line = lines; *line; line++)
+                if (g_str_has_prefix(*line, "ok - "))
+                        tap(true, "%s%s", *line + 5, suffix);
+                else if (g_str_has_prefix(*line, "not ok - "))
+                        tap(false, "%s%s", *line + 9, suffix);
+}
+
+static bool owned_within(const char *folder, uint32_t first) {
+        g_autofree char *command = g_strdup_printf(
+                "test -z \"$(find '%s' -mindepth 1 \\( -uid -%u -o -uid +%u -o -gid -%u -o -gid "
+                "+%u \\))\"",
+                folder, first, first + 65535, first, first + 65535);
+
+        return system(command) == 0;
+}
+
+/* The map of a mount: the first ID of each extent is what is on disk, the second what processes
+ * see. */
+static Namespace map_namespace(void) {
+        char path[64], byte = 0, map[64];
+        int sockets[2];
+        Namespace ns = {};
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+                die("socketpair");
+        ns.pid = fork();
+        if (ns.pid == 0) {
+                if (unshare(CLONE_NEWUSER) < 0 || write(sockets[1], &byte, 1) != 1)
+                        _exit(90);
+                for (;;)
+                        (void) pause();
+        }
+        (void) close(sockets[1]);
+        ns.socket = sockets[0];
+        (void) !read(ns.socket, &byte, 1);
+        (void) snprintf(map, sizeof(map), "%u %u 65536", FOREIGN, LENT);
+        (void) snprintf(path, sizeof(path), "/proc/%d/uid_map", ns.pid);
+        write_text(path, map);
+        (void) snprintf(path, sizeof(path), "/proc/%d/gid_map", ns.pid);
+        write_text(path, map);
+        return ns;
+}
+
+static void test_positives_on(Policy *policy, const char *file_system) {
+        g_autofree char *folder = g_build_filename(file_system, "harness", NULL),
+                        *text = g_malloc0(65536);
+        g_autofree char *suffix = g_strdup_printf(" (%s)", file_system);
+        Namespace map = map_namespace();
+        int tree;
+        Namespace ns;
+
+        remove_tree(folder);
+        if (mkdir(folder, 0755) < 0 || chown(folder, FOREIGN, FOREIGN) < 0)
+                die(folder);
+        tree = map_mount(folder, map.pid);
+        if (tree < 0)
+                printf("# no ID-mapped mounts on %s\n", file_system);
+        ns = namespace_new(LENT, body_positives, &tree);
+        if (policy_protect(policy, SLOT, 1, ns.inode) != 0)
+                die("policy_protect");
+        namespace_go(&ns);
+        if (read(ns.socket, text, 65535) <= 0)
+                die("the child died");
+        tap_lines(text, suffix);
+        tap(owned_within(folder, FOREIGN),
+            "everything below the ID-mapped mount is the foreign range's (%s)", file_system);
+        namespace_end(&ns);
+        namespace_end(&map);
+        if (tree >= 0)
+                (void) close(tree);
+        (void) policy_unprotect(policy, SLOT, 1);
+        remove_tree(folder);
+}
+
+/* On the host, as an ID of the pool: fsuid and fsgid, as a service or a subuid would have. */
+static int as_id(uint32_t id, int (*run)(int nameless)) {
+        int status;
+        pid_t pid;
+
+        (void) fflush(stdout);
+        pid = fork();
+        if (pid == 0) {
+                if (setgid(id) < 0 || setuid(id) < 0)
+                        _exit(90);
+                _exit(run(-1));
+        }
+        (void) waitpid(pid, &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
+}
+
+static int attack_tmpfile_link(int nameless) {
+        auto_fd fd = open(".", O_TMPFILE | O_RDWR, 0600);
+
+        return fd < 0 ? errno : attack_resurrect(fd);
+}
+
+static void test_host(Policy *policy, const char *file_system) {
+        g_autofree char *folder = g_build_filename(file_system, "harness", NULL);
+        Namespace ns = namespace_new(LENT, body_wait, NULL);
+
+        remove_tree(folder);
+        if (mkdir(folder, 0777) < 0 || chmod(folder, 0777) < 0 || chdir(folder) < 0)
+                die(folder);
+        if (policy_protect(policy, SLOT, 1, ns.inode) != 0)
+                die("policy_protect");
+        tap(as_id(UNLENT, attack_mkdir) == 0,
+            "a host process whose ID is not lent makes directories on %s", file_system);
+        tap(as_id(UNLENT, attack_tmpfile_link) == 0, "... and names an O_TMPFILE on %s",
+            file_system);
+        tap(as_id(UNLENT, attack_shm) == 0, "... and makes shared memory");
+        tap(outcome(chown("a-dir", UNLENT + 1, UNLENT + 1)) == 0,
+            "root gives files to IDs that are not lent on %s", file_system);
+        tap(set_acl("a-dir", "system.posix_acl_access", ACL_USER, UNLENT) == 0,
+            "... and names them in an ACL on %s", file_system);
+        tap(outcome(chmod("a-dir", 02755)) == 0, "... and sets the group bit of theirs on %s",
+            file_system);
+        remove_tree("a-dir");
+        tap(as_id(LENT + 9, attack_mkdir) == EPERM,
+            "a host process with a lent ID makes no directory on %s", file_system);
+        tap(as_id(LENT + 9, attack_tmpfile) == EPERM, "... nor an O_TMPFILE on %s", file_system);
+        tap(as_id(LENT + 9, attack_shm) == EPERM, "... nor shared memory");
+        tap(outcome(mkdir("r", 0755)) == 0 && outcome(chown("r", LENT, -1)) == EPERM,
+            "root cannot give a directory to a lent ID on %s", file_system);
+        tap(outcome(chown("r", -1, LENT)) == EPERM, "... nor to a lent group");
+        tap(set_acl("r", "system.posix_acl_access", ACL_USER, LENT + 1) == EPERM,
+            "... nor name one in an ACL on %s", file_system);
+        tap(set_acl("r", "system.posix_acl_default", ACL_GROUP, LENT + 1) == EPERM,
+            "... nor in a default ACL");
+        namespace_end(&ns);
+        (void) policy_unprotect(policy, SLOT, 1);
+        go_to("/");
+        remove_tree(folder);
+}
+
+static void test_positives(char **file_systems) {
+        Seen seen = {};
+        g_autoptr(Policy) policy = open_policy(0, &seen);
+
+        expect_enforcing(policy);
+        for (char **fs = file_systems; *fs; fs++) {
+                test_positives_on(policy, *fs);
+                test_host(policy, *fs);
+        }
+}
+
+/* ---- lending, death, restart ---- */
+
+/* Until the end of `inode` was told.  Ends of namespaces from before come first, the canary's among
+ * them. */
+static bool is_told(Seen *seen, uint64_t inode, unsigned timeout_ms) {
+        for (unsigned waited = 0; seen->inode != inode && waited < timeout_ms; waited += 5) {
+                while (g_main_context_iteration(NULL, FALSE) && seen->inode != inode)
+                        ;
+                (void) g_usleep(5000);
+        }
+        return seen->inode == inode;
+}
+
+static void drain(Seen *seen) {
+        while (g_main_context_iteration(NULL, FALSE))
+                ;
+        seen->inode = 0;
+}
+
+/* The last reference to a program goes some time after its pin. */
+static bool works_soon(uint32_t id) {
+        for (int i = 0; i < 100; i++) {
+                if (as_id(id, attack_mkdir) == 0)
+                        return rmdir("a-dir") == 0;
+                (void) g_usleep(50000);
+        }
+        return false;
+}
+
+static void test_singles(Policy *policy, const char *file_system) {
+        uint32_t record = POOL_SLOTS + TABLE_SINGLES_PER_CUT + 3, cut = 30;
+        uint32_t first = TABLE_POOL_START + cut * TABLE_SLOT_SIZE;
+        Namespace ns = namespace_new(LENT, body_wait, NULL);
+        uint64_t inode;
+
+        go_to(file_system);
+        tap(policy_cut(policy, cut, TABLE_SINGLES_PER_CUT) == 0, "a slot is cut");
+        tap(policy_cut(policy, cut, TABLE_SINGLES_PER_CUT) == 0, "... again");
+        tap(policy_cut(policy, POOL_SLOTS, 0) == -EINVAL, "what is no slot is not cut");
+        tap(policy_cut(policy, cut + 1, TABLE_SINGLES_MAX) == -EINVAL,
+            "no cut beyond the single IDs");
+        tap(policy_slot(policy, cut, &inode) == POLICY_SLOT_CUT, "it is known as cut");
+        tap(policy_protect(policy, record, 1, ns.inode) == 0, "one of its IDs is lent");
+        tap(policy_slot(policy, record, &inode) == POLICY_SLOT_LENT && inode == ns.inode,
+            "... to the namespace");
+        tap(as_id(first + 3, attack_mkdir) == EPERM, "that ID is refused");
+        tap(as_id(first + 4, attack_mkdir) == 0 && rmdir("a-dir") == 0, "its neighbour is not");
+        tap(as_id(first + TABLE_SINGLES_PER_CUT + 3, attack_mkdir) == 0 && rmdir("a-dir") == 0,
+            "nor one nobody can get");
+        tap(policy_protect(policy, cut, 1, ns.inode) == -EBUSY, "a cut slot cannot be lent whole");
+        tap(policy_unprotect(policy, record, 1) == 0 && as_id(first + 3, attack_mkdir) == 0 &&
+                    rmdir("a-dir") == 0,
+            "and free again");
+        namespace_end(&ns);
+}
+
+static void test_records(Policy *policy) {
+        Namespace ns = namespace_new(LENT, body_wait, NULL),
+                  other = namespace_new(UNLENT, body_wait, NULL);
+        uint32_t n_records = POOL_SLOTS + TABLE_SINGLES_MAX + TABLE_REGISTRATIONS_MAX;
+        uint64_t inode = 0;
+
+        tap(policy_slot(policy, SLOT, &inode) == POLICY_SLOT_FREE, "a slot starts free");
+        tap(policy_protect(policy, SLOT, 2, ns.inode) == 0, "two slots are lent");
+        tap(policy_slot(policy, SLOT + 1, &inode) == POLICY_SLOT_LENT && inode == ns.inode,
+            "the second is the namespace's");
+        tap(policy_protect(policy, SLOT, 2, ns.inode) == 0, "again, to the same, is fine");
+        tap(policy_protect(policy, SLOT - 1, 2, other.inode) == -EBUSY, "not to another");
+        tap(policy_slot(policy, SLOT - 1, &inode) == POLICY_SLOT_FREE, "and then nothing is lent");
+        tap(policy_protect(policy, SLOT + 5, 1, ns.inode) == 0 &&
+                    policy_unprotect(policy, SLOT + 5, 1) == 0 &&
+                    policy_slot(policy, SLOT, &inode) == POLICY_SLOT_LENT,
+            "giving one slot back leaves the others lent");
+        tap(policy_protect(policy, n_records, 1, ns.inode) == -EINVAL,
+            "the canary's record is not for lending");
+        tap(policy_protect(policy, n_records - 1, 2, ns.inode) == -EINVAL, "nor a run into it");
+        tap(policy_protect(policy, n_records - 1, 1, ns.inode) == 0,
+            "the last registration can be watched");
+        tap(policy_unprotect(policy, n_records - 1, 1) == 0, "and let go");
+        tap(policy_protect(policy, 1, 1, 0) == -EINVAL, "no holder 0");
+        tap(policy_protect(policy, 1, 1, UINT64_C(1) << 32) == -EINVAL, "no holder beyond 32 bits");
+        tap(policy_bereave(policy, SLOT, 2) == 0 &&
+                    policy_slot(policy, SLOT, &inode) == POLICY_SLOT_BEREAVED && !inode,
+            "bereaved slots have no holder");
+        tap(as_id(LENT, attack_mkdir) == EPERM, "and are refused");
+        tap(policy_unprotect(policy, SLOT, 2) == 0 &&
+                    policy_slot(policy, SLOT, &inode) == POLICY_SLOT_FREE,
+            "and are free in the end");
+        namespace_end(&ns);
+        namespace_end(&other);
+}
+
+/* Namespaces until one has that inode number. */
+static bool inode_comes_back(uint64_t inode) {
+        for (int i = 0; i < 3000; i++) {
+                struct stat st;
+                int status;
+                pid_t pid = fork();
+
+                if (pid == 0)
+                        _exit(unshare(CLONE_NEWUSER) == 0 && stat("/proc/self/ns/user", &st) == 0 &&
+                              st.st_ino == inode);
+                (void) waitpid(pid, &status, 0);
+                if (WIFEXITED(status) && WEXITSTATUS(status) == 1)
+                        return true;
+        }
+        return false;
+}
+
+static void test_death(Policy *policy, Seen *seen) {
+        Namespace ns = namespace_new(LENT, body_wait, NULL);
+        uint64_t inode;
+
+        drain(seen);
+        (void) policy_protect(policy, SLOT, 1, ns.inode);
+        (void) policy_protect(policy, SLOT + 4, 3, ns.inode);
+        namespace_end(&ns);
+        tap(is_told(seen, ns.inode, 5000), "the end of a holder is told");
+        tap(policy_slot(policy, SLOT, &inode) == POLICY_SLOT_BEREAVED &&
+                    policy_slot(policy, SLOT + 6, &inode) == POLICY_SLOT_BEREAVED,
+            "all its slots are bereaved");
+        tap(as_id(LENT, attack_mkdir) == EPERM, "and still refused");
+        tap(inode_comes_back(ns.inode), "the inode number was used again");
+        tap(policy_slot(policy, SLOT, &inode) == POLICY_SLOT_BEREAVED,
+            "the later namespace inherited nothing");
+        (void) policy_unprotect(policy, SLOT, 1);
+        (void) policy_unprotect(policy, SLOT + 4, 3);
+
+        ns = namespace_new(LENT, body_wait, NULL);
+        drain(seen);
+        (void) policy_protect(policy, POOL_SLOTS + TABLE_SINGLES_MAX, 1, ns.inode);
+        namespace_end(&ns);
+        tap(is_told(seen, ns.inode, 5000), "the end of a namespace that only is watched is told");
+        (void) policy_unprotect(policy, POOL_SLOTS + TABLE_SINGLES_MAX, 1);
+}
+
+static void test_restart(void) {
+        Seen seen = {};
+        PolicyConfig config = make_config(&seen, PINS);
+        PolicyTest test = { .offers_off = offers_off, .without_loop_helper = offers_off != 0 };
+        Namespace living = namespace_new(LENT, body_wait, NULL),
+                  dying = namespace_new(UNLENT, body_wait, NULL);
+        Policy *policy = NULL;
+        uint64_t inode;
+        int r;
+
+        r = policy_open_for_test(&config, &test, &policy);
+        tap(r == 0 && !policy_was_adopted(policy), "the policy is pinned");
+        if (r != 0)
+                show_rules(policy);
+        (void) policy_protect(policy, SLOT, 1, living.inode);
+        (void) policy_protect(policy, SLOT + 1, 1, dying.inode);
+        policy_free(policy);
+        tap(as_id(LENT, attack_mkdir) == EPERM, "with nobody there, attacks still fail");
+        namespace_end(&dying);
+        (void) g_usleep(500000);
+
+        seen = (Seen){};
+        r = policy_open_for_test(&config, &test, &policy);
+        tap(r == 0 && policy_was_adopted(policy), "another one adopts it");
+        tap(!seen.notices, "and finds nothing strange: %s", seen.notices ?: "");
+        tap(policy_slot(policy, SLOT, &inode) == POLICY_SLOT_LENT && inode == living.inode,
+            "the living holder is known");
+        tap(policy_slot(policy, SLOT + 1, &inode) == POLICY_SLOT_BEREAVED,
+            "so is the end of the other");
+        tap(is_told(&seen, dying.inode, 2000), "it is even told");
+        tap(as_id(LENT, attack_mkdir) == EPERM, "attacks fail");
+        policy_free(policy);
+
+        config.pool_start += TABLE_SLOT_SIZE;
+        r = policy_open_for_test(&config, &test, &policy);
+        tap(r == POLICY_E_UNSUPPORTED, "another pool is refused while IDs are lent");
+        policy_free(policy);
+        config.pool_start -= TABLE_SLOT_SIZE;
+        tap(as_id(LENT, attack_mkdir) == EPERM, "attacks still fail");
+
+        (void) !system("mkdir " PINS "/zzz " PINS "/4000; bpftool map create " PINS
+                       "/4000/control type array key 4 value 40 "
+                       "entries 1 name control; bpftool map create " PINS
+                       "/planted type hash key 4 value 4 entries 9 "
+                       "name planted");
+        r = policy_open_for_test(&config, &test, &policy);
+        tap(r == 0 && policy_was_adopted(policy),
+            "planted pins do not keep it from adopting what is its own");
+        tap(seen.notices && strstr(seen.notices, "4000") && strstr(seen.notices, "zzz") &&
+                    strstr(seen.notices, "planted"),
+            "they are told of");
+        printf("# %s\n", seen.notices ? g_strdelimit(seen.notices, "\n", ';') : "");
+        tap(access(PINS "/4000", F_OK) < 0 && access(PINS "/planted", F_OK) < 0 &&
+                    access(PINS "/zzz", F_OK) < 0,
+            "and gone");
+        tap(policy_slot(policy, SLOT, &inode) == POLICY_SLOT_LENT && inode == living.inode,
+            "the living holder is known");
+        (void) policy_unprotect(policy, SLOT, 2);
+        policy_free(policy);
+        namespace_end(&living);
+        (void) !system("rm -rf " PINS);
+        tap(as_id(LENT, attack_mkdir) == 0 && rmdir("a-dir") == 0,
+            "without pins, nothing is refused");
+}
+
+/* Maps that cannot be shared: what is there protects until the new ones know everything. */
+static void test_settle(void) {
+        Seen seen = {};
+        PolicyConfig config = make_config(&seen, PINS);
+        PolicyTest test = { .offers_off = offers_off, .without_loop_helper = offers_off != 0 };
+        Namespace living = namespace_new(LENT, body_wait, NULL);
+        Policy *policy = NULL;
+        int r;
+
+        r = policy_open_for_test(&config, &test, &policy);
+        tap(r == 0, "the policy is pinned");
+        (void) policy_protect(policy, SLOT, 1, living.inode);
+        policy_free(policy);
+        (void) !system("rm " PINS "/1/holders; bpftool map create " PINS
+                       "/1/holders type hash key 4 value 99 entries 5 "
+                       "name holders");
+        r = policy_open_for_test(&config, &test, &policy);
+        tap(r == 0 && !policy_was_adopted(policy) && seen.notices,
+            "maps of another layout are not adopted");
+        tap(as_id(LENT, attack_mkdir) == EPERM, "what is pinned still protects");
+        tap(policy_protect(policy, SLOT, 1, living.inode) == 0 && policy_settle(policy) == 0,
+            "the new one is told, and settles");
+        tap(access(PINS "/1", F_OK) < 0, "the old pins are gone");
+        tap(as_id(LENT, attack_mkdir) == EPERM, "attacks fail");
+        tap(policy_unprotect(policy, SLOT, 1) == 0 && works_soon(LENT),
+            "and nothing of the old one is in force");
+        policy_free(policy);
+        namespace_end(&living);
+        (void) !system("rm -rf " PINS);
+        g_free(seen.notices);
+}
+
+static void test_lifecycle(char **file_systems) {
+        Seen seen = {};
+        Policy *policy = open_policy(0, &seen);
+
+        expect_enforcing(policy);
+        go_to(file_systems[0]);
+        test_records(policy);
+        test_singles(policy, file_systems[0]);
+        test_death(policy, &seen);
+        policy_free(policy);
+        test_restart();
+        test_settle();
+}
+
+int main(int argc, char **argv) {
+        char *none[] = { NULL }, **file_systems = argc > 2 ? argv + 2 : none;
+
+        if (*file_systems && strcmp(*file_systems, "--no-path-hooks") == 0) {
+                offers_off = POLICY_OFFERS_PATH;
+                file_systems++;
+        }
+        (void) umask(0);
+        if (argc > 1 && strcmp(argv[1], "attacks") == 0)
+                test_attacks(file_systems);
+        else if (argc > 1 && strcmp(argv[1], "positives") == 0)
+                test_positives(file_systems);
+        else if (argc > 2 && strcmp(argv[1], "lifecycle") == 0)
+                test_lifecycle(file_systems);
+        else if (argc > 1 && strcmp(argv[1], "rules") == 0) {
+                Seen seen = {};
+                g_autoptr(Policy) policy = open_policy(0, &seen);
+
+                tap(policy != NULL, "the rules can be shown");
+                if (policy && policy_is_enforcing(policy))
+                        show_rules(policy);
+        } else {
+                (void) fprintf(stderr, "see the top of the source\n");
+                return 2;
+        }
+        printf("1..%d\n", n_tests);
+        return n_failed > 0;
+}
