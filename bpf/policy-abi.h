@@ -11,8 +11,8 @@
  *      events    ring buffer: struct policy_event
  *
  * An ID finds its record by arithmetic: slot = (id - pool_start) / 65536 is the record, unless that
- * record is cut: then it is n_slots + first_single + id % 65536.  The slot that follows the pool's
- * last one is the canary's; nothing in it is ever handed out.
+ * record is cut: then it is n_slots + first_single + id % 65536.  The first IDs behind
+ * the pool are the canary's, and lent only while it tries the rules.
  *
  * A record is lent to the namespace `holder` while that namespace's entry in `holders` has the same
  * cookie. Death is one store: the entry's cookie becomes 0, and all the namespace's records are
@@ -25,6 +25,7 @@
 #define POLICY_ABI_MAGIC 0x6e737265u /* "nsre" */
 
 #define POLICY_SLOT_SIZE 65536u
+#define POLICY_CANARY_IDS 2u         /* the first ones behind the pool */
 #define POLICY_SINGLES_PER_CUT 2048u /* IDs of a cut slot beyond these are nobody's */
 #define POLICY_EVENTS_SIZE                                                    \
         (512u * 1024u) /* bytes; 32,768 reports: a whole pool may die at once \

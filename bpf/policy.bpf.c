@@ -104,7 +104,7 @@
 
 /* Set before the programs are loaded; the verifier then drops what they switch off. */
 const volatile __u32 pool_start = 0;
-const volatile __u32 pool_size = 0;     /* IDs, with the canary's slot at the end */
+const volatile __u32 pool_size = 0;     /* IDs, with the canary's at the end */
 const volatile __u32 pool_slots = 0;    /* without it */
 const volatile __u32 canary_record = 0; /* the last record */
 const volatile __u32 rules_off = 0;     /* tests only: these rules do not judge */

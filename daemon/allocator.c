@@ -191,6 +191,24 @@ static int allocator_mark_unenforced(Allocator *allocator, uint32_t start, uint3
         return 0;
 }
 
+/* All or nothing: what failed lent nothing, and may belong to another. */
+static int allocator_protect(Allocator *allocator, uint32_t record, uint32_t n_records) {
+        const TableHeader *header = table_writer_header(allocator->config.table);
+        const TableRecord *range = table_writer_record(allocator->config.table, record);
+        int r = 0;
+
+        if (record >= header->n_slots && range->size == 1) {
+                uint32_t offset = range->start - header->pool_start;
+
+                r = policy_cut(
+                        allocator->config.policy, offset / TABLE_SLOT_SIZE,
+                        record - header->n_slots - offset % TABLE_SLOT_SIZE);
+        }
+        return r != 0 ? r
+                      : policy_protect(
+                                allocator->config.policy, record, n_records, range->userns_inode);
+}
+
 /* Protect, then map.  The record is in `reserved` on entry, and in `active` on 0. */
 static int allocator_map(Job *job, uint32_t record) {
         Allocator *allocator = job->allocator;
@@ -202,11 +220,13 @@ static int allocator_map(Job *job, uint32_t record) {
                                 .size = range->size };
         int r;
 
-        r = policy_protect(allocator->config.policy, record, n_records, range->userns_inode);
-        if (r == 0 && !allocator->config.enforced)
+        r = allocator_protect(allocator, record, n_records);
+        if (r == 0 && !allocator->config.enforced) {
                 r = allocator_mark_unenforced(allocator, range->start, n_records);
+                if (r != 0)
+                        (void) policy_unprotect(allocator->config.policy, record, n_records);
+        }
         if (r != 0) {
-                (void) policy_unprotect(allocator->config.policy, record, n_records);
                 table_writer_set_state(table, record, TABLE_STATE_FREE);
                 return r == POLICY_E_FULL ? ALLOCATOR_E_EXHAUSTED : r;
         }

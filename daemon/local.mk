@@ -10,12 +10,18 @@ libpolicy_la_SOURCES = \
 	%D%/policy-rules.c
 libpolicy_la_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
 libpolicy_la_LIBADD = libutil.la $(LIBBPF_LIBS) $(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-policy
+TESTS += tests/unit/test-policy
+tests_unit_test_policy_SOURCES = tests/unit/test-policy.c
+tests_unit_test_policy_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
+tests_unit_test_policy_LDADD = libpolicy.la $(GLIB_LIBS)
 nodist_libpolicy_la_SOURCES = bpf/policy.skel.h
 else
 libpolicy_la_SOURCES = %D%/policy-none.c %D%/policy.h
 libpolicy_la_LIBADD = $(GLIB_LIBS)
 endif
-EXTRA_DIST += %D%/policy-none.c %D%/policy.c %D%/policy-internal.h %D%/policy-canary.c \
+EXTRA_DIST += tests/unit/test-policy.c %D%/policy-none.c %D%/policy.c %D%/policy-internal.h %D%/policy-canary.c \
 	%D%/policy-load.c %D%/policy-pins.c %D%/policy-rules.c
 
 # All of the daemon but main.c and the policy.

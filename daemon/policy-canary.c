@@ -34,7 +34,7 @@
 #include "lib/util/fd.h"
 #include "lib/util/file.h"
 
-/* A child enters a user namespace of its own, gets two IDs of the canary's slot, and becomes the
+/* A child enters a user namespace of its own, gets the canary's two IDs, and becomes the
  * first.  It makes files while the IDs are not lent yet, on a tmpfs that belongs to the daemon's
  * namespace, so outlives its own, and that is mounted nowhere else.  Then the slot is lent to it,
  * and it tries the rules one by one, with all others switched off for the slot: each would succeed
@@ -306,7 +306,7 @@ static int write_map(pid_t pid, const char *name, const char *text) {
 
 static int lend_to(const PolicyCanary *canary, pid_t pid, uint32_t *ret_userns_inode) {
         g_autofree char *path = g_strdup_printf("/proc/%d/ns/user", pid);
-        g_autofree char *map = g_strdup_printf("0 %u 2", canary->first_id);
+        g_autofree char *map = g_strdup_printf("0 %u %u", canary->first_id, POLICY_CANARY_IDS);
         struct stat st;
         int r;
 

@@ -66,8 +66,9 @@ const PolicyProgramInfo *policy_program_info(PolicyProgram program);
 #define POLICY_OFFER_OWNER_ON_DISK \
         (UINT64_C(1) << 62)                  /* inode_setattr is told the owner that goes to disk */
 #define POLICY_OFFER_LSM (UINT64_C(1) << 61) /* it has BPF programs on security hooks at all */
-#define POLICY_OFFER_ACL_PASSES_MOUNT_LATER (UINT64_C(1) << 60) /* after inode_setxattr was asked \
-                                                                 */
+#define POLICY_OFFER_ACL_PASSES_MOUNT_LATER                   \
+        (UINT64_C(1) << 60) /* after inode_setxattr was asked \
+                             */
 
 #define POLICY_RULES_MAX 13
 
@@ -172,7 +173,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PolicyPins, policy_pins_free)
 
 typedef struct PolicyCanary {
         volatile struct policy_record *record; /* the canary's, shared with the kernel */
-        uint32_t first_id;                     /* its slot's first ID */
+        uint32_t first_id;                     /* of POLICY_CANARY_IDS */
         uint32_t rules;                        /* POLICY_RULE_* to try */
         /* Enter the namespace as a holder of lent IDs; the record's cookie is set. */
         int (*lend)(uint32_t userns_inode, void *userdata);

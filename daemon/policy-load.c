@@ -198,7 +198,7 @@ static void prepare_constants(const PolicyLoad *load, PolicyObject *object) {
         int way = policy_rule_way(policy_rule_info(0, NULL), object->offer);
 
         constants->pool_start = load->pool_start;
-        constants->pool_size = (load->n_slots + 1) * POLICY_SLOT_SIZE;
+        constants->pool_size = load->n_slots * POLICY_SLOT_SIZE + POLICY_CANARY_IDS;
         constants->pool_slots = load->n_slots;
         constants->canary_record = load->n_records;
         constants->rules_off = load->test.rules_off;

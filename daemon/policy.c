@@ -19,7 +19,6 @@
 G_STATIC_ASSERT(POLICY_SLOT_SIZE == TABLE_SLOT_SIZE);
 G_STATIC_ASSERT(POLICY_SINGLES_PER_CUT == TABLE_SINGLES_PER_CUT);
 
-#define LAST_SLOT_END 0xffff0000u /* the slot after it holds (uid_t) -1 */
 #define DEATH_WAIT_MS 3000
 #define DEATH_POLL_MS 5
 #define MISSED_CHECK_SECONDS 10
@@ -635,7 +634,7 @@ int policy_open_for_test(const PolicyConfig *config, const PolicyTest *test, Pol
         int r;
 
         if (config->n_slots == 0 || config->n_slots > TABLE_SLOTS_MAX ||
-            config->pool_start > LAST_SLOT_END - (config->n_slots + 1) * POLICY_SLOT_SIZE)
+            config->pool_start > TABLE_POOL_HIGHEST - config->n_slots * POLICY_SLOT_SIZE)
                 return -EINVAL;
         *policy = (Policy){
                 .config = *config,

@@ -29,6 +29,21 @@ const PolicyRule *policy_rules(const Policy *policy, size_t *ret_n_rules) {
         return NULL;
 }
 
+bool policy_was_adopted(const Policy *policy) {
+        return true;
+}
+
+int policy_settle(Policy *policy) {
+        return 0;
+}
+
+int policy_cut(Policy *policy, uint32_t slot, uint32_t first_single) {
+        policy->fake.cut_slot = slot;
+        policy->fake.cut_first_single = first_single;
+        policy->fake.n_cut++;
+        return 0;
+}
+
 int policy_protect(
         Policy *policy, uint32_t first_record, uint32_t n_records, uint64_t userns_inode) {
         FakePolicy *fake = &policy->fake;

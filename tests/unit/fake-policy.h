@@ -12,6 +12,8 @@ typedef struct FakePolicy {
         void *userdata;
         unsigned n_protected, n_unprotected, n_bereaved;
         uint32_t last_record, last_n_records;
+        unsigned n_cut;
+        uint32_t cut_slot, cut_first_single;
 } FakePolicy;
 
 /* The one that policy_*() act on. */
