@@ -38,7 +38,7 @@ VM_UNIT_TESTS = \
 %C%_probe_lsm_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
 %C%_probe_lsm_LDADD = $(LIBBPF_LIBS)
 
-%C%_policy_harness_SOURCES = %D%/policy-harness.c
+%C%_policy_harness_SOURCES = %D%/policy-harness.c %D%/policy-attacks.c %D%/policy-attacks.h
 %C%_policy_harness_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
 %C%_policy_harness_LDADD = libpolicy.la libutil.la $(LIBBPF_LIBS) $(GLIB_LIBS)
 

@@ -11,41 +11,27 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <mqueue.h>
-#include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/fsuid.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/msg.h>
-#include <sys/sem.h>
-#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include <sys/xattr.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <glib.h>
-#include <glib/gstdio.h>
-#include <linux/btrfs.h>
-#include <linux/mount.h>
 #include <linux/posix_acl.h>
-#include <linux/posix_acl_xattr.h>
 
 #include "daemon/policy-internal.h"
 
 #include "lib/table/table-format.h"
 #include "lib/util/fd.h"
+#include "tests/vm/policy-attacks.h"
 
 #define POOL_SLOTS 64u
 #define SLOT 7u                                           /* what is lent here */
@@ -53,7 +39,6 @@
 #define UNLENT (TABLE_POOL_START + 20u * TABLE_SLOT_SIZE) /* of a slot that is not */
 #define FOREIGN 2147352576u                               /* owns trees on disk */
 #define PINS "/sys/fs/bpf/nsresource-harness"
-#define RENAME_WHITEOUT_FLAG 4
 
 static int n_tests, n_failed;
 static uint64_t offers_off;
@@ -81,241 +66,6 @@ static void go_to(const char *path) {
         if (chdir(path) < 0)
                 die(path);
 }
-
-/* ---- attacks: 0 when it went through, else errno; what was made is removed by the caller ---- */
-
-static int outcome(long r) {
-        return r < 0 ? errno : 0;
-}
-
-static int close_outcome(int fd) {
-        int r = outcome(fd);
-
-        if (fd >= 0)
-                (void) close(fd);
-        return r;
-}
-
-static int attack_mkdir(int nameless) {
-        return outcome(mkdir("a-dir", 0700));
-}
-
-static int attack_creat(int nameless) {
-        return close_outcome(open("a-file", O_CREAT | O_EXCL | O_RDWR, 0600));
-}
-
-static int attack_fifo(int nameless) {
-        return outcome(mkfifo("a-fifo", 0600));
-}
-
-static int attack_symlink(int nameless) {
-        return outcome(symlink("target", "a-link"));
-}
-
-static int attack_bind(int nameless) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "a-socket" };
-        auto_fd fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-        return outcome(bind(fd, (struct sockaddr *) &address, sizeof(address)));
-}
-
-/* An unmapped namespace of their own below. */
-static int attack_nested(int nameless) {
-        int status;
-        pid_t pid = fork();
-
-        if (pid == 0)
-                _exit(unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ? 99
-                                                               : outcome(mkdir("a-nested", 0700)));
-        (void) waitpid(pid, &status, 0);
-        return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
-}
-
-/* A clone of the mount, in a mount namespace of their own. */
-static int attack_clone(int nameless) {
-        int tree, status;
-        pid_t pid = fork();
-
-        if (pid == 0) {
-                if (unshare(CLONE_NEWNS) < 0)
-                        _exit(99);
-                tree = (int) syscall(SYS_open_tree, AT_FDCWD, ".", OPEN_TREE_CLONE);
-                _exit(tree < 0 ? 98 : outcome(mkdirat(tree, "a-clone", 0700)));
-        }
-        (void) waitpid(pid, &status, 0);
-        return WIFEXITED(status) ? WEXITSTATUS(status) : 97;
-}
-
-static int attack_tmpfile(int nameless) {
-        return close_outcome(open(".", O_TMPFILE | O_RDWR, 0600));
-}
-
-static int attack_resurrect(int nameless) {
-        g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", nameless);
-
-        return outcome(linkat(AT_FDCWD, path, AT_FDCWD, "a-risen", AT_SYMLINK_FOLLOW));
-}
-
-static int attack_chown(int nameless) {
-        return outcome(chown("own", 1, (gid_t) -1));
-}
-
-static int attack_chgrp(int nameless) {
-        return outcome(chown("own", (uid_t) -1, 1));
-}
-
-static int attack_fchown(int nameless) {
-        auto_fd fd = open("own", O_RDONLY);
-
-        return fd < 0 ? errno : outcome(fchown(fd, 2, 2));
-}
-
-static int attack_setuid(int nameless) {
-        return outcome(chmod("own", 04755));
-}
-
-static int attack_setgid(int nameless) {
-        return outcome(chmod("own", 02755));
-}
-
-static int attack_whiteout(int nameless) {
-        return outcome(syscall(
-                SYS_renameat2, AT_FDCWD, "white", AT_FDCWD, "a-white", RENAME_WHITEOUT_FLAG));
-}
-
-static int attack_overlay(int nameless) {
-        int status;
-        pid_t pid = fork();
-
-        if (pid == 0) {
-                if (unshare(CLONE_NEWNS) < 0)
-                        _exit(99);
-                _exit(outcome(
-                        mount("overlay", "merged", "overlay", 0,
-                              "lowerdir=lower,upperdir=upper,workdir=work")));
-        }
-        (void) waitpid(pid, &status, 0);
-        return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
-}
-
-static int attack_subvolume(int nameless) {
-        struct btrfs_ioctl_vol_args arguments = { .name = "a-subvolume" };
-        auto_fd fd = open(".", O_RDONLY | O_DIRECTORY);
-
-        return outcome(ioctl(fd, BTRFS_IOC_SUBVOL_CREATE, &arguments));
-}
-
-static int attack_subvolume_v2(int nameless) {
-        struct btrfs_ioctl_vol_args_v2 arguments = { .name = "a-subvolume-2" };
-        auto_fd fd = open(".", O_RDONLY | O_DIRECTORY);
-
-        return outcome(ioctl(fd, BTRFS_IOC_SUBVOL_CREATE_V2, &arguments));
-}
-
-static int set_acl(const char *path, const char *attribute, uint16_t tag, uint32_t id) {
-        struct {
-                struct posix_acl_xattr_header header;
-                struct posix_acl_xattr_entry entries[5];
-        } acl = {
-                .header = { .a_version = POSIX_ACL_XATTR_VERSION },
-                .entries = {
-                        { ACL_USER_OBJ, 7, ACL_UNDEFINED_ID },
-                        { ACL_USER, 7, tag == ACL_USER ? id : 0 },
-                        { ACL_GROUP_OBJ, 7, ACL_UNDEFINED_ID },
-                        { ACL_MASK, 7, ACL_UNDEFINED_ID },
-                        { ACL_OTHER, 0, ACL_UNDEFINED_ID },
-                },
-        };
-
-        if (tag == ACL_GROUP) {
-                acl.entries[1] =
-                        (struct posix_acl_xattr_entry){ ACL_GROUP_OBJ, 7, ACL_UNDEFINED_ID };
-                acl.entries[2] = (struct posix_acl_xattr_entry){ ACL_GROUP, 7, id };
-        }
-        return outcome(setxattr(path, attribute, &acl, sizeof(acl), 0));
-}
-
-static int attack_acl_user(int nameless) {
-        return set_acl("own", "system.posix_acl_access", ACL_USER, 1);
-}
-
-static int attack_acl_group(int nameless) {
-        return set_acl("own", "system.posix_acl_access", ACL_GROUP, 1);
-}
-
-static int attack_acl_default(int nameless) {
-        return set_acl("own-dir", "system.posix_acl_default", ACL_USER, 1);
-}
-
-static int attack_shm(int nameless) {
-        int id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600), r = outcome(id);
-
-        if (id >= 0)
-                (void) shmctl(id, IPC_RMID, NULL);
-        return r;
-}
-
-static int attack_sem(int nameless) {
-        int id = semget(IPC_PRIVATE, 1, IPC_CREAT | 0600), r = outcome(id);
-
-        if (id >= 0)
-                (void) semctl(id, 0, IPC_RMID);
-        return r;
-}
-
-static int attack_msg(int nameless) {
-        int id = msgget(IPC_PRIVATE, IPC_CREAT | 0600), r = outcome(id);
-
-        if (id >= 0)
-                (void) msgctl(id, IPC_RMID, NULL);
-        return r;
-}
-
-static int attack_mqueue(int nameless) {
-        mqd_t queue = mq_open("/harness", O_CREAT | O_EXCL | O_RDWR, 0600, NULL);
-        int r = outcome(queue);
-
-        if (queue >= 0) {
-                (void) mq_close(queue);
-                (void) mq_unlink("/harness");
-        }
-        return r;
-}
-
-typedef struct Attack {
-        const char *name;
-        uint32_t rule;
-        int (*run)(int nameless);
-        bool only_btrfs; /* elsewhere it is ENOTTY without the policy */
-} Attack;
-
-static const Attack attacks[] = {
-        { "mkdir", POLICY_RULE_MAKE, attack_mkdir },
-        { "creat", POLICY_RULE_MAKE, attack_creat },
-        { "mkfifo", POLICY_RULE_MAKE, attack_fifo },
-        { "symlink", POLICY_RULE_MAKE, attack_symlink },
-        { "bind", POLICY_RULE_MAKE, attack_bind },
-        { "mkdir from a namespace below", POLICY_RULE_MAKE, attack_nested },
-        { "mkdir through a cloned mount", POLICY_RULE_MAKE, attack_clone },
-        { "O_TMPFILE", POLICY_RULE_TMPFILE, attack_tmpfile },
-        { "linkat of a nameless file", POLICY_RULE_RESURRECT, attack_resurrect },
-        { "chown", POLICY_RULE_CHOWN, attack_chown },
-        { "chgrp", POLICY_RULE_CHOWN, attack_chgrp },
-        { "fchown", POLICY_RULE_CHOWN, attack_fchown },
-        { "chmod u+s", POLICY_RULE_MODE, attack_setuid },
-        { "chmod g+s", POLICY_RULE_MODE, attack_setgid },
-        { "rename leaving a whiteout", POLICY_RULE_WHITEOUT, attack_whiteout },
-        { "overlayfs", POLICY_RULE_OVERLAY, attack_overlay },
-        { "subvolume", POLICY_RULE_SUBVOLUME, attack_subvolume, true },
-        { "subvolume (v2)", POLICY_RULE_SUBVOLUME, attack_subvolume_v2, true },
-        { "ACL entry of a user", POLICY_RULE_ACL, attack_acl_user },
-        { "ACL entry of a group", POLICY_RULE_ACL, attack_acl_group },
-        { "default ACL", POLICY_RULE_ACL, attack_acl_default },
-        { "shared memory", POLICY_RULE_IPC, attack_shm },
-        { "semaphores", POLICY_RULE_IPC, attack_sem },
-        { "message queue", POLICY_RULE_IPC, attack_msg },
-        { "POSIX queue", POLICY_RULE_IPC, attack_mqueue },
-};
 
 /* ---- namespaces ---- */
 
@@ -504,9 +254,9 @@ static char *prepare_folder(const char *file_system) {
 
 static void body_attacks(int socket, const void *userdata) {
         uint32_t rules = *(const uint32_t *) userdata;
-        int results[G_N_ELEMENTS(attacks)];
+        int results[N_ATTACKS];
 
-        for (size_t i = 0; i < G_N_ELEMENTS(attacks); i++)
+        for (size_t i = 0; i < N_ATTACKS; i++)
                 results[i] = attacks[i].rule & rules ? attacks[i].run(nameless_fd) : -1;
         (void) !write(socket, results, sizeof(results));
         body_wait(socket, NULL);
@@ -525,8 +275,8 @@ static void run_attacks(
         }
         policy_skip_rules_for_test(policy, SLOT, skip);
         namespace_go(&ns);
-        if (read(ns.socket, results, sizeof(int) * G_N_ELEMENTS(attacks)) !=
-            (ssize_t) (sizeof(int) * G_N_ELEMENTS(attacks)))
+        if (read(ns.socket, results, sizeof(int) * N_ATTACKS) !=
+            (ssize_t) (sizeof(int) * N_ATTACKS))
                 die("the attacker died");
         namespace_end(&ns);
         (void) policy_unprotect(policy, SLOT, 1);
@@ -555,11 +305,11 @@ static uint32_t with_backing(uint32_t rule) {
 }
 
 static void test_without_rule(Policy *policy, uint32_t rule, char **file_systems) {
-        int results[G_N_ELEMENTS(attacks)];
+        int results[N_ATTACKS];
 
         for (char **fs = file_systems; *fs; fs++) {
                 run_attacks(policy, *fs, rule, with_backing(rule), results);
-                for (size_t i = 0; i < G_N_ELEMENTS(attacks); i++)
+                for (size_t i = 0; i < N_ATTACKS; i++)
                         if ((attacks[i].rule & rule) && (!attacks[i].only_btrfs || is_btrfs(*fs)))
                                 tap(results[i] == 0, "without its rule, %s on %s succeeds (%s)",
                                     attacks[i].name, *fs, strerror(results[i]));
@@ -570,13 +320,13 @@ static void test_attacks(char **file_systems) {
         uint32_t creating = POLICY_RULE_MAKE | POLICY_RULE_WHITEOUT;
         Seen seen = {};
         Policy *policy = open_policy(0, &seen);
-        int results[G_N_ELEMENTS(attacks)];
+        int results[N_ATTACKS];
 
         expect_enforcing(policy);
         show_rules(policy);
         for (char **fs = file_systems; *fs; fs++) {
                 run_attacks(policy, *fs, POLICY_RULES_ALL, 0, results);
-                for (size_t i = 0; i < G_N_ELEMENTS(attacks); i++)
+                for (size_t i = 0; i < N_ATTACKS; i++)
                         tap(results[i] == EPERM, "%s on %s is refused (%s)", attacks[i].name, *fs,
                             strerror(results[i]));
         }
@@ -584,7 +334,7 @@ static void test_attacks(char **file_systems) {
         for (char **fs = file_systems; *fs; fs++) {
                 run_attacks(
                         policy, *fs, creating, POLICY_RULES_ALL & ~POLICY_RULE_LAST_LINE, results);
-                for (size_t i = 0; i < G_N_ELEMENTS(attacks); i++)
+                for (size_t i = 0; i < N_ATTACKS; i++)
                         if (attacks[i].rule & creating)
                                 tap(results[i] == (is_btrfs(*fs) ? 0 : EPERM),
                                     "last line alone: %s on %s (%s)", attacks[i].name, *fs,
@@ -607,20 +357,18 @@ static void test_attacks(char **file_systems) {
 
 /* ---- what must work ---- */
 
-#define CHECK(what, call)                                                                      \
-        do {                                                                                   \
-                int check_result = (call);                                                     \
-                g_string_append_printf(                                                        \
-                        text, "%sok - %s%s%s\n", check_result == 0 ? "" : "not ", what,        \
-                        check_result ? ": " : "", check_result ? strerror(check_result) : ""); \
-        } while (0)
+static void check(GString *text, const char *what, int result) {
+        g_string_append_printf(
+                text, "%sok - %s%s%s\n", result == 0 ? "" : "not ", what, result ? ": " : "",
+                result ? strerror(result) : "");
+}
 
 static int chown_fd(int fd) {
         return fd < 0 ? errno : outcome(fchown(fd, 5, 5)) ?: outcome(fchmod(fd, 0640));
 }
 
 static void check_all_kinds(GString *text, const char *where) {
-        for (size_t i = 0; i < G_N_ELEMENTS(attacks); i++) {
+        for (size_t i = 0; i < N_ATTACKS; i++) {
                 g_autofree char *what = g_strdup_printf("%s on %s works", attacks[i].name, where);
 
                 /* A mount that is nowhere cannot be cloned before 6.15. */
@@ -629,7 +377,7 @@ static void check_all_kinds(GString *text, const char *where) {
                     attacks[i].rule == POLICY_RULE_RESURRECT ||
                     attacks[i].rule == POLICY_RULE_OVERLAY || attacks[i].rule == POLICY_RULE_IPC)
                         continue;
-                CHECK(what, attacks[i].run(-1));
+                check(text, what, attacks[i].run(-1));
         }
 }
 
@@ -649,32 +397,32 @@ static void body_positives(int connection, const void *userdata) {
                 huge = memfd_create("h", MFD_HUGETLB), event = eventfd(0, 0);
 
         if (pipe(pair) == 0)
-                CHECK("chown and chmod of a pipe work", chown_fd(pair[0]));
-        CHECK("chown and chmod of a socket work", chown_fd(own_socket));
-        CHECK("chown and chmod of a memfd work", chown_fd(memory));
+                check(text, "chown and chmod of a pipe work", chown_fd(pair[0]));
+        check(text, "chown and chmod of a socket work", chown_fd(own_socket));
+        check(text, "chown and chmod of a memfd work", chown_fd(memory));
         if (huge >= 0)
-                CHECK("chown and chmod of a memfd of huge pages work", chown_fd(huge));
+                check(text, "chown and chmod of a memfd of huge pages work", chown_fd(huge));
         if (unshare(CLONE_NEWNS | CLONE_NEWIPC) < 0)
-                CHECK("unshare", errno);
-        CHECK("a tmpfs can be mounted",
+                check(text, "unshare", errno);
+        check(text, "a tmpfs can be mounted",
               outcome(mount("tmpfs", "/mnt", "tmpfs", 0, NULL)) ?: outcome(chdir("/mnt")));
-        CHECK("files on it", make_own_files());
+        check(text, "files on it", make_own_files());
         check_all_kinds(text, "an own tmpfs");
-        CHECK("layers", outcome(mkdir("lower", 0700)) ?: outcome(mkdir("upper", 0700)) ?: outcome(mkdir("work", 0700)) ?:
+        check(text, "layers", outcome(mkdir("lower", 0700)) ?: outcome(mkdir("upper", 0700)) ?: outcome(mkdir("work", 0700)) ?:
                       outcome(mkdir("merged", 0700)));
-        CHECK("overlayfs on an own tmpfs can be mounted",
+        check(text, "overlayfs on an own tmpfs can be mounted",
               outcome(
                       mount("overlay", "merged", "overlay", 0,
                             "lowerdir=lower,upperdir=upper,workdir=work")));
-        CHECK("mkdir on it works",
+        check(text, "mkdir on it works",
               outcome(mkdir("merged/d", 0700)) ?: outcome(chown("merged/d", 9, 9)));
-        CHECK("shared memory in an own IPC namespace works", attack_shm(-1));
-        CHECK("semaphores in an own IPC namespace work", attack_sem(-1));
-        CHECK("message queues in an own IPC namespace work", attack_msg(-1));
-        CHECK("POSIX queues in an own IPC namespace work", attack_mqueue(-1));
+        check(text, "shared memory in an own IPC namespace works", attack_shm(-1));
+        check(text, "semaphores in an own IPC namespace work", attack_sem(-1));
+        check(text, "message queues in an own IPC namespace work", attack_msg(-1));
+        check(text, "POSIX queues in an own IPC namespace work", attack_mqueue(-1));
         if (tree >= 0) {
-                CHECK("the ID-mapped mount can be entered", outcome(fchdir(tree)));
-                CHECK("files on it", make_own_files());
+                check(text, "the ID-mapped mount can be entered", outcome(fchdir(tree)));
+                check(text, "files on it", make_own_files());
                 check_all_kinds(text, "an ID-mapped mount");
         }
         (void) !write(connection, text->str, text->len);
@@ -774,7 +522,7 @@ static void test_positives_on(Policy *policy, const char *file_system) {
 }
 
 /* On the host, as an ID of the pool: fsuid and fsgid, as a service or a subuid would have. */
-static int as_id(uint32_t id, int (*run)(int nameless)) {
+static int as_id(uint32_t id, AttackFunc run) {
         int status;
         pid_t pid;
 
