@@ -26,6 +26,12 @@ typedef struct Arguments {
         gboolean debug, version;
 } Arguments;
 
+/* After parsing: GOption forgets what was there before an option. */
+static void set_default(char **argument, const char *value) {
+        if (!*argument)
+                *argument = g_strdup(value);
+}
+
 static int arguments_parse(int *argc, char ***argv, Arguments *ret_arguments) {
         static Arguments a; /* GOption writes through pointers that its table holds */
         const GOptionEntry entries[] = {
@@ -50,20 +56,18 @@ static int arguments_parse(int *argc, char ***argv, Arguments *ret_arguments) {
                 g_option_context_new("- hand out user namespace ranges");
         g_autoptr(GError) error = NULL;
 
-        a = (Arguments){
-                .config_file = g_strdup(SYSCONFDIR "/nsresource/nsresourced.conf"),
-                .socket = g_strdup("/run/systemd/io.systemd.NamespaceResource"),
-                .runtime_folder = g_strdup("/run/nsresource"),
-                .state_folder = g_strdup("/var/lib/nsresource"),
-                .etc = g_strdup("/etc"),
-                .nspawn_folder = g_strdup("/run/systemd/nspawn-uid"),
-                .pin_folder = g_strdup("/sys/fs/bpf/nsresource"),
-        };
         g_option_context_add_main_entries(context, entries, NULL);
         if (!g_option_context_parse(context, argc, argv, &error) || *argc > 1) {
                 log_error("%s; see --help", error ? error->message : "Too many arguments");
                 return -EINVAL;
         }
+        set_default(&a.config_file, SYSCONFDIR "/nsresource/nsresourced.conf");
+        set_default(&a.socket, "/run/systemd/io.systemd.NamespaceResource");
+        set_default(&a.runtime_folder, "/run/nsresource");
+        set_default(&a.state_folder, "/var/lib/nsresource");
+        set_default(&a.etc, "/etc");
+        set_default(&a.nspawn_folder, "/run/systemd/nspawn-uid");
+        set_default(&a.pin_folder, "/sys/fs/bpf/nsresource");
         *ret_arguments = a;
         return 0;
 }
