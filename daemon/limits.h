@@ -22,6 +22,8 @@
  * stop.  What is beyond these numbers waits for its turn. */
 #define LIMIT_HELPERS_IDLE 2u /* beyond LIMIT_HELPERS */
 #define LIMIT_HELPERS 64u
+#define LIMIT_HELPERS_DONE \
+        4u /* of LIMIT_HELPERS: not yet killed, for that waits for an idle loop */
 #define LIMIT_HELPERS_PER_ACCOUNT 8u
 #define LIMIT_HELPER_MSEC 5000u
 #define LIMIT_HELPERS_WAITING LIMIT_CONNECTIONS /* each connection has one call at a time */

@@ -113,9 +113,11 @@ static gboolean manager_reconcile(gpointer userdata);
 static void manager_schedule(Manager *manager, guint delay_msec) {
         if (manager->reconcile_source != 0)
                 g_source_remove(manager->reconcile_source);
-        manager->reconcile_source = delay_msec == 0
-                                            ? g_idle_add(manager_reconcile, manager)
-                                            : g_timeout_add(delay_msec, manager_reconcile, manager);
+        /* Not when the loop is idle: clients can keep it from being so. */
+        manager->reconcile_source =
+                delay_msec == 0
+                        ? g_idle_add_full(G_PRIORITY_DEFAULT, manager_reconcile, manager, NULL)
+                        : g_timeout_add(delay_msec, manager_reconcile, manager);
 }
 
 static gboolean manager_reconcile(gpointer userdata) {

@@ -150,12 +150,18 @@ static int joiner_new(Joiner **ret_joiner) {
         return 0;
 }
 
+static void kill_done(void) {
+        Joiner *joiner;
+
+        while ((joiner = g_queue_pop_head(&turns.done)))
+                child_kill(joiner->child);
+}
+
 static gboolean on_tidy(gpointer userdata) {
         Joiner *joiner;
 
         drop_source(&turns.tidy);
-        while ((joiner = g_queue_pop_head(&turns.done)))
-                child_kill(joiner->child);
+        kill_done();
         while (turns.idle.length < LIMIT_HELPERS_IDLE) {
                 if (joiner_new(&joiner) < 0)
                         break; /* tried again when one is wanted */
@@ -183,8 +189,7 @@ void userns_helper_stop(void) {
         Joiner *joiner;
 
         drop_source(&turns.tidy);
-        while ((joiner = g_queue_pop_head(&turns.done)))
-                child_kill(joiner->child);
+        kill_done();
         while ((joiner = g_queue_pop_head(&turns.idle))) {
                 child_forget(joiner->child);
                 fd_close(joiner->fd);
@@ -205,6 +210,9 @@ void userns_helper_free(UsernsHelper *helper) {
                         child_kill(helper->joiner->child);
                 else
                         g_queue_push_tail(&turns.done, helper->joiner);
+                /* Clients can keep the loop from being idle for as long as they like. */
+                if (turns.waiting.length > 0 || turns.done.length >= LIMIT_HELPERS_DONE)
+                        kill_done();
                 schedule_tidy();
         }
         clear_sources(helper);
@@ -403,6 +411,8 @@ int userns_helper_new(
         if (fstat(fd, &helper->identity) < 0)
                 return -errno;
 
+        if (!may_start(account))
+                kill_done();
         if (may_start(account)) {
                 r = start(helper, fd);
                 if (r < 0)
