@@ -39,8 +39,14 @@ static json_t *range_to_json(const TableRecord *range, uint32_t state) {
 /* A list on its way to a peer that reads as slowly as it likes. */
 typedef struct Listing {
         const ApiContext *context;
+        VarlinkCall *call; /* a reference */
         uint32_t cursor;
 } Listing;
+
+static void listing_free(Listing *listing) {
+        varlink_call_unref(listing->call);
+        g_free(listing);
+}
 
 static void listing_go_on(VarlinkCall *call, void *userdata) {
         Listing *listing = userdata;
@@ -57,8 +63,8 @@ static void listing_go_on(VarlinkCall *call, void *userdata) {
                     -EAGAIN)
                         return;
         }
-        g_free(listing);
         varlink_call_reply(call, NULL);
+        listing_free(listing);
 }
 
 static void api_list(VarlinkCall *call, const void *parameters, void *userdata) {
@@ -69,7 +75,7 @@ static void api_list(VarlinkCall *call, const void *parameters, void *userdata) 
                 return;
         }
         listing = g_new(Listing, 1);
-        *listing = (Listing){ .context = userdata };
+        *listing = (Listing){ .context = userdata, .call = varlink_call_ref(call) };
         listing_go_on(call, listing);
 }
 

@@ -285,3 +285,30 @@ namespace_differs() {
 traced() {
         ! grep -q '^TracerPid:[[:space:]]0$' "/proc/$DAEMON/status"
 }
+
+# answers_of_list: the daemon's answers to many lists at once that nobody reads for a while.
+answers_of_list() {
+        "$abs_top_builddir/tests/tools/flood" "$NSR/socket" 1500 '{"method":"org.nsresource.Manager.List","more":true}'
+}
+
+@test "a list whose reader is slow is complete" {
+        namespace_as "$ALICE"
+        allocate "$(allocate_json a 65536)" "userns:$USERNS"
+        answers_of_list >"$NSR/answers"
+        [ "$(grep -c error "$NSR/answers")" = 0 ]
+        [ "$(grep -c "\"$ALICE-a\"" "$NSR/answers")" = 1500 ]
+}
+
+@test "calls without a pause keep nobody from a range, however many" {
+        local i
+        for i in 1 2 3 4; do
+                background "$BOB" "$abs_top_builddir/tests/tools/flood" "$NSR/socket" 0 \
+                        '{"method":"org.varlink.service.GetInfo"}'
+        done
+        # More than the helpers of one account, each of which is done with once its range is mapped.
+        run timeout 60 setpriv --reuid="$ALICE" --regid="$ALICE" --clear-groups -- \
+                "$abs_top_builddir/tests/tools/cycle" "$NSR/socket" 40 65536
+        [ "$output" = "done 40" ]
+        # They end unnoticed by nobody, too.
+        nothing_but_quarantine 40
+}

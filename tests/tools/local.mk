@@ -16,3 +16,6 @@ tests_tools_hang_fuse_SOURCES = tests/tools/hang-fuse.c tests/unit/hanging-fuse.
 tests_tools_hang_fuse_LDADD = $(GLIB_LIBS)
 tests_tools_terminal_SOURCES = tests/tools/terminal.c
 tests_tools_terminal_LDADD = $(GLIB_LIBS)
+check_PROGRAMS += tests/tools/flood
+tests_tools_flood_SOURCES = tests/tools/flood.c
+tests_tools_flood_LDADD = libutil.la $(GLIB_LIBS)
