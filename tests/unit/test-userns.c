@@ -533,6 +533,10 @@ static gboolean is_not_nine(gconstpointer data) {
         return ((const Crowd *) data)->n_joined <= LIMIT_HELPERS_PER_ACCOUNT;
 }
 
+static gboolean has_none(gconstpointer data) {
+        return ((const Crowd *) data)->n_joined == 0;
+}
+
 static void test_limit_of_account(void) {
         Crowd crowd = { 0 }, others = { 0 };
         UnitUserns userns, other;
@@ -554,6 +558,7 @@ static void test_limit_of_account(void) {
         g_assert_cmpint(
                 userns_helper_new(other.fd, OTHER, on_crowd_joined, &others, &helper), ==, 0);
         g_assert_cmpuint(userns_helper_count(), ==, LIMIT_HELPERS_PER_ACCOUNT + 1);
+        g_assert_true(unit_run_while(has_none, &others, 3000));
 
         /* The ninth starts when the first has gone. */
         userns_helper_free(crowd.held[0]);
