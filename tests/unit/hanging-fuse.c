@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <linux/fuse.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -30,9 +31,11 @@ static void fuse_fill(struct fuse_attr *attr, uint64_t node) {
         };
 }
 
-/* Everything the file system is ever asked, FLUSH excepted, is answered at once. */
+/* What it takes to open a file is answered.  What may be asked about one that is open, FLUSH above
+ * all, never is. */
 void hanging_fuse_serve(int fd) {
         static char buffer[1 << 20];
+        bool is_open = false;
 
         for (;;) {
                 const struct fuse_in_header *header = (const void *) buffer;
@@ -57,14 +60,20 @@ void hanging_fuse_serve(int fd) {
                         fuse_answer(fd, header->unique, 0, &entry, sizeof(entry));
                         break;
                 case FUSE_GETATTR:
+                        if (is_open)
+                                break;
                         fuse_fill(&attr.attr, header->nodeid);
                         fuse_answer(fd, header->unique, 0, &attr, sizeof(attr));
                         break;
                 case FUSE_OPEN:
                 case FUSE_OPENDIR:
+                        is_open = header->nodeid == 2;
                         fuse_answer(fd, header->unique, 0, &opened, sizeof(opened));
                         break;
                 case FUSE_FLUSH:
+                case FUSE_IOCTL:
+                case FUSE_STATFS:
+                case FUSE_GETXATTR:
                 case FUSE_FORGET:
                 case FUSE_BATCH_FORGET:
                 case FUSE_INTERRUPT:

@@ -3,6 +3,7 @@
 
 #include "lib/util/child.h"
 
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stdbool.h>
@@ -155,6 +156,38 @@ static void test_dies_with_parent(gconstpointer data) {
         close(ends[0]);
 }
 
+/* Root that drops to root: the change of UID, which is none, takes no capability away. */
+static void drop_to_root(const void *data) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { { 1, 1, 1 } };
+
+        child_drop_privileges(0, 0, *(const pid_t *) data);
+        (void) syscall(SYS_capget, &header, sets);
+        for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+                if (sets[i].effective != 0 || sets[i].permitted != 0 || sets[i].inheritable != 0)
+                        _exit(1);
+        (void) !write(0, "x", 1);
+        _exit(0);
+}
+
+static void test_no_capability(void) {
+        Exited exited = { FALSE };
+        pid_t self = getpid();
+        Child *child;
+        int ends[2];
+        char byte;
+
+        if (!unit_need_root())
+                return;
+        g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
+        g_assert_cmpint(
+                child_new(&ends[1], 1, drop_to_root, &self, on_exited, &exited, &child), ==, 0);
+        close(ends[1]);
+        g_assert_true(unit_run_until(&exited.done, 3000));
+        g_assert_cmpint(read(ends[0], &byte, 1), ==, 1);
+        close(ends[0]);
+}
+
 static void drop_for_wrong_parent(const void *data) {
         child_drop_privileges(getuid(), getgid(), 1);
         (void) !write(0, "x", 1);
@@ -207,6 +240,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/child/kill-and-forget", test_kill_and_forget);
         g_test_add_data_func("/child/dies-with-parent", NULL, test_dies_with_parent);
         g_test_add_data_func("/child/dies-with-parent-as-another", "drops", test_dies_with_parent);
+        g_test_add_func("/child/no-capability", test_no_capability);
         g_test_add_func("/child/parent-has-gone", test_parent_has_gone);
         g_test_add_func("/child/without-clone3", test_without_clone3);
         return g_test_run();
