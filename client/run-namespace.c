@@ -5,25 +5,18 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <sched.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "client/message.h"
-#include "lib/util/fd.h"
 
 #define NAMESPACES (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
-#define STACK_SIZE (1024u * 1024)
-
-typedef struct Birth {
-        int control, other_end;
-        char *const *command;
-} Birth;
 
 int run_message_send(int control, RunMessageType type, int32_t value) {
         const RunMessage message = { .type = type, .value = value };
@@ -81,41 +74,34 @@ static int mount_private(void) {
         return 0;
 }
 
-static int first_process(void *userdata) {
-        const Birth *birth = userdata;
+static void __attribute__((noreturn)) first_process(int control, char *const *command) {
         RunMessage message;
 
-        (void) close(birth->other_end);
         (void) prctl(PR_SET_NAME, "nsresource-init");
         /* Who went away has said why. */
-        if (run_message_receive(birth->control, 0, &message) <= 0 || message.type != RUN_MESSAGE_GO)
+        if (run_message_receive(control, 0, &message) <= 0 || message.type != RUN_MESSAGE_GO)
                 _exit(RUN_EXIT_FAILURE);
         if (become_root() < 0 || mount_private() < 0)
                 _exit(RUN_EXIT_FAILURE);
-        run_init(birth->control, birth->command);
+        run_init(control, command);
 }
 
 int run_namespace_spawn(char *const *command, pid_t *ret_pid, int *ret_control) {
+        struct clone_args arguments = { .flags = NAMESPACES, .exit_signal = SIGCHLD };
         int pair[2], error;
-        void *stack;
         pid_t pid;
-        Birth birth;
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
-        stack =
-                mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-        birth = (Birth){ .control = pair[1], .other_end = pair[0], .command = command };
 
-        /* As fork(), but straight into all namespaces: one process less that the command would have
-         * to be waited for through.  The child has a copy of our memory, stack included. */
-        pid = stack == MAP_FAILED ? -1
-                                  : clone(first_process, (char *) stack + STACK_SIZE,
-                                          NAMESPACES | SIGCHLD, &birth);
-        error = pid < 0 ? -errno : 0;
-        if (stack != MAP_FAILED)
-                (void) munmap(stack, STACK_SIZE);
+        /* As fork(), but straight into all namespaces: one process less, that would have to be
+         * waited for through another. */
+        pid = (pid_t) syscall(SYS_clone3, &arguments, sizeof(arguments));
+        error = -errno;
+        if (pid == 0) {
+                (void) close(pair[0]);
+                first_process(pair[1], command);
+        }
         (void) close(pair[1]);
         if (pid < 0) {
                 (void) close(pair[0]);

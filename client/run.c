@@ -89,7 +89,7 @@ static void say_refusal(const RunOptions *options, const char *error, const json
 static int say_no_namespace(int error) {
         const char *next = NULL;
 
-        if (error == -EPERM || error == -EACCES)
+        if (error == -EPERM || error == -EACCES || error == -ENOSYS)
                 next = "user namespaces are forbidden: sysctl kernel.unprivileged_userns_clone, "
                        "kernel.apparmor_restrict_unprivileged_userns; or this is a sandbox";
         else if (error == -ENOSPC || error == -EUSERS)

@@ -82,6 +82,7 @@ static int terminal_end(Terminal *terminal) {
                         terminal_fail(terminal, "did not end", "the command");
         }
         printf("%s\n", terminal->shown->str);
+        g_string_free(terminal->shown, TRUE);
         return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
