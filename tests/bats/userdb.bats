@@ -44,7 +44,8 @@ start_of() {
 }
 
 start_provider() {
-        "$abs_top_builddir/nsresource-userdbd" --socket "$PWD/socket" --table "$PWD/table" \
+        # With groups to give up.
+        setpriv --groups 4,24 "$abs_top_builddir/nsresource-userdbd" --socket "$PWD/socket" --table "$PWD/table" \
                 >provider.log 2>&1 3>&- &
         provider=$!
         local i
