@@ -3,7 +3,7 @@
 
 EXTRA_DIST += \
 	%D%/README.md %D%/all-checks %D%/all-checks.service %D%/fetch-tree %D%/run-container %D%/system.sh \
-	%D%/c-units
+	%D%/c-cold %D%/c-names %D%/c-units
 
 CONTAINER_TOOLS = tests/tools/varlink-call
 
