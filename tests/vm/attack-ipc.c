@@ -89,13 +89,13 @@ static bool found_queue(Stage *stage) {
 }
 
 const Attack attack_ipc[] = {
-        { "shmget", "IPC", NULL, ATTACK_EVERY_CONTEXT | ATTACK_NOT_BY_FSUID, .run = shared_memory,
+        { "shmget", "ipc", NULL, ATTACK_EVERY_CONTEXT | ATTACK_NOT_BY_FSUID, .run = shared_memory,
           .found = found_ipc },
-        { "semget", "IPC", NULL, ATTACK_EVERY_CONTEXT | ATTACK_NOT_BY_FSUID, .run = semaphores,
+        { "semget", "ipc", NULL, ATTACK_EVERY_CONTEXT | ATTACK_NOT_BY_FSUID, .run = semaphores,
           .found = found_ipc },
-        { "msgget", "IPC", NULL, ATTACK_EVERY_CONTEXT | ATTACK_NOT_BY_FSUID, .run = message_queue,
+        { "msgget", "ipc", NULL, ATTACK_EVERY_CONTEXT | ATTACK_NOT_BY_FSUID, .run = message_queue,
           .found = found_ipc },
-        { "mq_open", "IPC", NULL, ATTACK_EVERY_CONTEXT, .run = posix_queue, .found = found_queue },
+        { "mq_open", "ipc", NULL, ATTACK_EVERY_CONTEXT, .run = posix_queue, .found = found_queue },
         { "a queue made by path", "make", .run = posix_queue_by_path, .found = found_queue },
         { "chgrp of one's own queue", "chown", NULL, ATTACK_OWN_CONTEXT, .prepare = prepare_queue,
           .run = chgrp_queue, .found = found_queue },

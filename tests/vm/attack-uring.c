@@ -238,7 +238,7 @@ const Attack attack_uring[] = {
         { "io_uring renameat that leaves a whiteout", "whiteout", .prepare = prepare_file,
           .run = uring_whiteout },
         { "io_uring O_TMPFILE and linkat", "tmpfile", .run = uring_tmpfile },
-        { "io_uring setxattr of an ACL", "ACL", NULL, ATTACK_OWN_CONTEXT, .prepare = prepare_file,
+        { "io_uring setxattr of an ACL", "acl", NULL, ATTACK_OWN_CONTEXT, .prepare = prepare_file,
           .run = uring_acl },
         { "a polled ring driven from outside", "make", NULL, ATTACK_OWN_CONTEXT,
           .run = drive_polled_ring },

@@ -31,8 +31,14 @@ VM_UNIT_TESTS = \
 
 %C%_churn_SOURCES = %D%/churn.c %D%/attack-stage.c %D%/attack.h
 
-%C%_lender_SOURCES = %D%/lender.c
-%C%_lender_LDADD = libpolicy.la libutil.la $(GLIB_LIBS)
+%C%_lender_SOURCES = %D%/lender.c %D%/lender-policy.h
+if BUILD_POLICY
+%C%_lender_SOURCES += %D%/lender-policy.c
+else
+%C%_lender_SOURCES += %D%/lender-policy-none.c
+endif
+%C%_lender_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
+%C%_lender_LDADD = libpolicy.la libutil.la $(LIBBPF_LIBS) $(GLIB_LIBS)
 
 %C%_probe_lsm_SOURCES = %D%/probe-lsm.c
 %C%_probe_lsm_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "tests/vm/lender-policy.h"
+
+#include <errno.h>
+
+int lender_policy_open(const PolicyConfig *config, const char *without, Policy **ret_policy) {
+        return -EOPNOTSUPP;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The lender's policy: as the daemon opens it, or with rules left out (tests only);
+ * lender-policy-none.c for builds without BPF. */
+
+#include "daemon/policy.h"
+
+/* `without`: names of rules, with commas between them, that are not to judge; NULL: none of them.
+ * 0 only if the policy is in force. */
+int lender_policy_open(const PolicyConfig *config, const char *without, Policy **ret_policy);
