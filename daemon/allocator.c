@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/allocator.h"
+#include "daemon/allocator-internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,11 +15,6 @@
 #include "lib/table/table-write.h"
 
 typedef struct Job Job;
-
-struct Allocator {
-        AllocatorConfig config;
-        GPtrArray *jobs; /* under way: Job, owned */
-};
 
 /* A request that waits for its helper to join the namespace. */
 struct Job {
@@ -121,7 +116,7 @@ static int allocator_outcome(int r) {
 
 /* A name, an inode number or a slot may still be held by a namespace that has just died: look at
  * that one record before saying no. */
-static bool allocator_release_if_dead(Allocator *allocator, uint32_t record) {
+bool allocator_release_if_dead(Allocator *allocator, uint32_t record) {
         const TableRecord *r = table_writer_record(allocator->config.table, record);
         UsernsIdentity identity;
 

@@ -19,6 +19,7 @@
 #include "daemon/userns.h"
 
 typedef struct Allocator Allocator;
+typedef struct Details Details;
 typedef struct HostIds HostIds;
 typedef struct Policy Policy;
 typedef struct TableWriter TableWriter;
@@ -35,6 +36,11 @@ enum {
         ALLOCATOR_E_NOT_OWN_IDS = 7, /* registration: the maps are not the peer's own IDs */
         ALLOCATOR_E_NESTED =
                 8, /* its parent is not our own namespace: no range was lent to hand on */
+        ALLOCATOR_E_NOT_REGISTERED = 9, /* no live record has the namespace */
+        ALLOCATOR_E_WITHOUT_RANGE = 10, /* a registration: it has no IDs of the pool */
+        ALLOCATOR_E_CGROUP_EXISTS = 11, /* the namespace was given this control group already */
+        ALLOCATOR_E_CGROUPS_MAX = 12,   /* DETAILS_CGROUPS_MAX */
+        ALLOCATOR_E_NOT_OWNER = 13,     /* the namespace, or what is to be added, is another's */
 };
 
 typedef struct AllocatorConfig {
@@ -43,6 +49,7 @@ typedef struct AllocatorConfig {
         HostIds *host_ids;
         UsernsProbe *probe;
         Unenforced *unenforced;
+        Details *details;        /* NULL: nothing can be added to a namespace (tests) */
         const char *lock_folder; /* systemd-nspawn's: see vetting.h */
         bool enforced;           /* the policy is in force; else what is handed out is marked */
         uint32_t namespaces_per_user;
@@ -82,6 +89,23 @@ int allocator_allocate(
 int allocator_register(
         Allocator *allocator, const AllocatorRequest *request, AllocatorDoneFunc done,
         void *userdata);
+
+/* The record of a namespace that lives: ALLOCATOR_E_NOT_REGISTERED. */
+int allocator_find(Allocator *allocator, const UsernsIdentity *userns, uint32_t *ret_record);
+
+/* What is to be added to a namespace. */
+typedef struct AllocatorCgroup {
+        int fd;         /* borrowed during the call only */
+        uint64_t id;    /* of fd */
+        uint32_t owner; /* of the directory */
+} AllocatorCgroup;
+
+/* Hand a control group over to the namespace's root, on behalf of `peer_uid` (0 may do it with
+ * anybody's).  It is recorded first, so that it is removed with the namespace whatever happens in
+ * between. */
+int allocator_add_cgroup(
+        Allocator *allocator, const UsernsIdentity *userns, const AllocatorCgroup *cgroup,
+        uint32_t peer_uid);
 
 /* The namespace of this record (mapping, active or releasing) is gone, or may be: `proven` says
  * which.  Retires its name at once; then, proven and clean and enforced all along, the slot is free

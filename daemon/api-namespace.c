@@ -16,11 +16,7 @@
 /* io.systemd.NamespaceResource.  The checks, their errors and their order are the protocol's:
  * clients and their tests tell what a server can do by which error comes first. */
 
-#define FIELD_USERNS "userNamespaceFileDescriptor"
 #define DELEGATIONS_MAX 16
-
-/* O_LARGEFILE as F_GETFL reports it: glibc defines it as 0 where off_t has 64 bits anyway. */
-#define KERNEL_O_LARGEFILE 0100000
 
 typedef struct AllocateParameters {
         const char *name;
@@ -41,7 +37,7 @@ static const VarlinkField allocate_fields[] = {
         { "size", VARLINK_FIELD_INT, offsetof(AllocateParameters, size), VARLINK_FIELD_REQUIRED },
         { "target", VARLINK_FIELD_INT, offsetof(AllocateParameters, target),
           VARLINK_FIELD_OPTIONAL },
-        { FIELD_USERNS, VARLINK_FIELD_INT, offsetof(AllocateParameters, userns),
+        { API_FIELD_USERNS, VARLINK_FIELD_INT, offsetof(AllocateParameters, userns),
           VARLINK_FIELD_REQUIRED },
         { "type", VARLINK_FIELD_STRING, offsetof(AllocateParameters, type),
           VARLINK_FIELD_OPTIONAL },
@@ -62,13 +58,11 @@ static const VarlinkField register_fields[] = {
           VARLINK_FIELD_REQUIRED },
         { "mangleName", VARLINK_FIELD_BOOL, offsetof(RegisterParameters, mangle_name),
           VARLINK_FIELD_OPTIONAL },
-        { FIELD_USERNS, VARLINK_FIELD_INT, offsetof(RegisterParameters, userns),
+        { API_FIELD_USERNS, VARLINK_FIELD_INT, offsetof(RegisterParameters, userns),
           VARLINK_FIELD_REQUIRED },
 };
 
-/* Without a policy in force no method of this interface may work, and clients ask for exactly this
- * by calling without any descriptor. */
-static const char *api_namespace_gate(VarlinkCall *call, void *userdata) {
+const char *api_namespace_gate(VarlinkCall *call, void *userdata) {
         const ApiContext *context = userdata;
 
         return context->refusal ? "io.systemd.NamespaceResource.UserNamespaceInterfaceNotSupported"
@@ -102,9 +96,7 @@ static bool api_make_name(
         return false;
 }
 
-/* The passed user namespace: flags, kind, not our own, owner, in the protocol's order.  Returns
- * whether it is the peer's to give; else the call has been answered. */
-static bool api_check_userns(
+bool api_check_userns(
         const ApiContext *context, VarlinkCall *call, int64_t index, AllocatorRequest *request) {
         const VarlinkDescriptor *descriptor = varlink_call_descriptor(call, index);
         uid_t peer_uid = varlink_call_peer(call)->uid, owner;
@@ -115,12 +107,12 @@ static bool api_check_userns(
                 varlink_call_errno(call, ENXIO);
                 return false;
         }
-        if (descriptor->open_flags & ~(O_ACCMODE | O_NOFOLLOW | KERNEL_O_LARGEFILE)) {
+        if (descriptor->open_flags & ~API_OPEN_FLAGS) {
                 varlink_call_errno(call, EREMOTEIO);
                 return false;
         }
         if (descriptor->kind != DOOR_KIND_USERNS || descriptor->fd < 0) {
-                varlink_call_invalid_parameter(call, FIELD_USERNS);
+                varlink_call_invalid_parameter(call, API_FIELD_USERNS);
                 return false;
         }
 
@@ -131,7 +123,7 @@ static bool api_check_userns(
         }
         if (r == USERNS_E_NOT_USERNS || request->identity.inode == context->own_userns.inode ||
             (peer_uid != 0 && owner != peer_uid)) {
-                varlink_call_invalid_parameter(call, FIELD_USERNS);
+                varlink_call_invalid_parameter(call, API_FIELD_USERNS);
                 return false;
         }
         request->userns_fd = descriptor->fd;
@@ -251,8 +243,6 @@ const VarlinkMethod api_namespace_methods[] = {
                 .gate = api_namespace_gate,
         },
         /* No handler: MethodNotImplemented. */
-        { .name = METHOD("AddMountToUserNamespace") },
-        { .name = METHOD("AddControlGroupToUserNamespace") },
         { .name = METHOD("AddNetworkToUserNamespace") },
 };
 const size_t api_namespace_n_methods = G_N_ELEMENTS(api_namespace_methods);

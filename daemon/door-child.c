@@ -91,18 +91,20 @@ static DoorVerdict vet(const DoorChildData *door, int fd) {
         verdict.open_flags = fcntl(fd, F_GETFL);
         if (verdict.open_flags < 0)
                 return verdict;
-        if (verdict.open_flags & O_PATH) {
+        if (verdict.open_flags & O_PATH)
                 verdict.kind = DOOR_KIND_O_PATH;
-                return verdict;
-        }
         if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
                   STATX_TYPE | STATX_INO | STATX_MNT_ID, &st) < 0)
                 return verdict;
 
         device = makedev(st.stx_dev_major, st.stx_dev_minor);
+        if (verdict.kind == DOOR_KIND_O_PATH && !S_ISDIR(st.stx_mode))
+                return verdict;
         if (door->nsfs != 0 && device == door->nsfs)
                 vet_namespace(fd, &verdict);
-        else if (S_ISDIR(st.stx_mode) && door->cgroup2 != 0 && device == door->cgroup2) {
+        else if (
+                S_ISDIR(st.stx_mode) && door->cgroup2 != 0 && device == door->cgroup2 &&
+                verdict.kind != DOOR_KIND_O_PATH) {
                 verdict.kind = DOOR_KIND_CGROUP;
                 verdict.detail = st.stx_ino;
                 verdict.passed = true;

@@ -26,9 +26,9 @@ typedef enum DoorKind {
         DOOR_KIND_USERNS,    /* + user namespace */
         DOOR_KIND_NETNS,     /* + network namespace */
         DOOR_KIND_CGROUP,    /* + directory of a cgroup2 file system; detail: its inode number */
-        DOOR_KIND_DIRECTORY, /*   any other directory; detail: mount id (statx, 0 = not obtainable)
-                              */
-        DOOR_KIND_O_PATH,    /*   opened with O_PATH (open_flags say so): of whatever kind */
+        DOOR_KIND_DIRECTORY, /*   any other directory, and any that was opened with O_PATH; detail:
+                                  mount id (statx, 0 = not obtainable) */
+        DOOR_KIND_O_PATH,    /*   opened with O_PATH (open_flags say so), and no directory */
 } DoorKind;
 
 /* Outcomes. */

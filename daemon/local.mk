@@ -27,11 +27,15 @@ EXTRA_DIST += tests/unit/test-policy.c %D%/policy-none.c %D%/policy.c %D%/policy
 # All of the daemon but main.c and the policy.
 noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
-	%D%/allocator.c %D%/allocator.h \
+	%D%/allocator.c %D%/allocator.h %D%/allocator-internal.h \
+	%D%/allocator-add.c \
+	%D%/api-container.c \
 	%D%/api-errors.c %D%/api-errors.h \
 	%D%/api-manager.c \
 	%D%/api-namespace.c \
 	%D%/api.h \
+	%D%/cgroup.c %D%/cgroup.h \
+	%D%/details.c %D%/details.h \
 	%D%/door.c %D%/door.h \
 	%D%/door-child.c %D%/door-child.h \
 	%D%/host-ids.c %D%/host-ids.h \
@@ -71,7 +75,7 @@ tests_unit_test_userns_probe_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_vetting_SOURCES = tests/unit/test-vetting.c tests/unit/unit.h
 tests_unit_test_vetting_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
 
-daemon_unit_tests = tests/unit/test-allocator tests/unit/test-namespace-name tests/unit/test-unenforced
+daemon_unit_tests = tests/unit/test-allocator tests/unit/test-details tests/unit/test-namespace-name tests/unit/test-unenforced
 check_PROGRAMS += $(daemon_unit_tests)
 TESTS += $(daemon_unit_tests)
 tests_unit_test_allocator_SOURCES = tests/unit/test-allocator.c tests/unit/fake-policy.c tests/unit/fake-policy.h
@@ -80,3 +84,5 @@ tests_unit_test_namespace_name_SOURCES = tests/unit/test-namespace-name.c
 tests_unit_test_namespace_name_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_unenforced_SOURCES = tests/unit/test-unenforced.c
 tests_unit_test_unenforced_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_details_SOURCES = tests/unit/test-details.c
+tests_unit_test_details_LDADD = libdaemon.la $(GLIB_LIBS)

@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/allocator.h"
 #include "daemon/api.h"
+#include "daemon/details.h"
 #include "daemon/door.h"
 #include "daemon/host-ids.h"
 #include "daemon/limits.h"
@@ -35,11 +37,12 @@
 
 struct Manager {
         Settings settings;
-        char *config_file, *table_path, *nspawn_folder, *unenforced_path;
+        char *config_file, *table_path, *details_path, *nspawn_folder, *unenforced_path;
         HostIds *host_ids;
         UsernsProbe *probe;
         Policy *policy;
         TableWriter *table;
+        Details *details;
         Unenforced *unenforced;
         Allocator *allocator;
         DoorKeeper *doors;
@@ -255,6 +258,29 @@ static int manager_open_table(Manager *manager) {
         return 0;
 }
 
+/* Without its details a range goes on as it is, but what was added to it stays behind at its end.
+ */
+static int manager_open_details(Manager *manager) {
+        uint32_t n_records = table_writer_n_records(manager->table);
+        g_autofree char *aside = g_strconcat(manager->details_path, ".set-aside", NULL);
+        int r;
+
+        r = details_open(manager->details_path, n_records, &manager->details);
+        if (r == -EBADMSG) {
+                log_error(
+                        "%s is not to be believed: renamed to %s; control groups of namespaces "
+                        "that "
+                        "run now will not be removed",
+                        manager->details_path, aside);
+                if (rename(manager->details_path, aside) < 0)
+                        return -errno;
+                r = details_open(manager->details_path, n_records, &manager->details);
+        }
+        if (r < 0)
+                log_error_errno(r, "Cannot open %s", manager->details_path);
+        return r;
+}
+
 /* From a table to an allocator: what needs both.  Without a table nothing is served; see
  * manager_reload(). */
 static int manager_start_serving(Manager *manager) {
@@ -279,7 +305,11 @@ static int manager_start_serving(Manager *manager) {
                 log_error_errno(r, "Cannot find out which IDs are in use on this host");
                 return r;
         }
+        r = manager_open_details(manager);
+        if (r < 0)
+                return r;
         config.table = manager->table;
+        config.details = manager->details;
         r = allocator_new(&config, &manager->allocator);
         if (r < 0)
                 return r;
@@ -336,7 +366,15 @@ static int manager_listen(Manager *manager, int take_fd, const char *path) {
                 interface_io_systemd_NamespaceResource,
                 interface_org_nsresource_Manager,
         };
-        size_t n_methods = api_namespace_n_methods + api_manager_n_methods;
+        const struct {
+                const VarlinkMethod *methods;
+                size_t n;
+        } tables[] = {
+                { api_namespace_methods, api_namespace_n_methods },
+                { api_container_methods, api_container_n_methods },
+                { api_manager_methods, api_manager_n_methods },
+        };
+        size_t n_methods = 0;
         VarlinkServerConfig config = {
                 .vendor = "nsresource",
                 .product = "nsresourced",
@@ -351,16 +389,18 @@ static int manager_listen(Manager *manager, int take_fd, const char *path) {
                 .discard = manager_discard,
                 .answered = manager_answered,
                 .userdata = &manager->api,
-                .n_methods = n_methods,
         };
         auto_fd fd = take_fd;
         int r;
 
+        for (size_t i = 0; i < G_N_ELEMENTS(tables); i++)
+                n_methods += tables[i].n;
         manager->methods = g_new(VarlinkMethod, n_methods);
-        memcpy(manager->methods, api_namespace_methods,
-               api_namespace_n_methods * sizeof(VarlinkMethod));
-        memcpy(manager->methods + api_namespace_n_methods, api_manager_methods,
-               api_manager_n_methods * sizeof(VarlinkMethod));
+        for (size_t i = 0; i < G_N_ELEMENTS(tables); i++) {
+                memcpy(manager->methods + config.n_methods, tables[i].methods,
+                       tables[i].n * sizeof(VarlinkMethod));
+                config.n_methods += tables[i].n;
+        }
         config.methods = manager->methods;
 
         r = varlink_server_new(&config, NULL, &manager->server);
@@ -455,6 +495,7 @@ int manager_new(const ManagerPaths *paths, int take_listen_fd, Manager **ret_man
 
         manager->config_file = g_strdup(paths->config_file);
         manager->table_path = g_build_filename(paths->runtime_folder, "table", NULL);
+        manager->details_path = g_build_filename(paths->runtime_folder, "details", NULL);
         manager->unenforced_path = g_build_filename(paths->state_folder, "unenforced", NULL);
         manager->nspawn_folder = g_strdup(paths->nspawn_folder);
         r = manager_open(manager, paths);
@@ -480,6 +521,7 @@ void manager_free(Manager *manager) {
         varlink_server_free(manager->server);
         door_keeper_free(manager->doors);
         g_free(manager->methods);
+        details_free(manager->details);
         table_writer_free(manager->table);
         policy_free(manager->policy);
         userns_probe_free(manager->probe);
@@ -488,6 +530,7 @@ void manager_free(Manager *manager) {
         g_free(manager->api.refusal);
         g_free(manager->config_file);
         g_free(manager->table_path);
+        g_free(manager->details_path);
         g_free(manager->unenforced_path);
         g_free(manager->nspawn_folder);
         g_free(manager);

@@ -44,7 +44,7 @@ scripts() {
                         local own=${1##*/}
                         own=${own%%[-.]*}
                         echo "daemon/${own}[a-z-]*\.h|$base|$util" ;;
-                daemon/allocator*) echo "daemon/(allocator[a-z-]*|userns|policy|vetting|host-ids|cgroup|netif|leftovers|settings|limits|unenforced)\.h|lib/table/|$util" ;;
+                daemon/allocator*) echo "daemon/(allocator[a-z-]*|userns|policy|vetting|host-ids|cgroup|netif|leftovers|settings|limits|unenforced|details)\.h|lib/table/|$util" ;;
                 daemon/api* | daemon/manager* | daemon/main*) echo "daemon/|lib/|bpf/policy-abi\.h|config\.h" ;;
                 daemon/*) echo "daemon/|lib/(util|table)/|config\.h" ;;
                 userdb/*) echo "userdb/|lib/|daemon/limits\.h|config\.h" ;;

@@ -123,6 +123,7 @@ LIMIT_CONNECTIONS_PER_ACCOUNT daemon/limits.h , % for one user.
 LIMIT_DOORS daemon/limits.h At most % such children
 LIMIT_DOORS_STUCK_PER_ACCOUNT daemon/limits.h at most % of one user may hang
 LIMIT_DOOR_MSEC daemon/limits.h longer than % ms
+DETAILS_CGROUPS_MAX daemon/details.h % for one namespace.
 VARLINK_MESSAGE_MAX lib/varlink/server.h % bytes,
 VARLINK_DESCRIPTORS_MAX lib/varlink/server.h bytes, % descriptors.
 EOF

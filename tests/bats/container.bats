@@ -1,0 +1,219 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What a namespace that has a range can be given: mounts, control groups.
+
+load common
+load daemon
+
+EREMOTEIO='{"errno":121,"errnoName":"EREMOTEIO","origin":"linux"}'
+ENXIO='{"errno":6,"errnoName":"ENXIO","origin":"linux"}'
+
+setup() {
+        daemon_setup
+        daemon_start
+}
+
+teardown() {
+        # Alive ones first: a control group cannot go before them.
+        daemon_teardown
+        if [ -n "${CGROUPS:-}" ] && [ -d "$CGROUPS" ]; then
+                remove_cgroups
+        fi
+}
+
+remove_cgroups() {
+        local i
+        for ((i = 0; i < 100; i++)); do
+                find "$CGROUPS" -depth -type d -exec rmdir {} + 2>/dev/null
+                [ -d "$CGROUPS" ] || return 0
+                sleep 0.05
+        done
+        echo "left behind: $CGROUPS" >&2
+        return 1
+}
+
+# cgroups_setup: $CGROUPS, a control group of this test.
+cgroups_setup() {
+        HIERARCHY=$(awk '$4 == "/" && / - cgroup2 / { print $5; exit }' /proc/self/mountinfo)
+        [ -n "$HIERARCHY" ] || cannot cgroup2 "no cgroup2 file system is mounted"
+        CGROUPS=$(mktemp -d "$HIERARCHY/nsr-bats-XXXXXX") || cannot cgroup2 "no control group can be made"
+        chmod 755 "$CGROUPS"
+}
+
+# cgroup_as UID NAME: $CGROUPS/NAME, delegated to UID.
+cgroup_as() {
+        mkdir "$CGROUPS/$2"
+        chown "$1" "$CGROUPS/$2" "$CGROUPS/$2/"cgroup.{procs,subtree_control,threads}
+}
+
+# ranged_as UID NAME: a namespace with a range; sets HOLDER, USERNS and START.
+ranged_as() {
+        namespace_as "$1"
+        call_as "$1" "$SERVICE.AllocateUserRange" "$(allocate_json "$2" 65536)" "userns:$USERNS"
+        read -r _ START _ <"/proc/$HOLDER/uid_map"
+}
+
+# add_cgroup UID DESCRIPTOR...: the first is the namespace.
+add_cgroup() {
+        local uid=$1
+        shift
+        call_as "$uid" "$SERVICE.AddControlGroupToUserNamespace" \
+                '{"userNamespaceFileDescriptor":0,"controlGroupFileDescriptor":1}' "$@"
+}
+
+add_mount() {
+        local uid=$1
+        shift
+        call_as "$uid" "$SERVICE.AddMountToUserNamespace" '{"userNamespaceFileDescriptor":0,"mountFileDescriptor":1}' "$@"
+}
+
+# owners DIR: who has the directory and its files, with their modes.
+owners() {
+        stat -c '%n %u %g %a' "$1" "$1"/*
+}
+
+@test "a control group is handed over: the directory and three files, nothing else" {
+        cgroups_setup
+        cgroup_as "$ALICE" box
+        ranged_as "$ALICE" c
+        run add_cgroup "$ALICE" "userns:$USERNS" "directory:$CGROUPS/box"
+        [ "$status" = 0 ] && [ "$output" = '{}' ]
+        [ "$(stat -c '%u %g %a' "$CGROUPS/box")" = "$START $START 755" ]
+        owners "$CGROUPS/box" | awk -v start="$START" '
+                { sub(".*/", "", $1); mine = $2 == start || $3 == start }
+                mine && $1 == "box" { n++; next }
+                mine && $1 ~ /^cgroup\.(procs|subtree_control|threads)$/ && $4 == 644 && $2 == $3 { n++; next }
+                mine { print "too much: " $0; bad = 1 }
+                END { exit bad || n != 4 }'
+        # What a container does with it.
+        nsenter -U -t "$HOLDER" -S 0 -G 0 mkdir "$CGROUPS/box/init" "$CGROUPS/box/init/deep"
+        [ "$(stat -c %u "$CGROUPS/box/init/deep")" = "$START" ]
+}
+
+@test "sixteen control groups, and not one more; none twice" {
+        cgroups_setup
+        ranged_as "$ALICE" c
+        local i
+        for ((i = 1; i <= 17; i++)); do
+                cgroup_as "$ALICE" "box$i"
+        done
+        for ((i = 1; i <= 16; i++)); do
+                add_cgroup "$ALICE" "userns:$USERNS" "directory:$CGROUPS/box$i"
+        done
+        owners "$CGROUPS/box17" >"$NSR/before"
+        refused "$SERVICE.TooManyControlGroups" '' add_cgroup "$ALICE" "userns:$USERNS" "directory:$CGROUPS/box17"
+        refused "$SERVICE.TooManyControlGroups" '' add_cgroup 0 "userns:$USERNS" "directory:$CGROUPS/box17"
+        refused "$SERVICE.ControlGroupAlreadyAdded" '' add_cgroup "$ALICE" "userns:$USERNS" "directory:$CGROUPS/box16"
+        owners "$CGROUPS/box17" | diff "$NSR/before" -
+        # The list outlives the daemon.
+        daemon_stop
+        daemon_start
+        refused "$SERVICE.ControlGroupAlreadyAdded" '' add_cgroup "$ALICE" "userns:$USERNS" "directory:$CGROUPS/box1"
+        refused "$SERVICE.TooManyControlGroups" '' add_cgroup "$ALICE" "userns:$USERNS" "directory:$CGROUPS/box17"
+        [ "$(stat -c '%u %a' "$NSR/run/details")" = "0 600" ]
+}
+
+@test "control groups of others, the root, one's own, other directories: exact errors, nothing changed" {
+        cgroups_setup
+        cgroup_as "$BOB" bobs
+        cgroup_as "$ALICE" box
+        ranged_as "$ALICE" c
+        owners "$CGROUPS/bobs" >"$NSR/before"
+        refused org.varlink.service.PermissionDenied '' add_cgroup "$ALICE" "userns:$USERNS" "directory:$CGROUPS/bobs"
+        refused org.varlink.service.PermissionDenied '' add_cgroup "$ALICE" "userns:$USERNS" "directory:$CGROUPS"
+        owners "$CGROUPS/bobs" | diff "$NSR/before" -
+        invalid controlGroupFileDescriptor add_cgroup 0 "userns:$USERNS" "directory:$HIERARCHY"
+        [ "$(stat -c %u "$HIERARCHY")" = 0 ]
+
+        # The daemon's own, and what is above it.
+        mkdir "$CGROUPS/service" "$CGROUPS/service/daemon"
+        echo "$DAEMON" >"$CGROUPS/service/daemon/cgroup.procs"
+        invalid controlGroupFileDescriptor add_cgroup 0 "userns:$USERNS" "directory:$CGROUPS/service/daemon"
+        invalid controlGroupFileDescriptor add_cgroup 0 "userns:$USERNS" "directory:$CGROUPS/service"
+        echo "$DAEMON" >"$HIERARCHY/cgroup.procs"
+
+        for what in "null" "file:/etc/passwd" "directory:/" "file:$CGROUPS/box/cgroup.procs" "userns:$USERNS" \
+                "file:/proc/self/ns/cgroup"; do
+                invalid controlGroupFileDescriptor add_cgroup "$ALICE" "userns:$USERNS" "$what"
+        done
+        refused io.systemd.System "$EREMOTEIO" add_cgroup "$ALICE" "userns:$USERNS" "opath:$CGROUPS/box"
+        refused io.systemd.System "$ENXIO" add_cgroup "$ALICE" "userns:$USERNS"
+        refused io.systemd.System "$ENXIO" call_as "$ALICE" "$SERVICE.AddControlGroupToUserNamespace" \
+                '{"userNamespaceFileDescriptor":0,"controlGroupFileDescriptor":-1}' "userns:$USERNS"
+        # The same index twice.
+        invalid controlGroupFileDescriptor call_as "$ALICE" "$SERVICE.AddControlGroupToUserNamespace" \
+                '{"userNamespaceFileDescriptor":0,"controlGroupFileDescriptor":0}' "userns:$USERNS"
+        invalid userNamespaceFileDescriptor call_as "$ALICE" "$SERVICE.AddControlGroupToUserNamespace" \
+                '{"userNamespaceFileDescriptor":0,"controlGroupFileDescriptor":0}' "file:$CGROUPS/box"
+        [ "$(stat -c %u "$CGROUPS/box")" = "$ALICE" ]
+        # Root may give anybody's.
+        add_cgroup 0 "userns:$USERNS" "directory:$CGROUPS/bobs"
+        [ "$(stat -c %u "$CGROUPS/bobs")" = "$START" ]
+}
+
+@test "namespaces that control groups cannot be added to" {
+        cgroups_setup
+        cgroup_as "$ALICE" box
+        namespace_as "$ALICE"
+        refused "$SERVICE.UserNamespaceNotRegistered" '' add_cgroup "$ALICE" "userns:$USERNS" "directory:$CGROUPS/box"
+        as "$ALICE" sh -c "echo deny >/proc/$HOLDER/setgroups && echo '0 $ALICE 1' >/proc/$HOLDER/gid_map && echo '0 $ALICE 1' >/proc/$HOLDER/uid_map"
+        call_as "$ALICE" "$SERVICE.RegisterUserNamespace" '{"name":"r","userNamespaceFileDescriptor":0}' "userns:$USERNS"
+        refused "$SERVICE.UserNamespaceWithoutUserRange" '' add_cgroup "$ALICE" "userns:$USERNS" "directory:$CGROUPS/box"
+
+        ranged_as "$BOB" b
+        invalid userNamespaceFileDescriptor call_as "$ALICE" "$SERVICE.AddControlGroupToUserNamespace" \
+                '{"userNamespaceFileDescriptor":0,"controlGroupFileDescriptor":1}' dup:9 "directory:$CGROUPS/box" 9<"$USERNS"
+        invalid userNamespaceFileDescriptor add_cgroup "$ALICE" userns:/proc/self/ns/user "directory:$CGROUPS/box"
+        for what in null file:/ file:/proc/self/ns/net; do
+                invalid userNamespaceFileDescriptor add_cgroup "$ALICE" "$what" "directory:$CGROUPS/box"
+        done
+        refused io.systemd.System "$EREMOTEIO" add_cgroup "$ALICE" "directory:/" "directory:$CGROUPS/box"
+        [ "$(stat -c %u "$CGROUPS/box")" = "$ALICE" ]
+}
+
+@test "mounts: root only, looked at and not kept" {
+        ranged_as "$ALICE" m
+        local before
+        # First of all who asks, whatever is sent.
+        refused org.varlink.service.PermissionDenied '' add_mount "$ALICE" null null
+        refused org.varlink.service.PermissionDenied '' add_mount "$ALICE"
+        refused org.varlink.service.PermissionDenied '' add_mount "$ALICE" "userns:$USERNS" directory:/
+        before=$(descriptors)
+        for what in directory:/ opath:/ file:/ "directory:$NSR" "opath:$NSR"; do
+                run add_mount 0 "userns:$USERNS" "$what"
+                [ "$status" = 0 ] && [ "$output" = '{}' ]
+        done
+        [ "$(descriptors)" = "$before" ]
+        for what in null file:/etc/passwd "userns:$USERNS"; do
+                refused io.systemd.System '{"errno":20,"errnoName":"ENOTDIR","origin":"linux"}' add_mount 0 "userns:$USERNS" "$what"
+        done
+        refused io.systemd.System '{"errno":20,"errnoName":"ENOTDIR","origin":"linux"}' add_mount 0 "userns:$USERNS" opath:/etc/passwd
+        refused io.systemd.System "$ENXIO" add_mount 0 "userns:$USERNS"
+        refused io.systemd.System '{"errno":20,"errnoName":"ENOTDIR","origin":"linux"}' \
+                call "$SERVICE.AddMountToUserNamespace" '{"userNamespaceFileDescriptor":0,"mountFileDescriptor":0}' "userns:$USERNS"
+        refused io.systemd.System "$EREMOTEIO" add_mount 0 "opath:$USERNS" directory:/
+        invalid userNamespaceFileDescriptor add_mount 0 null directory:/
+        invalid userNamespaceFileDescriptor add_mount 0 userns:/proc/self/ns/user directory:/
+        invalid mountFileDescriptor call "$SERVICE.AddMountToUserNamespace" '{"userNamespaceFileDescriptor":0}' "userns:$USERNS"
+        namespace_as "$ALICE"
+        refused "$SERVICE.UserNamespaceNotRegistered" '' add_mount 0 "userns:$USERNS" directory:/
+}
+
+@test "without a policy in force nothing is added, whoever asks" {
+        daemon_stop
+        daemon_configure ''
+        rm -r "$NSR/run"
+        daemon_start
+        refused "$SERVICE.UserNamespaceInterfaceNotSupported" '' add_mount "$ALICE" null null
+        refused "$SERVICE.UserNamespaceInterfaceNotSupported" '' add_cgroup "$ALICE" null null
+}
+
+@test "details that are not to be believed are set aside" {
+        ranged_as "$ALICE" d
+        daemon_stop
+        echo x >"$NSR/run/details"
+        daemon_start
+        [ "$(cat "$NSR/run/details.set-aside")" = x ]
+        grep -q "details is not to be believed" "$NSR/log"
+        count_is active 1
+}
