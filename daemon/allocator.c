@@ -34,6 +34,15 @@ static void job_free(Job *job) {
         g_free(job);
 }
 
+/* The last of a job. */
+static void job_end(Job *job, int result) {
+        AllocatorDoneFunc done = job->done;
+        void *userdata = job->userdata;
+
+        g_ptr_array_remove_fast(job->allocator->jobs, job);
+        done(result, userdata);
+}
+
 int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator) {
         Allocator *allocator = g_new(Allocator, 1);
 
@@ -48,6 +57,8 @@ int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator) {
 void allocator_free(Allocator *allocator) {
         if (!allocator)
                 return;
+        while (allocator->jobs->len > 0)
+                job_end(allocator->jobs->pdata[0], -ECANCELED);
         g_ptr_array_unref(allocator->jobs);
         g_free(allocator);
 }
@@ -70,31 +81,25 @@ static bool allocator_quota_allows(const Allocator *allocator, const AllocatorRe
                request->size <= allocator->config.ids_per_user - n_ids;
 }
 
-/* Whether this is more than is allowed even after what is dead has been taken back. */
-static bool allocator_quota_exceeded(Allocator *allocator, const AllocatorRequest *request) {
-        uint32_t cursor = 0;
-
-        if (allocator_quota_allows(allocator, request))
-                return false;
-        do
-                (void) allocator_reconcile(allocator, false, &cursor, UINT32_MAX);
-        while (cursor != 0);
-        return !allocator_quota_allows(allocator, request);
-}
-
 /* A vetting claim is held from the choice of a slot until its names can be seen. */
 typedef struct Offer {
         Allocator *allocator;
         VettingClaim *claim;
+        int error; /* of this process or the lock folder: no other slot would do better */
 } Offer;
 
 static bool allocator_offer(uint32_t start, uint32_t n_ids, void *userdata) {
         Offer *offer = userdata;
+        int r;
 
         g_clear_pointer(&offer->claim, vetting_claim_free);
-        return vetting_claim(
-                       offer->allocator->config.host_ids, offer->allocator->config.lock_folder,
-                       start, n_ids, &offer->claim) == 0;
+        if (offer->error < 0)
+                return false;
+        r = vetting_claim(
+                offer->allocator->config.host_ids, offer->allocator->config.lock_folder, start,
+                n_ids, &offer->claim);
+        offer->error = MIN(r, 0);
+        return r == 0;
 }
 
 static int allocator_outcome(int r) {
@@ -127,6 +132,20 @@ bool allocator_release_if_dead(Allocator *allocator, uint32_t record) {
                 return false;
         allocator_release(allocator, record, true);
         return true;
+}
+
+/* Whether this is more than is allowed even after what is dead has been taken back: of the
+ * account's own, or whoever is at the limit could have us probe everybody's with each call. */
+static bool allocator_quota_exceeded(Allocator *allocator, const AllocatorRequest *request) {
+        TableWriter *table = allocator->config.table;
+        uint32_t cursor = 0, record;
+
+        if (allocator_quota_allows(allocator, request))
+                return false;
+        while ((record = table_writer_next_live(table, &cursor)) != TABLE_NONE)
+                if (table_writer_record(table, record)->account_uid == request->account_uid)
+                        (void) allocator_release_if_dead(allocator, record);
+        return !allocator_quota_allows(allocator, request);
 }
 
 /* A namespace whose maps are empty has the inode number of this record: those of an active record
@@ -168,6 +187,8 @@ static int allocator_reserve(
                         allocator,
                         table_writer_find_userns(table, range.userns_inode, range.userns_id)))
                 r = table_writer_reserve(table, &range, allocator_offer, offer, ret_record);
+        if (r == TABLE_E_EXHAUSTED && offer->error < 0)
+                return offer->error;
         return allocator_outcome(r);
 }
 
@@ -366,13 +387,8 @@ static int job_finish_register(Job *job) {
 
 static void job_joined(UsernsHelper *helper, int result, void *userdata) {
         Job *job = userdata;
-        AllocatorDoneFunc done = job->done;
-        void *done_userdata = job->userdata;
-        int r;
 
-        r = result < 0 ? result : job->finish(job);
-        g_ptr_array_remove_fast(job->allocator->jobs, job);
-        done(r, done_userdata);
+        job_end(job, result < 0 ? result : job->finish(job));
 }
 
 static int allocator_start(

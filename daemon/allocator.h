@@ -58,7 +58,7 @@ typedef struct AllocatorConfig {
 
 int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator);
 
-/* Requests under way are given up: their `done` is not called any more. */
+/* Requests under way are given up: their `done` is called with -ECANCELED. */
 void allocator_free(Allocator *allocator);
 
 /* Change the quotas; ranges that are out stay out. */

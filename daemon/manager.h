@@ -27,8 +27,7 @@ typedef struct ManagerPaths {
  * paths->socket.  Errors have been logged. */
 int manager_new(const ManagerPaths *paths, int take_listen_fd, Manager **ret_manager);
 
-/* Stop at once: what is under way is given up as if the daemon had been killed, which every part
- * can stand. */
+/* Stop at once: what is under way is given up, and its callers told so (ECANCELED). */
 void manager_free(Manager *manager);
 
 /* Read the configuration again: quotas change at once; what cannot change while running is refused

@@ -58,7 +58,9 @@ static int lock_slot(VettingClaim *claim, uint32_t start) {
                         claim->folder_fd, name,
                         O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0600);
                 if (fd < 0)
-                        return -errno;
+                        /* Something else of this name: only this slot cannot be locked. */
+                        return errno == EISDIR || errno == ELOOP || errno == ENXIO ? VETTING_E_TAKEN
+                                                                                   : -errno;
                 if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
                         return errno == EAGAIN || errno == EACCES ? VETTING_E_TAKEN : -errno;
                 if (fstat(fd, &st) < 0)

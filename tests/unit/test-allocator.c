@@ -297,6 +297,20 @@ static void test_register_needs_own_ids(Fixture *f, gconstpointer unused) {
         g_assert_cmpuint(count(f, TABLE_STATE_ACTIVE), ==, 0);
 }
 
+/* Whoever waits is told, and keeps nothing that nobody will free. */
+static void test_freed_with_a_request(Fixture *f, gconstpointer unused) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/ns/user", f->holder);
+        auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
+        AllocatorRequest r = { .userns_fd = fd, .name = "a", .size = 65536 };
+
+        g_assert_cmpint(allocator_allocate(f->allocator, &r, done, f), ==, 0);
+        g_assert_false(f->answered);
+        g_clear_pointer(&f->allocator, allocator_free);
+        g_assert_true(f->answered);
+        g_assert_cmpint(f->result, ==, -ECANCELED);
+        g_assert_cmpuint(count(f, TABLE_STATE_RESERVED), ==, 0);
+}
+
 int main(int argc, char **argv) {
         static const struct {
                 const char *name;
@@ -309,6 +323,7 @@ int main(int argc, char **argv) {
                 { "/allocator/unenforced-is-marked", test_unenforced_is_marked_before_mapped },
                 { "/allocator/quota", test_quota },
                 { "/allocator/register-needs-own-ids", test_register_needs_own_ids },
+                { "/allocator/freed-with-a-request", test_freed_with_a_request },
         };
 
         g_test_init(&argc, &argv, NULL);
