@@ -64,7 +64,9 @@ static uint32_t manager_account(const VarlinkPeer *peer, void *userdata) {
         if (manager->table) {
                 uint32_t record = table_writer_find_id(manager->table, peer->uid);
 
-                if (record != TABLE_NONE && table_writer_record(manager->table, record)->size > 0)
+                /* Slots that the host uses are in nobody's account. */
+                if (record != TABLE_NONE &&
+                    table_writer_record(manager->table, record)->account_uid != TABLE_NONE)
                         return table_writer_record(manager->table, record)->account_uid;
         }
         return host_ids_account(manager->host_ids, peer->uid);
@@ -98,15 +100,21 @@ static void manager_discard(int take_fd, uint32_t account, void *userdata) {
 
 /* log */
 
+/* Bytes of a method or a field, which a client can make as long as a message. */
+#define LOGGED_TEXT_MAX 128
+
 static void manager_answered(
         const VarlinkCall *call, const char *error_id, const char *field, void *userdata) {
         if (!error_id) {
-                log_debug("%s by UID %u", varlink_call_method(call), varlink_call_peer(call)->uid);
+                log_debug(
+                        "%.*s by UID %u", LOGGED_TEXT_MAX, varlink_call_method(call),
+                        varlink_call_peer(call)->uid);
                 return;
         }
         log_notice(
-                "%s by UID %u refused: %s%s%s", varlink_call_method(call),
-                varlink_call_peer(call)->uid, error_id, field ? " " : "", field ?: "");
+                "%.*s by UID %u refused: %s%s%.*s", LOGGED_TEXT_MAX, varlink_call_method(call),
+                varlink_call_peer(call)->uid, error_id, field ? " " : "", LOGGED_TEXT_MAX,
+                field ?: "");
 }
 
 /* reconcile */
@@ -303,6 +311,8 @@ static int manager_start_serving(Manager *manager) {
         r = manager_take_out_of_service(manager);
         if (r < 0) {
                 log_error_errno(r, "Cannot find out which IDs are in use on this host");
+                /* A table without an allocator would pass for one that is served. */
+                g_clear_pointer(&manager->table, table_writer_free);
                 return r;
         }
         r = manager_open_details(manager);
@@ -514,7 +524,7 @@ void manager_free(Manager *manager) {
                 return;
         if (manager->reconcile_source != 0)
                 g_source_remove(manager->reconcile_source);
-        /* The allocator's jobs hold calls, so it goes before the server. */
+        /* Before the server: its jobs answer their calls. */
         allocator_free(manager->allocator);
         userns_helper_stop();
         /* Connections that it drops may have to be closed by doors. */

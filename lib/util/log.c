@@ -21,12 +21,22 @@ bool log_enabled(int priority) {
         return priority <= log_max_priority;
 }
 
+/* Bytes of a line: a client can make a name as long as a message. */
+#define LINE_MAX_SIZE 1024
+
 /* A client chooses names that end up in lines: no newline, escape sequence or other control
- * character of theirs may forge a line or reach a terminal. */
+ * character of theirs (those of 8 bits, in UTF-8, too) may forge a line or reach a terminal, and
+ * they do not fill the journal. */
 static void log_escape(char *line) {
-        for (char *p = line; *p; p++)
-                if ((unsigned char) *p < 0x20 || *p == 0x7f)
-                        *p = '?';
+        size_t i;
+
+        for (i = 0; line[i] && i < LINE_MAX_SIZE; i++) {
+                unsigned char c = (unsigned char) line[i], next = (unsigned char) line[i + 1];
+
+                if (c < 0x20 || c == 0x7f || (c == 0xc2 && next >= 0x80 && next < 0xa0))
+                        line[i] = '?';
+        }
+        line[i] = '\0';
 }
 
 void log_line(int priority, int error, const char *format, ...) {

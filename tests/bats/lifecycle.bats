@@ -312,3 +312,38 @@ answers_of_list() {
         # They end unnoticed by nobody, too.
         nothing_but_quarantine 40
 }
+
+@test "lock files that cannot be made: the error is told, not that the pool is empty" {
+        rm -rf "$NSR/nspawn"
+        : >"$NSR/nspawn"
+        namespace_as "$ALICE"
+        refused io.systemd.System '{"errno":20,"errnoName":"ENOTDIR","origin":"linux"}' \
+                allocate "$(allocate_json a 65536)" "userns:$USERNS"
+        rm "$NSR/nspawn"
+        allocate "$(allocate_json a 65536)" "userns:$USERNS"
+}
+
+@test "what stands in a lock file's place takes one slot out, not all" {
+        daemon_stop
+        daemon_configure '[Policy]' 'Enforcement=none' '[Pool]' 'Start=0x10000000' 'End=0x1002ffff'
+        rm -rf "$NSR/run" "$NSR/nspawn"
+        mkdir -p "$NSR/nspawn/$((0x10000000))"
+        ln -s /dev/null "$NSR/nspawn/$((0x10010000))"
+        daemon_start
+        namespace_as "$ALICE"
+        allocate "$(allocate_json a 65536)" "userns:$USERNS"
+        read -r _ outside _ <"/proc/$HOLDER/uid_map"
+        [ "$outside" = $((0x10020000)) ]
+        namespace_as "$ALICE"
+        refused "$SERVICE.NoDynamicRange" '' allocate "$(allocate_json b 65536)" "userns:$USERNS"
+}
+
+@test "a client's text is one short line in the log" {
+        local long
+        long=$(printf '%05000d' 0)
+        run call_as "$ALICE" "io.example.$long" '{}'
+        grep -q "io.example.0* by UID $ALICE refused: org.varlink.service.MethodNotFound" "$NSR/log"
+        run call_as "$ALICE" org.varlink.service.GetInfo "{\"$long\":1}"
+        grep -q "GetInfo by UID $ALICE refused: org.varlink.service.InvalidParameter 0*$" "$NSR/log"
+        [ "$(awk '{ print length }' "$NSR/log" | sort -n | tail -n 1)" -le 400 ]
+}
