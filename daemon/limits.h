@@ -20,7 +20,8 @@
 
 /* Helpers that join a client's namespace (daemon/userns.h): processes of ours that the client can
  * stop.  What is beyond these numbers waits for its turn. */
-#define LIMIT_HELPERS_IDLE 2u /* beyond LIMIT_HELPERS */
+#define LIMIT_HELPERS_IDLE 8u     /* beyond LIMIT_HELPERS */
+#define LIMIT_HELPERS_IDLE_LOW 2u /* so few, and it is filled up again */
 #define LIMIT_HELPERS 64u
 #define LIMIT_HELPERS_DONE \
         4u /* of LIMIT_HELPERS: not yet killed, for that waits for an idle loop */

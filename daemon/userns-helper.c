@@ -55,6 +55,7 @@ static struct {
         GQueue done;              /* Joiner: to be killed */
         GQueue waiting;           /* UsernsHelper */
         GSource *tidy;
+        bool is_filling; /* `idle` */
 } turns = { .idle = G_QUEUE_INIT, .done = G_QUEUE_INIT, .waiting = G_QUEUE_INIT };
 
 /* counting */
@@ -157,21 +158,28 @@ static void kill_done(void) {
                 child_kill(joiner->child);
 }
 
+/* One child a turn, so that what has come in meanwhile is served first. */
 static gboolean on_tidy(gpointer userdata) {
         Joiner *joiner;
 
-        drop_source(&turns.tidy);
-        kill_done();
-        while (turns.idle.length < LIMIT_HELPERS_IDLE) {
-                if (joiner_new(&joiner) < 0)
-                        break; /* tried again when one is wanted */
+        while ((joiner = g_queue_pop_head(&turns.done)))
+                child_kill(joiner->child);
+        if (turns.idle.length <= LIMIT_HELPERS_IDLE_LOW)
+                turns.is_filling = true;
+        if (turns.is_filling && turns.idle.length < LIMIT_HELPERS_IDLE &&
+            joiner_new(&joiner) == 0) {
                 g_queue_push_tail(&turns.idle, joiner);
+                return G_SOURCE_CONTINUE;
         }
+        turns.is_filling =
+                false; /* full; or short of something: tried again after the next helper */
+        drop_source(&turns.tidy);
         return G_SOURCE_REMOVE;
 }
 
 /* When nothing else is to be done: to fork and to kill are the slowest parts of it all, and the
- * first would keep the loop from seeing the answer of a child that is at work. */
+ * first would keep the loop from seeing the answer of a child that is at work.  And not one child
+ * for each that was used: after a fork the daemon has to copy every page it writes to. */
 static void schedule_tidy(void) {
         if (turns.tidy)
                 return;
@@ -182,7 +190,9 @@ static void schedule_tidy(void) {
 }
 
 void userns_helper_prepare(void) {
-        (void) on_tidy(NULL);
+        turns.is_filling = true;
+        while (on_tidy(NULL) == G_SOURCE_CONTINUE)
+                ;
 }
 
 void userns_helper_stop(void) {
