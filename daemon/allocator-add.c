@@ -20,7 +20,7 @@ int allocator_find(Allocator *allocator, const UsernsIdentity *userns, uint32_t 
         return 0;
 }
 
-static DetailsKey details_key(const TableRecord *range) {
+DetailsKey allocator_details_key(const TableRecord *range) {
         return (DetailsKey){
                 .userns_inode = range->userns_inode,
                 .userns_id = range->userns_id,
@@ -61,7 +61,7 @@ int allocator_add_cgroup(
         range = table_writer_record(allocator->config.table, record);
         if (range->size == 0)
                 return ALLOCATOR_E_WITHOUT_RANGE;
-        key = details_key(range);
+        key = allocator_details_key(range);
         r = check_cgroup_list(details, record, &key, cgroup->id);
         if (r != 0)
                 return r;

@@ -49,6 +49,7 @@ int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator) {
         *allocator = (Allocator){
                 .config = *config,
                 .jobs = g_ptr_array_new_with_free_func((GDestroyNotify) job_free),
+                .removals = g_hash_table_new_full(NULL, NULL, NULL, allocator_removal_free),
         };
         *ret_allocator = allocator;
         return 0;
@@ -60,6 +61,7 @@ void allocator_free(Allocator *allocator) {
         while (allocator->jobs->len > 0)
                 job_end(allocator->jobs->pdata[0], -ECANCELED);
         g_ptr_array_unref(allocator->jobs);
+        g_hash_table_unref(allocator->removals);
         g_free(allocator);
 }
 
@@ -451,7 +453,8 @@ void allocator_release(Allocator *allocator, uint32_t record, bool proven) {
 
         if (proven)
                 (void) policy_bereave(allocator->config.policy, record, n_records);
-        table_writer_set_state(table, record, TABLE_STATE_QUARANTINED);
+        if (allocator_remove_cgroups(allocator, record))
+                table_writer_set_state(table, record, TABLE_STATE_QUARANTINED);
 }
 
 unsigned allocator_reconcile(

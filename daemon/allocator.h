@@ -108,7 +108,9 @@ int allocator_add_cgroup(
         uint32_t peer_uid);
 
 /* The namespace of this record (mapping, active or releasing) is gone, or may be: `proven` says
- * which.  Retires its name at once; then, proven and clean and enforced all along, the slot is free
+ * which.  Retires its name at once; then its control groups
+ * are removed, which takes turns of the main loop, and what is busy is tried again when this is
+ * called again; then, proven and clean and enforced all along, the slot is free
  * again, else quarantined. */
 void allocator_release(Allocator *allocator, uint32_t record, bool proven);
 

@@ -40,8 +40,7 @@ static int cgroup_id(int fd, uint64_t *ret_id) {
         return 0;
 }
 
-/* A mount of the whole hierarchy, as far as this process may see it. */
-static int cgroup_open_mount(int *ret_fd) {
+int cgroup_open_mount(int *ret_fd) {
         g_autofree char *text = NULL;
         g_auto(GStrv) lines = NULL;
         int r;

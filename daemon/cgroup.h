@@ -5,8 +5,15 @@
  * over.  Descriptors are those of cgroup2 directories that a door has vetted.  Knows nothing of the
  * table, namespaces, or varlink. */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include <glib.h>
+
+typedef struct CgroupRemoval CgroupRemoval;
+
+#define CGROUPS_PER_REMOVAL_MAX 16u
 
 /* Outcomes. */
 enum {
@@ -21,3 +28,21 @@ int cgroup_inspect(int fd, uint64_t *ret_id, uid_t *ret_owner);
  * cgroup.subtree_control and cgroup.threads (0644), no other file.  On an error the directory is
  * its owner's again. */
 int cgroup_hand_over(int fd, uid_t uid, gid_t gid);
+
+/* Open a mount of the whole hierarchy, as far as this process may see it. */
+int cgroup_open_mount(int *ret_fd);
+
+/* removing */
+
+/* `gone`: none of them exists any more.  Called once, from the main loop; the removal is freed. */
+typedef void (*CgroupRemovedFunc)(bool gone, void *userdata);
+
+/* Have a child kill every process in the control groups `ids` (cgroup.kill) and remove them and
+ * what is below them, never anything beside them.  It tries for LIMIT_CGROUP_REMOVAL_MSEC.  Needs
+ * CAP_DAC_READ_SEARCH to open them by id, and CAP_DAC_OVERRIDE. */
+int cgroup_remove(
+        const uint64_t *ids, uint32_t n, CgroupRemovedFunc removed, void *userdata,
+        CgroupRemoval **ret_removal);
+
+/* Kill the child and forget it.  Accepts NULL. */
+void cgroup_removal_free(CgroupRemoval *removal);

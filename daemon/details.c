@@ -196,3 +196,9 @@ int details_remove_cgroup(Details *details, uint32_t record, const DetailsKey *k
         entry.cgroups[entry.n_cgroups] = 0;
         return details_write(details, record, &entry);
 }
+
+int details_clear(Details *details, uint32_t record, const DetailsKey *key) {
+        const Entry entry = { .key = *key };
+
+        return details_write(details, record, &entry);
+}

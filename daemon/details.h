@@ -43,4 +43,7 @@ int details_add_cgroup(Details *details, uint32_t record, const DetailsKey *key,
 /* Remove one; none there is fine. */
 int details_remove_cgroup(Details *details, uint32_t record, const DetailsKey *key, uint64_t id);
 
+/* Remove all. */
+int details_clear(Details *details, uint32_t record, const DetailsKey *key);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Details, details_free)

@@ -29,6 +29,11 @@
 #define LIMIT_HELPER_MSEC 5000u
 #define LIMIT_HELPERS_WAITING LIMIT_CONNECTIONS /* each connection has one call at a time */
 
+/* Children that remove the control groups of namespaces that have ended.  What is busy for longer
+ * is tried again a second later. */
+#define LIMIT_CGROUP_REMOVALS 8u
+#define LIMIT_CGROUP_REMOVAL_MSEC 5000u
+
 /* Defaults of nsresourced.conf: what the reference allows one UID (256 namespaces), each of one
  * slot. */
 #define LIMIT_NAMESPACES_PER_USER_DEFAULT 256u

@@ -29,12 +29,13 @@ noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
 	%D%/allocator.c %D%/allocator.h %D%/allocator-internal.h \
 	%D%/allocator-add.c \
+	%D%/allocator-end.c \
 	%D%/api-container.c \
 	%D%/api-errors.c %D%/api-errors.h \
 	%D%/api-manager.c \
 	%D%/api-namespace.c \
 	%D%/api.h \
-	%D%/cgroup.c %D%/cgroup.h \
+	%D%/cgroup.c %D%/cgroup.h %D%/cgroup-remove.c \
 	%D%/details.c %D%/details.h \
 	%D%/door.c %D%/door.h \
 	%D%/door-child.c %D%/door-child.h \

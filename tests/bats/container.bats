@@ -199,6 +199,49 @@ owners() {
         refused "$SERVICE.UserNamespaceNotRegistered" '' add_mount 0 "userns:$USERNS" directory:/
 }
 
+# ended: the last namespace's control groups are gone, and its record with them.
+ended() {
+        [ ! -e "$CGROUPS/box" ] && count_is releasing 0 && count_is active 0
+}
+
+@test "at a namespace's end its control groups go with every process in them, and nothing beside them" {
+        cgroups_setup
+        cgroup_as "$ALICE" box
+        cgroup_as "$ALICE" beside
+        ranged_as "$ALICE" c
+        mkdir -p "$CGROUPS/box/a/b/c/d" "$CGROUPS/box/e/f" "$CGROUPS/beside/box/a"
+        add_cgroup "$ALICE" "userns:$USERNS" "directory:$CGROUPS/box"
+        background "$ALICE" sleep 3600
+        local inside=$BACKGROUND
+        echo "$inside" >"$CGROUPS/box/a/b/c/cgroup.procs"
+        background "$ALICE" sleep 3600
+        echo "$BACKGROUND" >"$CGROUPS/beside/box/a/cgroup.procs"
+        namespace_end "$HOLDER"
+        wait_for ended
+        run kill -0 "$inside"
+        [ "$status" != 0 ] || [ "$(awk '{ print $3 }' "/proc/$inside/stat")" = Z ]
+        kill -0 "$BACKGROUND"
+        [ -d "$CGROUPS/beside/box/a" ]
+        kill -0 "$DAEMON"
+}
+
+@test "a thousand control groups, three hundred deep, and a daemon that is killed meanwhile" {
+        cgroups_setup
+        cgroup_as "$ALICE" box
+        ranged_as "$ALICE" c
+        add_cgroup "$ALICE" "userns:$USERNS" "directory:$CGROUPS/box"
+        local i deep=$CGROUPS/box
+        for ((i = 0; i < 300; i++)); do
+                deep=$deep/d
+        done
+        mkdir -p "$deep"
+        (cd "$CGROUPS/box" && mkdir $(seq 700))
+        daemon_stop KILL || true
+        namespace_end "$HOLDER"
+        daemon_start
+        wait_for ended
+}
+
 @test "without a policy in force nothing is added, whoever asks" {
         daemon_stop
         daemon_configure ''

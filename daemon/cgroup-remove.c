@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/cgroup.h"
+#include "daemon/limits.h"
+#include "lib/util/child.h"
+#include "lib/util/fd.h"
+
+#define FILEID_KERNFS 0xfe
+#define PAUSE_MSEC 20u
+
+struct CgroupRemoval {
+        Child *child;
+        int fd; /* a byte arrives when all are gone */
+        CgroupRemovedFunc removed;
+        void *userdata;
+};
+
+typedef struct ChildData {
+        pid_t parent;
+        uint32_t n;
+        uint64_t ids[CGROUPS_PER_REMOVAL_MAX];
+} ChildData;
+
+typedef struct DirectoryEntry {
+        ino64_t inode;
+        char name[NAME_MAX + 1];
+} DirectoryEntry;
+
+/* in the child: the daemon's mount is 0, the pipe 1 */
+
+/* The first folder in `fd`, or the one with this inode number. */
+static bool find_folder(int fd, ino64_t inode, DirectoryEntry *ret_entry) {
+        char buffer[4096] __attribute__((aligned(8)));
+        ssize_t n;
+
+        if (lseek(fd, 0, SEEK_SET) < 0)
+                return false;
+        while ((n = syscall(SYS_getdents64, fd, buffer, sizeof(buffer))) > 0)
+                for (ssize_t at = 0; at < n;) {
+                        const struct dirent64 *entry = (const void *) (buffer + at);
+
+                        at += entry->d_reclen;
+                        if (entry->d_type != DT_DIR || strcmp(entry->d_name, ".") == 0 ||
+                            strcmp(entry->d_name, "..") == 0 ||
+                            (inode != 0 && entry->d_ino != inode))
+                                continue;
+                        ret_entry->inode = entry->d_ino;
+                        (void) memcpy(ret_entry->name, entry->d_name, strlen(entry->d_name) + 1);
+                        return true;
+                }
+        return false;
+}
+
+/* Remove all folders below `take_fd`, leaves first, with two descriptors however deep they are.
+ * False: something in there is busy. */
+static bool remove_below(int take_fd) {
+        auto_fd fd = take_fd;
+        unsigned depth = 0;
+
+        for (;;) {
+                DirectoryEntry entry;
+                int next;
+
+                if (find_folder(fd, 0, &entry)) {
+                        DirectoryEntry below;
+
+                        if (unlinkat(fd, entry.name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+                                continue;
+                        next = openat(fd, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+                        if (next < 0)
+                                return false;
+                        if (!find_folder(next, 0, &below)) { /* busy with processes */
+                                (void) close(next);
+                                return false;
+                        }
+                        depth++;
+                } else if (depth == 0)
+                        return true;
+                else {
+                        next = openat(fd, "..", O_RDONLY | O_DIRECTORY);
+                        if (next < 0)
+                                return false;
+                        depth--;
+                }
+                (void) close(fd);
+                fd = next;
+        }
+}
+
+/* Kill what is in the control group and remove it.  Whether it is gone. */
+static bool remove_one(uint64_t id) {
+        union {
+                struct file_handle handle;
+                char space[sizeof(struct file_handle) + sizeof(id)];
+        } u = { .handle = { .handle_bytes = sizeof(id), .handle_type = FILEID_KERNFS } };
+        auto_fd fd = -1, kill_fd = -1, parent = -1, below = -1;
+        DirectoryEntry entry;
+        struct stat st;
+
+        memcpy(u.handle.f_handle, &id, sizeof(id));
+        fd = open_by_handle_at(0, &u.handle, O_RDONLY | O_DIRECTORY);
+        if (fd < 0)
+                return errno == ESTALE;
+        kill_fd = openat(fd, "cgroup.kill", O_WRONLY);
+        if (kill_fd >= 0 && write(kill_fd, "1", 1) != 1)
+                return false;
+
+        below = openat(fd, ".", O_RDONLY | O_DIRECTORY);
+        if (below < 0 || !remove_below(g_steal_fd(&below)) || fstat(fd, &st) < 0)
+                return false;
+        parent = openat(fd, "..", O_RDONLY | O_DIRECTORY);
+        return parent >= 0 && find_folder(parent, st.st_ino, &entry) &&
+               unlinkat(parent, entry.name, AT_REMOVEDIR) == 0;
+}
+
+static void child_run(const void *data) {
+        const ChildData *child = data;
+        const struct timespec pause = { .tv_nsec = PAUSE_MSEC * 1000000L };
+
+        child_die_with(child->parent);
+        for (unsigned i = 0; i < LIMIT_CGROUP_REMOVAL_MSEC / PAUSE_MSEC; i++) {
+                bool gone = true;
+
+                for (uint32_t k = 0; k < child->n; k++)
+                        gone = remove_one(child->ids[k]) && gone;
+                if (gone)
+                        _exit(write(1, "", 1) == 1 ? 0 : 1);
+                /* What was killed needs a moment to end. */
+                (void) nanosleep(&pause, NULL);
+        }
+        _exit(1);
+}
+
+/* in the daemon */
+
+static void on_exited(Child *child, void *userdata) {
+        CgroupRemoval *removal = userdata;
+        CgroupRemovedFunc removed = removal->removed;
+        void *removed_userdata = removal->userdata;
+        char byte;
+        bool gone = read(removal->fd, &byte, 1) == 1;
+
+        removal->child = NULL;
+        cgroup_removal_free(removal);
+        removed(gone, removed_userdata);
+}
+
+int cgroup_remove(
+        const uint64_t *ids, uint32_t n, CgroupRemovedFunc removed, void *userdata,
+        CgroupRemoval **ret_removal) {
+        ChildData data = { .parent = getpid(), .n = n };
+        auto_fd mount_fd = -1, ours = -1, theirs = -1;
+        CgroupRemoval *removal;
+        int r, ends[2];
+
+        g_assert(n <= CGROUPS_PER_REMOVAL_MAX);
+        memcpy(data.ids, ids, n * sizeof(*ids));
+        r = cgroup_open_mount(&mount_fd);
+        if (r < 0)
+                return r;
+        if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+                return -errno;
+        ours = ends[0];
+        theirs = ends[1];
+
+        removal = g_new(CgroupRemoval, 1);
+        *removal = (CgroupRemoval){ .fd = -1, .removed = removed, .userdata = userdata };
+        r = child_new(
+                (const int[]){ mount_fd, theirs }, 2, child_run, &data, on_exited, removal,
+                &removal->child);
+        if (r < 0) {
+                cgroup_removal_free(removal);
+                return r;
+        }
+        removal->fd = g_steal_fd(&ours);
+        *ret_removal = removal;
+        return 0;
+}
+
+void cgroup_removal_free(CgroupRemoval *removal) {
+        if (!removal)
+                return;
+        if (removal->child)
+                child_forget(removal->child);
+        removal->fd = fd_close(removal->fd);
+        g_free(removal);
+}
