@@ -768,7 +768,6 @@ int main(int argc, char **argv) {
         /* Prints times, decides nothing: with -m perf only. */
         if (g_test_perf())
                 g_test_add(
-                        "/userns/cost", Fixture, (gconstpointer) test_cost, set_up, run,
-                        tear_down);
+                        "/userns/cost", Fixture, (gconstpointer) test_cost, set_up, run, tear_down);
         return g_test_run();
 }
