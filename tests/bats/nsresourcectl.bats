@@ -24,7 +24,7 @@ ctl() {
 # A table as root's programs believe it.
 table() {
         need_root
-        "$abs_top_builddir/tests/tools/table-make" table 256 "$@" >ranges
+        "$abs_top_builddir/tests/bats/table-make" table 0x80000 256 "$@" >ranges
 }
 
 start_of() {
@@ -103,7 +103,7 @@ start_of() {
         [[ "$output" == *"there is no table"*"next: "* ]]
         run -1 ctl whose 524288
         [[ "$output" == *"there is no table"* ]]
-        table add:web:65536:1000
+        table add web 65536 1000
         run -0 ctl show web
         cp -p table good
         truncate -s 5000 table
@@ -115,7 +115,7 @@ start_of() {
 }
 
 @test "show: by name, by user name, by UID" {
-        table add:1000-web:65536:1000 add:ns-x-5:65536:0 add:4711:65536:0 add:1000-one:1:1000
+        table add 1000-web 65536 1000 add ns-x-5 65536 0 add 4711 65536 0 add 1000-one 1 1000
         local start what
         start=$(start_of 1000-web)
         for what in 1000-web ns-1000-web-0 ns-1000-web-65535 "$start" $((start + 65535)); do
@@ -141,7 +141,7 @@ start_of() {
 }
 
 @test "whose: a UID, a file, a process; what is nobody's" {
-        table add:1000-web:131072:1000 add:db:65536:0
+        table add 1000-web 131072 1000 add db 65536 0
         local start db
         start=$(start_of 1000-web)
         db=$(start_of db)
@@ -186,7 +186,7 @@ start_of() {
 }
 
 @test "bytes of file names do not reach the terminal" {
-        table add:web:65536:0
+        table add web 65536 0
         local evil=$'evil\033]0;owned\007\n\xc2\x9b5m\xff'
         touch "$evil"
         run -1 ctl whose "$evil"

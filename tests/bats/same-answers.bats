@@ -17,9 +17,9 @@ setup() {
         mkdir lib state
         # Only the module: other libraries of the build are not what the host's programs run with.
         cp "$abs_top_builddir/.libs/libnss_nsresource.so.2" lib
-        "$abs_top_builddir/tests/tools/table-make" state/table 256 add:1000-web:65536:1000 add:db:65536:0 \
-                add:1001-one:1:1001 add:1002-two:1:1002 add:1000-big:1048576:1000 add:1000-odd:65537:1000 \
-                mapping:1000-early:65536:1000 add:1000-gone:65536:1000 end:1000-gone >ranges
+        "$abs_top_builddir/tests/bats/table-make" state/table 0x80000 256 add 1000-web 65536 1000 add db 65536 0 \
+                add 1001-one 1 1001 add 1002-two 1 1002 add 1000-big 1048576 1000 add 1000-odd 65537 1000 \
+                mapping 1000-early 65536 1000 add 1000-gone 65536 1000 end 1000-gone >ranges
         chmod 644 state/table
         list_ids
         "$abs_top_builddir/nsresource-userdbd" --socket "$PWD/socket" --table "$PWD/state/table" >log 2>&1 3>&- &

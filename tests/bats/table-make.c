@@ -4,6 +4,8 @@
 /* Makes tables for tests: table-make PATH POOL_START N_SLOTS [COMMAND]...
  *
  *      add NAME SIZE OWNER   a range in `active`; prints "NAME START SIZE"
+ *      mapping NAME SIZE OWNER  the same, not yet active
+ *      end NAME              to `releasing`: its name is gone, its IDs are not
  *      free NAME             all the way to `free`
  *      fill N SIZE           ranges f0, f1, ... in `active`
  *      churn N               N ranges come and go, one after the other
@@ -44,7 +46,7 @@ static void open_table(Maker *maker) {
                 fail("cannot open the table");
 }
 
-static uint32_t add(Maker *maker, const char *name, uint32_t size, uint32_t owner) {
+static uint32_t map(Maker *maker, const char *name, uint32_t size, uint32_t owner) {
         TableRange range = {
                 .name = name,
                 .owner_uid = owner,
@@ -59,6 +61,12 @@ static uint32_t add(Maker *maker, const char *name, uint32_t size, uint32_t owne
             table_writer_reserve(maker->writer, &range, NULL, NULL, &record) != 0)
                 fail("cannot add a range");
         table_writer_set_state(maker->writer, record, TABLE_STATE_MAPPING);
+        return record;
+}
+
+static uint32_t add(Maker *maker, const char *name, uint32_t size, uint32_t owner) {
+        uint32_t record = map(maker, name, size, owner);
+
         table_writer_set_state(maker->writer, record, TABLE_STATE_ACTIVE);
         return record;
 }
@@ -75,12 +83,26 @@ static char **command_add(Maker *maker, char **args) {
         return args + 3;
 }
 
-static char **command_free(Maker *maker, char **args) {
-        uint32_t record = table_writer_find_name(maker->writer, args[0]);
+static char **command_mapping(Maker *maker, char **args) {
+        (void) map(maker, args[0], number(args[1]), number(args[2]));
+        return args + 3;
+}
+
+static uint32_t find(Maker *maker, const char *name) {
+        uint32_t record = table_writer_find_name(maker->writer, name);
 
         if (record == TABLE_NONE)
                 fail("no such range");
-        release(maker, record);
+        return record;
+}
+
+static char **command_end(Maker *maker, char **args) {
+        table_writer_set_state(maker->writer, find(maker, args[0]), TABLE_STATE_RELEASING);
+        return args + 1;
+}
+
+static char **command_free(Maker *maker, char **args) {
+        release(maker, find(maker, args[0]));
         return args + 1;
 }
 
@@ -128,7 +150,8 @@ static char **run(Maker *maker, char **args) {
         } commands[] = {
                 { "add", command_add },         { "free", command_free },
                 { "fill", command_fill },       { "churn", command_churn },
-                { "replace", command_replace }, { "churn-small", command_churn_small },
+                { "replace", command_replace }, { "end", command_end },
+                { "mapping", command_mapping }, { "churn-small", command_churn_small },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)

@@ -26,12 +26,12 @@ teardown() {
 }
 
 table_make() {
-        "$abs_top_builddir/tests/tools/table-make" "$work/table" "$@"
+        "$abs_top_builddir/tests/bats/table-make" "$work/table" 0x80000 "$@"
 }
 
 make_table() {
-        table_make 256 add:1000-web:65536:1000 add:db:65536:0 add:1001-one:1:1001 add:1000-big:131072:1000 \
-                mapping:1000-early:65536:1000 add:1000-gone:65536:1000 end:1000-gone >ranges
+        table_make 256 add 1000-web 65536 1000 add db 65536 0 add 1001-one 1 1001 add 1000-big 131072 1000 \
+                mapping 1000-early 65536 1000 add 1000-gone 65536 1000 end 1000-gone >ranges
         chmod 644 table
         web=$(start_of 1000-web)
         one=$(start_of 1001-one)
@@ -192,7 +192,7 @@ user_record() {
 
 @test "enumeration of nothing finds no record" {
         rm table
-        table_make 16 mapping:one:65536:0
+        table_make 16 mapping one 65536 0
         chmod 644 table
         start_provider
         run more GetUserRecord
@@ -201,7 +201,7 @@ user_record() {
 
 @test "ten thousand ranges are all listed, and a client that does not read keeps nobody waiting" {
         rm table
-        table_make 12000 many:n:10000:65536:1000
+        table_make 12000 fill 10000 65536
         chmod 644 table
         start_provider
         more GetUserRecord | grep -o '"userName": "[^"]*"' | sort -u | wc -l >count
@@ -212,13 +212,13 @@ user_record() {
         raw --more socket $E.GetUserRecord '{"service": "io.systemd.NamespaceResource"}' >pipe 3>&- &
         local slow=$!
         exec 4<pipe
-        call GetUserRecord '"userName": "ns-n77-5"'
+        call GetUserRecord '"userName": "ns-f77-5"'
         [ "$(more GetUserRecord | wc -l)" = 10000 ]
         # It goes away in the middle: nothing comes of it.
         exec 4<&-
         kill "$slow" 2>/dev/null || true
         wait "$slow" || true
-        call GetUserRecord '"userName": "ns-n9999-65535"'
+        call GetUserRecord '"userName": "ns-f9999-65535"'
         kill -0 "$provider"
 }
 
@@ -272,7 +272,7 @@ user_record() {
         mv table table.set-aside
         run call GetUserRecord "\"uid\": $web"
         refused $E.NoRecordFound
-        table_make 16 add:new:65536:0 >ranges
+        table_make 16 add new 65536 0 >ranges
         chmod 644 table
         call GetUserRecord '"userName": "ns-new-3"'
         run call GetUserRecord '"userName": "ns-1000-web-0"'
