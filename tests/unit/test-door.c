@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#include "daemon/door-child.h"
 #include "daemon/limits.h"
 #include "lib/varlink/discard.h"
 #include "tests/unit/hanging-fuse.h"
@@ -471,6 +472,119 @@ static void test_killed_at_work(void) {
         fixture_tear_down(&f);
 }
 
+/* What a door answers that something has taken over: never believed. */
+static void spoil_nothing(DoorReply *reply) {
+}
+
+static void spoil_consumed(DoorReply *reply) {
+        reply->n_consumed = 2; /* of one that was asked for */
+}
+
+static void spoil_number(DoorReply *reply) {
+        reply->n_descriptors = VARLINK_DESCRIPTORS_MAX + 1;
+}
+
+static void spoil_passed(DoorReply *reply) {
+        reply->verdicts[0].passed = false; /* one descriptor too many */
+}
+
+static void spoil_more_passed(DoorReply *reply) {
+        reply->n_descriptors = 2;
+        reply->verdicts[1] = reply->verdicts[0]; /* one too few */
+}
+
+static void spoil_kind(DoorReply *reply) {
+        reply->verdicts[0].kind = DOOR_KIND_OTHER;
+}
+
+static void spoil_result(DoorReply *reply) {
+        reply->result = 1;
+}
+
+/* Answer in the place of a stopped door. */
+static void answer_as(pid_t door, const DoorReply *reply, size_t size, int fd) {
+        int pidfd = (int) syscall(SYS_pidfd_open, door, 0), socket;
+        g_autofree char *text = g_memdup2(reply, size);
+        char control[CMSG_SPACE(sizeof(int))] = { 0 };
+        struct iovec iov = { text, size };
+        struct msghdr message = {
+                .msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = control,
+                .msg_controllen = sizeof(control),
+        };
+        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+        g_assert_cmpint(pidfd, >=, 0);
+        socket = (int) syscall(SYS_pidfd_getfd, pidfd, 0, 0);
+        g_assert_cmpint(socket, >=, 0);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+        g_assert_cmpint(sendmsg(socket, &message, 0), ==, size);
+        close(socket);
+        close(pidfd);
+}
+
+static void test_malformed_answers(void) {
+        static const struct {
+                void (*spoil)(DoorReply *reply);
+                size_t size;
+                int result;
+        } cases[] = {
+                { spoil_nothing, sizeof(DoorReply), 0 },
+                { spoil_nothing, sizeof(DoorReply) - 1, -EPROTO },
+                { spoil_nothing, 1, -EPROTO },
+                { spoil_consumed, sizeof(DoorReply), -EPROTO },
+                { spoil_number, sizeof(DoorReply), -EPROTO },
+                { spoil_passed, sizeof(DoorReply), -EPROTO },
+                { spoil_more_passed, sizeof(DoorReply), -EPROTO },
+                { spoil_kind, sizeof(DoorReply), -EPROTO },
+                { spoil_result, sizeof(DoorReply), -EPROTO },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                DoorReply reply = {
+                        .n_consumed = 1,
+                        .n_descriptors = 1,
+                        .ready = true,
+                        .verdicts = { { .kind = DOOR_KIND_USERNS, .passed = true } },
+                };
+                g_autoptr(GArray) pids = NULL;
+                Result result = { FALSE };
+                Fixture f;
+                int fd;
+
+                if (!fixture_set_up(&f))
+                        return;
+                fd = unit_open_ns(getpid(), "user");
+                pids = unit_find_children();
+                g_usleep(50 * 1000); /* until they have moved their socket */
+                signal_doors(SIGSTOP);
+                send_fds(f.client, "x", NULL, 0);
+                g_assert_cmpint(
+                        door_receive(f.keeper, f.server, 1, ACCOUNT, on_received, &result), ==, 0);
+                cases[i].spoil(&reply);
+                /* The idle one has nothing to answer at all. */
+                for (guint k = 0; k < pids->len; k++)
+                        answer_as(g_array_index(pids, pid_t, k), &reply, cases[i].size, fd);
+                g_assert_true(unit_run_until(&result.done, 2000));
+                g_assert_cmpint(result.result, ==, cases[i].result);
+                g_assert_cmpuint(result.n_descriptors, ==, cases[i].result == 0 ? 1 : 0);
+                result_close(&result);
+
+                /* Those doors are not used again. */
+                if (cases[i].result != 0) {
+                        receive(f.keeper, f.server, 1, ACCOUNT, &result);
+                        g_assert_cmpint(result.result, ==, 0);
+                        g_assert_cmpuint(result.n_consumed, ==, 1);
+                }
+                close(fd);
+                fixture_tear_down(&f);
+        }
+}
+
 static void test_stopped(void) {
         Fixture f;
         Result result = { FALSE }, other;
@@ -730,6 +844,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/door/doors-have-nothing", test_doors_have_nothing);
         g_test_add_func("/door/killed-while-idle", test_killed_while_idle);
         g_test_add_func("/door/killed-at-work", test_killed_at_work);
+        g_test_add_func("/door/malformed-answers", test_malformed_answers);
         g_test_add_func("/door/stopped", test_stopped);
         g_test_add_func("/door/many-at-once", test_many_at_once);
         g_test_add_func("/door/hanging", test_hanging);
