@@ -72,11 +72,11 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#define LEVELS_MAX 34       /* user namespaces nest 33 deep: 32 below the first, and one to spare */
-#define EXTENTS_INLINE 5    /* of an ID map, before the kernel moves them behind a pointer */
-#define EXTENTS_MAX 340     /* the kernel's limit */
-#define EXTENTS_STEPS 9     /* of a binary search among them */
-#define ACL_ENTRIES_MAX 128 /* before 5.17, which has bpf_loop(); more are refused */
+#define LEVELS_MAX 34      /* user namespaces nest 33 deep: 32 below the first, and one to spare */
+#define EXTENTS_INLINE 5   /* of an ID map, before the kernel moves them behind a pointer */
+#define EXTENTS_MAX 340    /* the kernel's limit */
+#define EXTENTS_STEPS 9    /* of a binary search among them */
+#define ACL_ENTRIES_MAX 64 /* before 5.17, which has bpf_loop(); more are refused */
 #define INVALID_ID 0xffffffffu
 
 #define SB_KERNMOUNT (1ul << 22)

@@ -181,7 +181,9 @@ static void try_rules(const PolicyCanary *canary, int dir, int nameless, CanaryR
                 *result = RESULT_UNTRIED;
                 if (!(canary->rules & rule))
                         continue;
-                canary->record->skip_rules = POLICY_RULES_ALL & ~rule;
+                canary->record->skip_rules =
+                        POLICY_RULES_ALL & ~rule &
+                        ~(canary->stand_in & rule ? POLICY_RULE_LAST_LINE : 0u);
                 __atomic_thread_fence(__ATOMIC_SEQ_CST);
                 switch (rule) {
                 case POLICY_RULE_MAKE:

@@ -175,6 +175,7 @@ typedef struct PolicyCanary {
         volatile struct policy_record *record; /* the canary's, shared with the kernel */
         uint32_t first_id;                     /* of POLICY_CANARY_IDS */
         uint32_t rules;                        /* POLICY_RULE_* to try */
+        uint32_t stand_in;                     /* of these, what the last line stands in for */
         /* Enter the namespace as a holder of lent IDs; the record's cookie is set. */
         int (*lend)(uint32_t userns_inode, void *userdata);
         void *userdata;

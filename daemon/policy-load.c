@@ -60,20 +60,29 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list argu
         return 0;
 }
 
-static bool offers_program(const struct btf *btf, const PolicyProgramInfo *info) {
-        g_autofree char *name =
-                g_strdup_printf("%s%s", info->is_tracing ? "" : "bpf_lsm_", info->hook);
-        const struct btf_type *function, *prototype;
-        int id;
+/* The programs that a kernel function is the hook of. */
+static uint64_t offer_of_function(
+        const struct btf *btf, const struct btf_type *function, const char *name) {
+        const struct btf_type *prototype = btf__type_by_id(btf, function->type);
+        bool is_security = g_str_has_prefix(name, "bpf_lsm_");
+        uint64_t offer = 0;
 
-        if (info->is_kprobe)
-                return true; /* attaching tells */
-        id = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
-        if (id < 0)
-                return false;
-        function = btf__type_by_id(btf, (__u32) id);
-        prototype = btf__type_by_id(btf, function->type);
-        return info->n_args == 0 || (prototype && btf_vlen(prototype) == info->n_args);
+        if (is_security)
+                name += strlen("bpf_lsm_");
+        for (PolicyProgram i = 0; i < PROGRAM_COUNT; i++) {
+                const PolicyProgramInfo *info = policy_program_info(i);
+
+                if (!info->is_kprobe && info->is_tracing != is_security &&
+                    strcmp(info->hook, name) == 0 &&
+                    (info->n_args == 0 || (prototype && btf_vlen(prototype) == info->n_args)))
+                        offer |= POLICY_OFFER(i);
+        }
+        if (is_security)
+                offer |= POLICY_OFFER_LSM;
+        /* The function that does it, in 6.1. */
+        if (!is_security && strcmp(name, "vfs_set_acl_prepare") == 0)
+                offer |= POLICY_OFFER_ACL_PASSES_MOUNT_LATER;
+        return offer;
 }
 
 /* Whether a struct has a member, also inside unnamed ones. */
@@ -94,21 +103,23 @@ static bool has_member(const struct btf *btf, const struct btf_type *type, const
         return false;
 }
 
+/* In one pass: there are 100,000 types, and asking by name goes through all of them each time. */
 static uint64_t read_offer(const struct btf *btf) {
-        uint64_t offer = 0;
-        int id;
+        /* Whether there are kprobes, attaching tells. */
+        uint64_t offer = POLICY_OFFER(PROGRAM_DEATH_KPROBE) | POLICY_OFFER(PROGRAM_BIRTH_KPROBE);
 
-        for (PolicyProgram i = 0; i < PROGRAM_COUNT; i++)
-                if (offers_program(btf, policy_program_info(i)))
-                        offer |= POLICY_OFFER(i);
-        id = btf__find_by_name_kind(btf, "iattr", BTF_KIND_STRUCT);
-        if (id >= 0 && !has_member(btf, btf__type_by_id(btf, (__u32) id), "ia_vfsuid"))
-                offer |= POLICY_OFFER_OWNER_ON_DISK;
-        if (btf__find_by_name_kind(btf, "bpf_lsm_file_open", BTF_KIND_FUNC) >= 0)
-                offer |= POLICY_OFFER_LSM;
-        /* The function that does it, in 6.1. */
-        if (btf__find_by_name_kind(btf, "vfs_set_acl_prepare", BTF_KIND_FUNC) >= 0)
-                offer |= POLICY_OFFER_ACL_PASSES_MOUNT_LATER;
+        for (__u32 id = 1; id < btf__type_cnt(btf); id++) {
+                const struct btf_type *type = btf__type_by_id(btf, id);
+
+                if (btf_is_func(type))
+                        offer |= offer_of_function(
+                                btf, type, btf__name_by_offset(btf, type->name_off));
+                else if (
+                        btf_is_struct(type) &&
+                        g_strcmp0(btf__name_by_offset(btf, type->name_off), "iattr") == 0 &&
+                        !has_member(btf, type, "ia_vfsuid"))
+                        offer |= POLICY_OFFER_OWNER_ON_DISK;
+        }
         return offer;
 }
 

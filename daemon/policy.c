@@ -443,6 +443,21 @@ static uint32_t rules_to_try(const Policy *policy) {
         return rules & ~policy->test.rules_off;
 }
 
+/* Rules other than the last line itself that have nothing but its program. */
+static uint32_t rules_left_to_last_line(const Policy *policy) {
+        uint32_t rules = 0;
+
+        for (size_t i = 0; i < POLICY_RULES_MAX; i++) {
+                const PolicyRuleInfo *info = policy_rule_info(i, NULL);
+                int way = policy_rule_way(info, policy->object.offer);
+
+                if (way >= 0 &&
+                    info->ways[way].programs == POLICY_OFFER(PROGRAM_INODE_INIT_SECURITY))
+                        rules |= info->bit;
+        }
+        return rules & ~POLICY_RULE_LAST_LINE;
+}
+
 static bool is_rule_active(const Policy *policy, const char *name) {
         for (size_t i = 0; i < POLICY_RULES_MAX; i++)
                 if (strcmp(policy->rules[i].name, name) == 0)
@@ -455,6 +470,7 @@ static void run_canary(Policy *policy) {
                 .record = &policy->records[policy->n_records],
                 .first_id = policy->config.pool_start + policy->config.n_slots * POLICY_SLOT_SIZE,
                 .rules = rules_to_try(policy),
+                .stand_in = rules_left_to_last_line(policy),
                 .lend = lend_canary,
                 .userdata = policy,
         };
