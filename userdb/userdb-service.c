@@ -22,6 +22,12 @@
 /* Ranges an enumeration looks at before others have their turn. */
 #define ENUMERATION_BATCH 256u
 
+/* Look-ups of one UID under way at once.  All of root's daemons share one; refusing a look-up makes
+ * unrelated users unknown to them, so this is no tighter than what keeps one UID from taking every
+ * descriptor. */
+#define CONNECTIONS_PER_UID_MAX 1024u
+#define CONNECTIONS_MAX 4096u
+
 /* Times a look-up is tried again when the table was replaced under it. */
 #define RETIRED_TRIES 3u
 
@@ -355,6 +361,8 @@ int userdb_service_new(const char *table_path, GMainContext *context, UserdbServ
                 .n_interfaces = G_N_ELEMENTS(texts),
                 .methods = methods,
                 .n_methods = G_N_ELEMENTS(methods),
+                .connections_max = CONNECTIONS_MAX,
+                .connections_per_account_max = CONNECTIONS_PER_UID_MAX,
                 .answered = log_answer,
                 .userdata = service,
         };
