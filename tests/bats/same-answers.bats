@@ -34,7 +34,7 @@ setup() {
 teardown() {
         [ -z "${provider:-}" ] || kill "$provider" 2>/dev/null || true
         cd /
-        rm -rf "${work:?}"
+        [ -z "${work:-}" ] || rm -rf "$work"
 }
 
 call() {
