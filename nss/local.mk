@@ -24,6 +24,10 @@ INSTALL_EXEC_HOOKS += remove-nss-libtool-archive
 remove-nss-libtool-archive: install-nssexecLTLIBRARIES
 	rm -f '$(DESTDIR)$(nssexecdir)/libnss_nsresource.la'
 
+# libtool finds what it installed by the archive that was removed.
+uninstall-hook:
+	rm -f '$(DESTDIR)$(nssexecdir)/libnss_nsresource.so.2'
+
 check_PROGRAMS += tests/unit/test-nss-pack
 TESTS += tests/unit/test-nss-pack
 tests_unit_test_nss_pack_SOURCES = tests/unit/test-nss-pack.c %D%/nss-pack.c %D%/nss-pack.h

@@ -19,6 +19,12 @@ setup() {
         units=$(dirname "$(find "$root" -name nsresourced.service)")
 }
 
+@test "make uninstall takes away what make install brought" {
+        env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -C "$abs_top_builddir" uninstall \
+                DESTDIR="$BATS_FILE_TMPDIR/pristine" >/dev/null
+        find "$BATS_FILE_TMPDIR/pristine" -not -type d | absent .
+}
+
 @test "an installed module is one file: no .la, no symbolic link" {
         find "$root" \( -name '*.la' -o -name '*.a' -o -type l \) | absent .
 }
