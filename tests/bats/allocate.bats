@@ -145,7 +145,7 @@ nothing_taken() {
 @test "a descriptor of every wrong kind" {
         local before
         namespace_as "$ALICE"
-        before=$(descriptors)
+        before=$(descriptors_at_rest)
         mkfifo -m 666 "$NSR/fifo"
         for kind in null "file:/etc/passwd" "file:/" "file:/proc/self/ns/mnt" "file:/proc/self/ns/net" \
                 "file:/proc/self/ns/pid" "file:/proc/self/ns/uts" "file:/proc/self/ns/ipc" "file:/proc/self/ns/cgroup" \
@@ -162,7 +162,7 @@ nothing_taken() {
                         allocate "{\"name\":\"x\",\"size\":65536,\"userNamespaceFileDescriptor\":$index}" "userns:$USERNS"
         done
         nothing_taken
-        [ "$(descriptors)" = "$before" ]
+        wait_for descriptors_are "$before"
         allocate '{"name":"x","size":65536,"userNamespaceFileDescriptor":1}' null "userns:$USERNS"
 }
 

@@ -178,12 +178,12 @@ owners() {
         refused org.varlink.service.PermissionDenied '' add_mount "$ALICE" null null
         refused org.varlink.service.PermissionDenied '' add_mount "$ALICE"
         refused org.varlink.service.PermissionDenied '' add_mount "$ALICE" "userns:$USERNS" directory:/
-        before=$(descriptors)
+        before=$(descriptors_at_rest)
         for what in directory:/ opath:/ file:/ "directory:$NSR" "opath:$NSR"; do
                 run add_mount 0 "userns:$USERNS" "$what"
                 [ "$status" = 0 ] && [ "$output" = '{}' ]
         done
-        [ "$(descriptors)" = "$before" ]
+        wait_for descriptors_are "$before"
         for what in null file:/etc/passwd "userns:$USERNS"; do
                 refused io.systemd.System '{"errno":20,"errnoName":"ENOTDIR","origin":"linux"}' add_mount 0 "userns:$USERNS" "$what"
         done

@@ -168,3 +168,19 @@ count_is() {
 descriptors() {
         find "/proc/$DAEMON/fd" -mindepth 1 | wc -l
 }
+
+# descriptors_at_rest: as descriptors, once the number has not changed for a second.
+descriptors_at_rest() {
+        local now last=0 same=0
+        while [ "$same" -lt 10 ]; do
+                now=$(descriptors)
+                [ "$now" = "$last" ] && same=$((same + 1)) || same=0
+                last=$now
+                sleep 0.1
+        done
+        echo "$last"
+}
+
+descriptors_are() {
+        [ "$(descriptors)" = "$1" ]
+}

@@ -89,16 +89,12 @@ door_cap_holds() {
         daemon_start
         alice_is_served
         wait_for count_is helpers 0
-        before=$(descriptors)
+        before=$(descriptors_at_rest)
         hang_call "$BOB" answer2 "$SERVICE.AllocateUserRange" "$(allocate_json x 65536)" "file:$NSR/hang/f"
         wait_for answered answer2
         kill -KILL "$FUSE"
         wait_for count_is doorsStuck 0
         wait_for descriptors_are "$before"
-}
-
-descriptors_are() {
-        [ "$(descriptors)" = "$1" ]
 }
 
 @test "a namespace beside files that hang: allocated, and the rest of the call's descriptors hang a door, not the daemon" {
