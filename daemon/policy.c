@@ -646,12 +646,13 @@ static int load(Policy *policy) {
 }
 
 int policy_open_for_test(const PolicyConfig *config, const PolicyTest *test, Policy **ret_policy) {
-        g_autoptr(Policy) policy = g_new(Policy, 1);
+        g_autoptr(Policy) policy = NULL;
         int r;
 
         if (config->n_slots == 0 || config->n_slots > TABLE_SLOTS_MAX ||
             config->pool_start > TABLE_POOL_HIGHEST - config->n_slots * POLICY_SLOT_SIZE)
                 return -EINVAL;
+        policy = g_new(Policy, 1);
         *policy = (Policy){
                 .config = *config,
                 .pin_folder = g_strdup(config->pin_folder),
