@@ -5,7 +5,7 @@ EXTRA_DIST += \
 	%D%/fetch-kernels %D%/mirror.sh %D%/tap-filter %D%/run %D%/init %D%/lib.sh %D%/README.md \
 	%D%/guest-etc/group %D%/guest-etc/nsswitch.conf %D%/guest-etc/passwd \
 	%D%/guest-etc/subgid %D%/guest-etc/subuid \
-	%D%/t-attack-none %D%/t-daemon-none %D%/t-policy %D%/t-policy-no-lsm %D%/t-policy-no-path %D%/t-smoke %D%/t-varlink
+	%D%/t-attack-none %D%/t-daemon-none %D%/t-policy %D%/t-policy-no-path %D%/t-smoke %D%/t-varlink
 
 # Programs the machine gets as /vm/NAME.  Built by vm-check only.
 VM_TOOLS = %D%/attack %D%/attack32 %D%/churn %D%/lender %D%/probe-lsm
