@@ -164,9 +164,13 @@ count_is() {
         [ "$(count "$1")" = "$2" ]
 }
 
-# descriptors: how many the daemon has open.
+# descriptors: how many the daemon has open, but for the two (pidfd and socket) of each child: how many children wait for
+# work is the daemon's own affair.
 descriptors() {
-        find "/proc/$DAEMON/fd" -mindepth 1 | wc -l
+        local open children
+        open=$(find "/proc/$DAEMON/fd" -mindepth 1 | wc -l)
+        read -ra children <"/proc/$DAEMON/task/$DAEMON/children" || true
+        echo $((open - 2 * ${#children[@]}))
 }
 
 # descriptors_at_rest: as descriptors, once the number has not changed for a second.

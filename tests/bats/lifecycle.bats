@@ -64,7 +64,6 @@ nothing_but_quarantine() {
         run "$abs_top_builddir/tests/tools/cycle" "$NSR/socket" 250 65536
         [ "$output" = "done 250" ]
         nothing_but_quarantine 250
-        # The pool of helpers that wait for work is filled again in the daemon's own time.
         descriptors=$(descriptors_at_rest)
         memory=$(awk '/^VmData:/ { print $2 }' "/proc/$DAEMON/status")
 

@@ -113,10 +113,9 @@ DAEMON_PID=
 
 # start_daemon ARGUMENTS...: nsresourced as it was installed, until it takes connections.
 start_daemon() {
-        local program=/usr/local/libexec/nsresource/nsresourced
-        [ -x "$program" ] || program=/usr/local/sbin/nsresourced
         mkdir -p /run/systemd/userdb /run/nsresource /var/lib/nsresource
-        "$program" "$@" >>/run/nsresourced.log 2>&1 &
+        # Found by PATH: the build's prefix is its own choice.
+        nsresourced "$@" >>/run/nsresourced.log 2>&1 &
         DAEMON_PID=$!
         wait_for test -S "$DAEMON_SOCKET" && kill -0 "$DAEMON_PID" 2>/dev/null && return
         diag </run/nsresourced.log
