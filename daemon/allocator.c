@@ -121,6 +121,23 @@ static int allocator_outcome(int r) {
         return -ENOTRECOVERABLE;
 }
 
+/* The kernel's own record of an end is proof, and its record of a life keeps a namespace that was
+ * just not seen from being given up. */
+static int allocator_check(Allocator *allocator, uint32_t record, const UsernsIdentity *identity) {
+        uint64_t inode;
+        int r;
+
+        switch (policy_slot(allocator->config.policy, record, &inode)) {
+        case POLICY_SLOT_BEREAVED:
+                return USERNS_E_DEAD;
+        case POLICY_SLOT_LENT:
+                r = userns_probe_check(allocator->config.probe, identity);
+                return r == USERNS_E_UNKNOWN && policy_sees_ends(allocator->config.policy) ? 0 : r;
+        default:
+                return userns_probe_check(allocator->config.probe, identity);
+        }
+}
+
 /* A name, an inode number or a slot may still be held by a namespace that has just died: look at
  * that one record before saying no. */
 bool allocator_release_if_dead(Allocator *allocator, uint32_t record) {
@@ -130,7 +147,7 @@ bool allocator_release_if_dead(Allocator *allocator, uint32_t record) {
         if (!r)
                 return false;
         identity = (UsernsIdentity){ .inode = r->userns_inode, .id = r->userns_id };
-        if (userns_probe_check(allocator->config.probe, &identity) != USERNS_E_DEAD)
+        if (allocator_check(allocator, record, &identity) != USERNS_E_DEAD)
                 return false;
         allocator_release(allocator, record, true);
         return true;
@@ -479,7 +496,7 @@ unsigned allocator_reconcile(
 
                 range = table_writer_record(table, record);
                 identity = (UsernsIdentity){ .inode = range->userns_inode, .id = range->userns_id };
-                r = userns_probe_check(allocator->config.probe, &identity);
+                r = allocator_check(allocator, record, &identity);
                 if (r != USERNS_E_DEAD && (r != USERNS_E_UNKNOWN || !unknown_too))
                         continue;
                 allocator_release(allocator, record, r == USERNS_E_DEAD);

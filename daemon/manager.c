@@ -289,6 +289,46 @@ static int manager_open_details(Manager *manager) {
         return r;
 }
 
+/* One record of the table, in a kernel that knows nothing of it yet. */
+static int manager_protect_record(Manager *manager, uint32_t record) {
+        const TableRecord *r = table_writer_record(manager->table, record), *holder = r;
+        UsernsIdentity identity;
+
+        if (table_writer_state(manager->table, record) == TABLE_STATE_FREE)
+                return 0;
+        if (r->kind == TABLE_KIND_CUT)
+                return policy_cut(manager->policy, record, r->first_single);
+        if (r->kind == TABLE_KIND_PART)
+                holder = table_writer_record(manager->table, r->holder);
+        /* Out of service: something of the host's uses it. */
+        if (!holder || holder->userns_inode == 0)
+                return 0;
+        identity = (UsernsIdentity){ .inode = holder->userns_inode, .id = holder->userns_id };
+        if (table_writer_state(manager->table, record) == TABLE_STATE_QUARANTINED ||
+            userns_probe_check(manager->probe, &identity) == USERNS_E_DEAD)
+                return policy_bereave(manager->policy, record, 1);
+        return policy_protect(manager->policy, record, 1, holder->userns_inode);
+}
+
+/* The kernel's records are empty: this is the first start, or what was pinned could not be adopted.
+ * What the table says is taken is protected again; until then, what is pinned goes on protecting.
+ */
+static int manager_protect_again(Manager *manager) {
+        uint32_t n_records = manager->settings.n_slots + TABLE_SINGLES_MAX;
+        int r = 0;
+
+        if (!policy_was_adopted(manager->policy) && policy_is_enforcing(manager->policy)) {
+                (void) userns_probe_refresh(manager->probe);
+                for (uint32_t record = 0; record < n_records && r == 0; record++)
+                        r = manager_protect_record(manager, record);
+        }
+        if (r == 0)
+                r = policy_settle(manager->policy);
+        if (r != 0)
+                log_error_errno(r, "Cannot protect again the ranges that the table knows");
+        return r > 0 ? -ENOTRECOVERABLE : r;
+}
+
 /* From a table to an allocator: what needs both.  Without a table nothing is served; see
  * manager_reload(). */
 static int manager_start_serving(Manager *manager) {
@@ -308,6 +348,11 @@ static int manager_start_serving(Manager *manager) {
         if (r < 0 || !manager->table)
                 return r;
 
+        r = manager_protect_again(manager);
+        if (r < 0) {
+                g_clear_pointer(&manager->table, table_writer_free);
+                return r;
+        }
         r = manager_take_out_of_service(manager);
         if (r < 0) {
                 log_error_errno(r, "Cannot find out which IDs are in use on this host");
@@ -337,6 +382,10 @@ static int manager_start_serving(Manager *manager) {
         return 0;
 }
 
+static void manager_policy_notice(const char *text, void *userdata) {
+        log_warning("Kernel policy: %s", text);
+}
+
 static int manager_open_policy(Manager *manager, const char *pin_folder) {
         PolicyConfig config = {
                 .pool_start = manager->settings.pool_start,
@@ -344,6 +393,7 @@ static int manager_open_policy(Manager *manager, const char *pin_folder) {
                 .enforce = manager->settings.enforcement_required,
                 .pin_folder = pin_folder,
                 .event = manager_policy_event,
+                .notice = manager_policy_notice,
                 .userdata = manager,
         };
         int r;

@@ -710,6 +710,10 @@ bool policy_is_enforcing(const Policy *policy) {
         return policy->enforcing;
 }
 
+bool policy_sees_ends(const Policy *policy) {
+        return is_rule_active(policy, "death");
+}
+
 bool policy_was_adopted(const Policy *policy) {
         return policy->adopted;
 }

@@ -101,6 +101,10 @@ enum {
                 2,           /* the kernel saw the holder's end, or policy_bereave() was called */
         POLICY_SLOT_CUT = 3, /* policy_cut() was called: its single IDs have records of their own */
 };
+/* Whether the kernel itself notes the end of a holder (rule "death"): then POLICY_SLOT_BEREAVED
+ * proves an end, and POLICY_SLOT_LENT means that none was seen. */
+bool policy_sees_ends(const Policy *policy);
+
 int policy_slot(Policy *policy, uint32_t record, uint64_t *ret_userns_inode);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Policy, policy_free)

@@ -12,6 +12,7 @@ typedef struct FakePolicy {
         void *userdata;
         unsigned n_protected, n_unprotected, n_bereaved;
         uint32_t last_record, last_n_records;
+        int slot; /* what policy_slot() says of every record */
         unsigned n_cut;
         uint32_t cut_slot, cut_first_single;
 } FakePolicy;

@@ -269,6 +269,28 @@ static void test_client_writes_in_between(Fixture *f, gconstpointer unused) {
         g_assert_cmpuint(table_writer_state(f->table, record), !=, TABLE_STATE_MAPPING);
 }
 
+/* The kernel's word on an end is proof; its word on a life keeps what was only not seen. */
+static void test_kernel_is_witness(Fixture *f, gconstpointer unused) {
+        FakePolicy *fake = fake_policy(f->policy);
+        uint32_t cursor = 0, record;
+
+        g_assert_cmpint(request(f, "a", 65536, allocator_allocate), ==, 0);
+        record = fake->last_record;
+        g_clear_pointer(&f->probe, userns_probe_free);
+        g_assert_cmpint(userns_probe_new_with(USERNS_PROOF_SWEEP, &f->probe), ==, 0);
+        make_allocator(f, true, 100, UINT64_C(1) << 32);
+        /* Nobody has looked yet, so the sweep has not seen it. */
+        fake->slot = POLICY_SLOT_LENT;
+        (void) allocator_reconcile(f->allocator, true, &cursor, UINT32_MAX);
+        g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_ACTIVE);
+
+        fake->slot = POLICY_SLOT_BEREAVED;
+        cursor = 0;
+        g_assert_cmpuint(allocator_reconcile(f->allocator, false, &cursor, UINT32_MAX), ==, 1);
+        g_assert_cmpuint(fake->n_bereaved, ==, 1);
+        g_assert_cmpuint(table_writer_state(f->table, record), !=, TABLE_STATE_ACTIVE);
+}
+
 static void test_unenforced_is_marked_before_mapped(Fixture *f, gconstpointer unused) {
         FakePolicy *fake = fake_policy(f->policy);
 
@@ -320,6 +342,7 @@ int main(int argc, char **argv) {
                 { "/allocator/protect-fails", test_protect_fails },
                 { "/allocator/single-is-cut", test_single_is_cut },
                 { "/allocator/client-writes-in-between", test_client_writes_in_between },
+                { "/allocator/kernel-is-witness", test_kernel_is_witness },
                 { "/allocator/unenforced-is-marked", test_unenforced_is_marked_before_mapped },
                 { "/allocator/quota", test_quota },
                 { "/allocator/register-needs-own-ids", test_register_needs_own_ids },
