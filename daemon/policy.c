@@ -518,7 +518,7 @@ static int map_shared(const Policy *policy, PolicyMap map, size_t size, void **r
 
 static int share_memory(Policy *policy) {
         size_t page = (size_t) sysconf(_SC_PAGESIZE), size;
-        void *memory;
+        void *memory = NULL;
         int r;
 
         size = ((policy->n_records + 1) * sizeof(struct policy_record) + page - 1) / page * page;
