@@ -428,7 +428,8 @@ static int allocator_start(
         job->request.userns_fd = -1;
 
         r = userns_helper_new(
-                request->userns_fd, request->account_uid, job_joined, job, &job->helper);
+                request->userns_fd, request->outer_owner_uid, request->account_uid, job_joined, job,
+                &job->helper);
         if (r != 0) {
                 job_free(job);
                 return r == USERNS_E_BUSY ? ALLOCATOR_E_BUSY : r;

@@ -71,7 +71,9 @@ typedef struct AllocatorRequest {
         bool nested;             /* its parent is not this process's own user namespace */
         const char *name;        /* valid for `size`; copied */
         uint32_t owner_uid, account_uid;
-        uint32_t size; /* allocate: 1 ... TABLE_RANGE_SIZE_MAX */
+        uint32_t outer_owner_uid; /* userns_outer_owner(): who has all capabilities in it from here
+                                   */
+        uint32_t size;            /* allocate: 1 ... TABLE_RANGE_SIZE_MAX */
         uint32_t target;
         uint32_t peer_uid, peer_gid; /* register: whose IDs the maps must be */
 } AllocatorRequest;

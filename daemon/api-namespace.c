@@ -99,8 +99,8 @@ static bool api_make_name(
 bool api_check_userns(
         const ApiContext *context, VarlinkCall *call, int64_t index, AllocatorRequest *request) {
         const VarlinkDescriptor *descriptor = varlink_call_descriptor(call, index);
-        uid_t peer_uid = varlink_call_peer(call)->uid, owner;
-        bool parent_is_ours;
+        uid_t peer_uid = varlink_call_peer(call)->uid, owner = (uid_t) -1;
+        bool parent_is_own = false;
         int r;
 
         if (!descriptor) {
@@ -116,7 +116,12 @@ bool api_check_userns(
                 return false;
         }
 
-        r = userns_inspect(descriptor->fd, &request->identity, &owner, &parent_is_ours);
+        r = userns_inspect(
+                descriptor->fd, &context->own_userns, &request->identity, &owner, &parent_is_own);
+        request->outer_owner_uid = owner;
+        if (r == 0 && !parent_is_own)
+                r = userns_outer_owner(
+                        descriptor->fd, &context->own_userns, &request->outer_owner_uid);
         if (r < 0) {
                 varlink_call_errno(call, r);
                 return false;
@@ -128,7 +133,7 @@ bool api_check_userns(
         }
         request->userns_fd = descriptor->fd;
         request->owner_uid = owner;
-        request->nested = !parent_is_ours;
+        request->nested = !parent_is_own;
         request->account_uid = varlink_call_account(call);
         return true;
 }

@@ -29,6 +29,8 @@
 typedef struct Joiner {
         Child *child;
         int fd;
+        GSource *source; /* of fd, from the start on: GLib wakes its loop up, which costs a turn,
+                            for every descriptor that is added or removed */
         bool is_charged; /* to `account`: has been given a namespace */
         uint32_t account;
         UsernsHelper *helper; /* NULL: idle, or the helper was freed */
@@ -43,7 +45,7 @@ struct UsernsHelper {
 
         int ns_fd; /* while waiting for its turn */
         Joiner *joiner;
-        GSource *source, *deadline;
+        GSource *deadline; /* NULL: not at work, or answered for */
         int uid_map_fd, gid_map_fd;
 };
 
@@ -101,9 +103,10 @@ static void drop_source(GSource **source) {
         g_clear_pointer(source, g_source_unref);
 }
 
-static void clear_sources(UsernsHelper *helper) {
-        drop_source(&helper->source);
-        drop_source(&helper->deadline);
+static void joiner_free(Joiner *joiner) {
+        drop_source(&joiner->source);
+        fd_close(joiner->fd);
+        g_free(joiner);
 }
 
 static void on_exited(Child *child, void *userdata) {
@@ -116,17 +119,24 @@ static void on_exited(Child *child, void *userdata) {
                 account_add(joiner->account, -1);
         (void) g_queue_remove(&turns.idle, joiner);
         (void) g_queue_remove(&turns.done, joiner);
-        fd_close(joiner->fd);
-        g_free(joiner);
+        joiner_free(joiner);
 
         if (helper)
                 helper->joiner = NULL;
-        if (helper && helper->source) { /* it has not been answered for yet */
-                clear_sources(helper);
+        if (helper && helper->deadline) { /* it has not been answered for yet */
+                drop_source(&helper->deadline);
                 helper->joined(helper, r < 0 && r != -EAGAIN ? r : -ESRCH, helper->userdata);
         }
         start_waiting();
 }
+
+static GSource *attach(GSource *source, GSourceFunc func, void *userdata) {
+        g_source_set_callback(source, func, userdata, NULL);
+        g_source_attach(source, NULL);
+        return source;
+}
+
+static gboolean on_answer(int fd, GIOCondition condition, gpointer userdata);
 
 static int joiner_new(Joiner **ret_joiner) {
         auto_fd ours = -1, theirs = -1;
@@ -147,6 +157,9 @@ static int joiner_new(Joiner **ret_joiner) {
                 return r;
         }
         joiner->fd = g_steal_fd(&ours);
+        joiner->source =
+                attach(g_unix_fd_source_new(joiner->fd, G_IO_IN | G_IO_HUP),
+                       G_SOURCE_FUNC(on_answer), joiner);
         *ret_joiner = joiner;
         return 0;
 }
@@ -202,8 +215,7 @@ void userns_helper_stop(void) {
         kill_done();
         while ((joiner = g_queue_pop_head(&turns.idle))) {
                 child_forget(joiner->child);
-                fd_close(joiner->fd);
-                g_free(joiner);
+                joiner_free(joiner);
         }
 }
 
@@ -216,7 +228,7 @@ void userns_helper_free(UsernsHelper *helper) {
         (void) g_queue_remove(&turns.waiting, helper);
         if (helper->joiner) {
                 helper->joiner->helper = NULL;
-                if (helper->source) /* it may be stopped, or yet to begin */
+                if (helper->deadline) /* it may be stopped, or yet to begin */
                         child_kill(helper->joiner->child);
                 else
                         g_queue_push_tail(&turns.done, helper->joiner);
@@ -225,7 +237,7 @@ void userns_helper_free(UsernsHelper *helper) {
                         kill_done();
                 schedule_tidy();
         }
-        clear_sources(helper);
+        drop_source(&helper->deadline);
         fd_close(helper->ns_fd);
         fd_close(helper->uid_map_fd);
         fd_close(helper->gid_map_fd);
@@ -262,34 +274,34 @@ static int open_maps(UsernsHelper *helper) {
 }
 
 static gboolean on_answer(int fd, GIOCondition condition, gpointer userdata) {
-        UsernsHelper *helper = userdata;
+        Joiner *joiner = userdata;
+        UsernsHelper *helper = joiner->helper;
         int r;
 
+        /* It said all it has to say, or its end: that is on_exited()'s, who reads why. */
+        if (!helper || !helper->deadline || !(condition & G_IO_IN)) {
+                drop_source(&joiner->source);
+                return G_SOURCE_REMOVE;
+        }
         r = userns_joiner_receive(fd);
         if (r == -EAGAIN)
                 return G_SOURCE_CONTINUE;
         if (r == 0)
                 r = open_maps(helper);
 
-        clear_sources(helper);
+        drop_source(&helper->deadline);
         helper->joined(helper, r, helper->userdata);
-        return G_SOURCE_REMOVE;
+        return G_SOURCE_CONTINUE;
 }
 
 static gboolean on_deadline(gpointer userdata) {
         UsernsHelper *helper = userdata;
 
-        clear_sources(helper);
+        drop_source(&helper->deadline);
         if (helper->joiner)
                 child_kill(helper->joiner->child);
         helper->joined(helper, -ETIMEDOUT, helper->userdata);
         return G_SOURCE_REMOVE;
-}
-
-static GSource *attach(GSource *source, GSourceFunc func, UsernsHelper *helper) {
-        g_source_set_callback(source, func, helper, NULL);
-        g_source_attach(source, NULL);
-        return source;
 }
 
 /* A child that takes the namespace: an idle one if there is. */
@@ -331,9 +343,6 @@ static int start(UsernsHelper *helper, int ns_fd) {
         account_add(helper->account, 1);
 
         helper->joiner = joiner;
-        helper->source =
-                attach(g_unix_fd_source_new(joiner->fd, G_IO_IN | G_IO_HUP),
-                       G_SOURCE_FUNC(on_answer), helper);
         helper->deadline = attach(g_timeout_source_new(LIMIT_HELPER_MSEC), on_deadline, helper);
         return 0;
 }
@@ -372,33 +381,8 @@ static void start_waiting(void) {
         }
 }
 
-/* Who has all capabilities in the namespace from outside: the owner of the one above it (or of
- * itself) that is a child of ours.  For a namespace that is not below ours this is somebody whom
- * setns() will refuse. */
-static int find_owner(int fd, uid_t *ret_owner) {
-        auto_fd current = -1;
-        struct stat self, st;
-        uid_t owner;
-
-        if (stat("/proc/self/ns/user", &self) < 0 || ioctl(fd, NS_GET_OWNER_UID, &owner) < 0)
-                return -errno;
-        current = ioctl(fd, NS_GET_PARENT);
-        while (current >= 0 && fstat(current, &st) == 0 &&
-               (st.st_ino != self.st_ino || st.st_dev != self.st_dev)) {
-                int parent;
-
-                if (ioctl(current, NS_GET_OWNER_UID, &owner) < 0)
-                        return -errno;
-                parent = ioctl(current, NS_GET_PARENT);
-                fd_close(current);
-                current = parent;
-        }
-        *ret_owner = owner;
-        return 0;
-}
-
 int userns_helper_new(
-        int fd, uint32_t account, UsernsJoinedFunc joined, void *userdata,
+        int fd, uid_t outer_owner, uint32_t account, UsernsJoinedFunc joined, void *userdata,
         UsernsHelper **ret_helper) {
         g_autoptr(UsernsHelper) helper = NULL;
         int r;
@@ -409,15 +393,13 @@ int userns_helper_new(
         helper = g_new(UsernsHelper, 1);
         *helper = (UsernsHelper){
                 .account = account,
+                .owner = outer_owner,
                 .joined = joined,
                 .userdata = userdata,
                 .ns_fd = -1,
                 .uid_map_fd = -1,
                 .gid_map_fd = -1,
         };
-        r = find_owner(fd, &helper->owner);
-        if (r < 0)
-                return r;
         if (fstat(fd, &helper->identity) < 0)
                 return -errno;
 

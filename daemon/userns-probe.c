@@ -156,7 +156,8 @@ static int receive_two(int socket, int fds[static 2]) {
 static int make_inactive_userns(int *ret_file, UsernsIdentity *ret_identity) {
         auto_fd ours = -1, theirs = -1, file = -1, ns = -1;
         int r, ends[2], fds[2] = { -1, -1 };
-        bool parent_is_ours;
+        UsernsIdentity own;
+        bool parent_is_own;
         uid_t owner;
         pid_t pid;
 
@@ -177,7 +178,9 @@ static int make_inactive_userns(int *ret_file, UsernsIdentity *ret_identity) {
                 ;
         if (r < 0)
                 return r;
-        r = userns_inspect(ns, ret_identity, &owner, &parent_is_ours);
+        r = userns_self(&own);
+        if (r == 0)
+                r = userns_inspect(ns, &own, ret_identity, &owner, &parent_is_own);
         if (r != 0)
                 return r < 0 ? r : -ENOTRECOVERABLE;
         *ret_file = g_steal_fd(&file);

@@ -34,32 +34,54 @@ static int identify(int fd, struct stat *ret_stat, UsernsIdentity *ret_identity)
         return 0;
 }
 
-/* Whether the parent of the namespace `fd` is this process's own.  The kernel shows no parent
- * (EPERM) above the caller's own namespace: whatever is not below us is not our child. */
-static int parent_is_ours(int fd, bool *ret_ours) {
-        struct stat parent_stat, self_stat;
+/* Whether the parent of the namespace `fd` is `own`.  The kernel shows no parent (EPERM) above the
+ * caller's own namespace: whatever is not below us is not our child. */
+static int parent_is_own(int fd, const UsernsIdentity *own, bool *ret_own) {
+        struct stat st;
         auto_fd parent = -1;
 
         parent = ioctl(fd, NS_GET_PARENT);
         if (parent < 0) {
                 if (errno != EPERM)
                         return -errno;
-                *ret_ours = false;
+                *ret_own = false;
                 return 0;
         }
-        if (fstat(parent, &parent_stat) < 0 || stat("/proc/self/ns/user", &self_stat) < 0)
+        if (fstat(parent, &st) < 0)
                 return -errno;
-        *ret_ours =
-                parent_stat.st_ino == self_stat.st_ino && parent_stat.st_dev == self_stat.st_dev;
+        /* An inode number will do: both live, on the one nsfs there is. */
+        *ret_own = st.st_ino == own->inode;
+        return 0;
+}
+
+int userns_outer_owner(int fd, const UsernsIdentity *own, uid_t *ret_owner) {
+        auto_fd current = -1;
+        struct stat st;
+        uid_t owner;
+
+        if (ioctl(fd, NS_GET_OWNER_UID, &owner) < 0)
+                return -errno;
+        current = ioctl(fd, NS_GET_PARENT);
+        while (current >= 0 && fstat(current, &st) == 0 && st.st_ino != own->inode) {
+                int parent;
+
+                if (ioctl(current, NS_GET_OWNER_UID, &owner) < 0)
+                        return -errno;
+                parent = ioctl(current, NS_GET_PARENT);
+                fd_close(current);
+                current = parent;
+        }
+        *ret_owner = owner;
         return 0;
 }
 
 int userns_inspect(
-        int fd, UsernsIdentity *ret_identity, uid_t *ret_owner, bool *ret_parent_is_ours) {
+        int fd, const UsernsIdentity *own, UsernsIdentity *ret_identity, uid_t *ret_owner,
+        bool *ret_parent_is_own) {
         UsernsIdentity identity;
         struct stat st;
         uid_t owner;
-        bool ours = false;
+        bool is_own = false;
         int r;
 
         r = identify(fd, &st, &identity);
@@ -67,13 +89,13 @@ int userns_inspect(
                 return r;
         if (ioctl(fd, NS_GET_OWNER_UID, &owner) < 0)
                 return -errno;
-        r = parent_is_ours(fd, &ours);
+        r = parent_is_own(fd, own, &is_own);
         if (r < 0)
                 return r;
 
         *ret_identity = identity;
         *ret_owner = owner;
-        *ret_parent_is_ours = ours;
+        *ret_parent_is_own = is_own;
         return 0;
 }
 

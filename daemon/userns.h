@@ -28,13 +28,19 @@ typedef struct UsernsIdentity {
         uint64_t id; /* NS_GET_ID; 0 where the kernel has none */
 } UsernsIdentity;
 
-/* Identity, owner (as this process sees UIDs) and whether the namespace's parent is this process's
- * own user namespace.  `fd` is an nsfs descriptor that a door has vetted.  USERNS_E_NOT_USERNS. */
-int userns_inspect(
-        int fd, UsernsIdentity *ret_identity, uid_t *ret_owner, bool *ret_parent_is_ours);
+/* Identity of this process's own user namespace, which it never leaves. */
+int userns_self(UsernsIdentity *ret_own);
 
-/* Identity of this process's own user namespace. */
-int userns_self(UsernsIdentity *ret_identity);
+/* Identity, owner (as this process sees UIDs) and whether the namespace's parent is `own`, which is
+ * userns_self().  `fd` is an nsfs descriptor that a door has vetted.  USERNS_E_NOT_USERNS. */
+int userns_inspect(
+        int fd, const UsernsIdentity *own, UsernsIdentity *ret_identity, uid_t *ret_owner,
+        bool *ret_parent_is_own);
+
+/* Who has all capabilities in the namespace from outside: the owner of the one above it (or of
+ * itself) that is a child of `own`.  For a namespace that is not below ours this is somebody whom
+ * setns() will refuse. */
+int userns_outer_owner(int fd, const UsernsIdentity *own, uid_t *ret_owner);
 
 /* liveness */
 
@@ -92,15 +98,15 @@ typedef struct UsernsHelper UsernsHelper;
  * (-ETIMEDOUT, -ESRCH, or the errno of setns()).  The helper may be freed inside. */
 typedef void (*UsernsJoinedFunc)(UsernsHelper *helper, int result, void *userdata);
 
-/* Have a helper join the namespace `fd` (borrowed), charged to `account`.  Beyond LIMIT_HELPERS, or
- * LIMIT_HELPERS_PER_ACCOUNT of one account, it waits for its turn, which the deadline of those
- * before it bounds. USERNS_E_BUSY.  The child runs as the namespace's owner without any capability,
- * holds none of our descriptors and cannot be traced.
+/* Have a helper join the namespace `fd` (borrowed), of which userns_outer_owner() is told, charged
+ * to `account`.  Beyond LIMIT_HELPERS, or LIMIT_HELPERS_PER_ACCOUNT of one account, it waits for
+ * its turn, which the deadline of those before it bounds. USERNS_E_BUSY.  The child runs as the
+ * namespace's owner without any capability, holds none of our descriptors and cannot be traced.
  *
  * Needs CAP_SETUID and CAP_SETGID (to become the owner, and for the maps), CAP_SYS_ADMIN (maps),
  * CAP_SYS_PTRACE (to see that it is in the right namespace), CAP_KILL; /proc without hidepid. */
 int userns_helper_new(
-        int fd, uint32_t account, UsernsJoinedFunc joined, void *userdata,
+        int fd, uid_t outer_owner, uint32_t account, UsernsJoinedFunc joined, void *userdata,
         UsernsHelper **ret_helper);
 
 /* Have the child killed, when the loop is idle, and forget it; it is reaped on the loop.  Accepts

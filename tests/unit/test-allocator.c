@@ -149,11 +149,14 @@ static int request(
         g_autofree char *path = g_strdup_printf("/proc/%d/ns/user", f->holder);
         AllocatorRequest r = { .name = name, .size = size, .account_uid = 1000 };
         auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
-        bool parent_is_ours;
+        UsernsIdentity own;
+        bool parent_is_own;
 
-        g_assert_cmpint(userns_inspect(fd, &r.identity, &r.owner_uid, &parent_is_ours), ==, 0);
+        g_assert_cmpint(userns_self(&own), ==, 0);
+        g_assert_cmpint(userns_inspect(fd, &own, &r.identity, &r.owner_uid, &parent_is_own), ==, 0);
+        g_assert_cmpint(userns_outer_owner(fd, &own, &r.outer_owner_uid), ==, 0);
         r.userns_fd = fd;
-        r.nested = !parent_is_ours;
+        r.nested = !parent_is_own;
         f->answered = false;
         g_assert_cmpint(start(f->allocator, &r, done, f), ==, 0);
         while (!f->answered)

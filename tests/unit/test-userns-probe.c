@@ -12,11 +12,12 @@
 #define USER 4711u
 
 static UsernsIdentity identify(int fd) {
-        UsernsIdentity identity;
-        bool ours;
+        UsernsIdentity own, identity;
+        bool is_own;
         uid_t owner;
 
-        g_assert_cmpint(userns_inspect(fd, &identity, &owner, &ours), ==, 0);
+        g_assert_cmpint(userns_self(&own), ==, 0);
+        g_assert_cmpint(userns_inspect(fd, &own, &identity, &owner, &is_own), ==, 0);
         return identity;
 }
 

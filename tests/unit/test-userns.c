@@ -13,6 +13,28 @@
 #define USER 4711u
 #define OTHER 4712u
 
+static UsernsIdentity own(void) {
+        UsernsIdentity identity;
+
+        g_assert_cmpint(userns_self(&identity), ==, 0);
+        return identity;
+}
+
+static uid_t outer_owner(int fd) {
+        UsernsIdentity self = own();
+        uid_t owner;
+
+        g_assert_cmpint(userns_outer_owner(fd, &self, &owner), ==, 0);
+        return owner;
+}
+
+static int inspect(
+        int fd, UsernsIdentity *ret_identity, uid_t *ret_owner, bool *ret_parent_is_own) {
+        UsernsIdentity self = own();
+
+        return userns_inspect(fd, &self, ret_identity, ret_owner, ret_parent_is_own);
+}
+
 typedef struct Joined {
         gboolean done;
         int result;
@@ -53,7 +75,9 @@ static UsernsHelper *join_for(int fd, uint32_t account) {
         Joined joined = { FALSE };
         UsernsHelper *helper = NULL;
 
-        g_assert_cmpint(userns_helper_new(fd, account, on_joined, &joined, &helper), ==, 0);
+        g_assert_cmpint(
+                userns_helper_new(fd, outer_owner(fd), account, on_joined, &joined, &helper), ==,
+                0);
         g_assert_true(unit_run_until(&joined.done, 3000));
         g_assert_cmpint(joined.result, ==, 0);
         g_assert_true(joined.helper == helper);
@@ -92,7 +116,7 @@ static void test_inspect(void) {
         if (!unit_need_root())
                 return;
         userns = unit_userns_new(USER);
-        g_assert_cmpint(userns_inspect(userns.fd, &identity, &owner, &ours), ==, 0);
+        g_assert_cmpint(inspect(userns.fd, &identity, &owner, &ours), ==, 0);
         g_assert_cmpuint(owner, ==, USER);
         g_assert_true(ours);
         g_assert_cmpuint(identity.inode, !=, 0);
@@ -103,7 +127,7 @@ static void test_inspect(void) {
 
         /* Our own has no parent that we could see. */
         fd = unit_open_ns(getpid(), "user");
-        g_assert_cmpint(userns_inspect(fd, &identity, &owner, &ours), ==, 0);
+        g_assert_cmpint(inspect(fd, &identity, &owner, &ours), ==, 0);
         g_assert_cmpuint(identity.inode, ==, self.inode);
         g_assert_cmpuint(identity.id, ==, self.id);
         g_assert_false(ours);
@@ -171,7 +195,7 @@ static void test_inspect_nested(void) {
         g_assert_cmpint(unit_in_userns(userns.fd, USER, open_nested, sockets), ==, 0);
         g_assert_cmpint(recvmsg(sockets[0], &message, 0), ==, 1);
         memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
-        g_assert_cmpint(userns_inspect(fd, &identity, &owner, &ours), ==, 0);
+        g_assert_cmpint(inspect(fd, &identity, &owner, &ours), ==, 0);
         g_assert_false(ours);
 
         /* It can be joined all the same, by way of the one above. */
@@ -194,8 +218,7 @@ static void test_inspect_others(void) {
         for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
                 int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
 
-                g_assert_cmpint(
-                        userns_inspect(fd, &identity, &owner, &ours), ==, USERNS_E_NOT_USERNS);
+                g_assert_cmpint(inspect(fd, &identity, &owner, &ours), ==, USERNS_E_NOT_USERNS);
                 close(fd);
         }
 }
@@ -391,8 +414,10 @@ static void test_stopped(void) {
         begin = g_get_monotonic_time();
         for (unsigned i = 0; i < LIMIT_HELPERS_IDLE; i++)
                 g_assert_cmpint(
-                        userns_helper_new(userns.fd, USER, on_joined, &joined[i], &helpers[i]), ==,
-                        0);
+                        userns_helper_new(
+                                userns.fd, outer_owner(userns.fd), USER, on_joined, &joined[i],
+                                &helpers[i]),
+                        ==, 0);
 
         /* Another is served at once. */
         served = join_for(other.fd, OTHER);
@@ -422,8 +447,10 @@ static void test_killed_before_joined(void) {
         userns = unit_userns_new(USER);
         for (unsigned i = 0; i < LIMIT_HELPERS_IDLE; i++)
                 g_assert_cmpint(
-                        userns_helper_new(userns.fd, USER, on_joined, &joined[i], &helpers[i]), ==,
-                        0);
+                        userns_helper_new(
+                                userns.fd, outer_owner(userns.fd), USER, on_joined, &joined[i],
+                                &helpers[i]),
+                        ==, 0);
         unit_userns_kill(&userns);
         signal_idle(SIGKILL);
         for (unsigned i = 0; i < LIMIT_HELPERS_IDLE; i++) {
@@ -494,7 +521,10 @@ static void test_hostile_owner(void) {
                 UsernsHelper *helper;
 
                 g_assert_cmpint(
-                        userns_helper_new(userns.fd, USER, on_joined, &joined, &helper), ==, 0);
+                        userns_helper_new(
+                                userns.fd, outer_owner(userns.fd), USER, on_joined, &joined,
+                                &helper),
+                        ==, 0);
                 if (!unit_run_until(&joined.done, 20))
                         g_assert_cmpint(joined.result, ==, 0);
                 n_joined += joined.done && joined.result == 0;
@@ -548,15 +578,19 @@ static void test_limit_of_account(void) {
         other = unit_userns_new(OTHER);
         for (unsigned i = 0; i < LIMIT_HELPERS_PER_ACCOUNT + 1; i++)
                 g_assert_cmpint(
-                        userns_helper_new(userns.fd, USER, on_crowd_joined, &crowd, &helper), ==,
-                        0);
+                        userns_helper_new(
+                                userns.fd, outer_owner(userns.fd), USER, on_crowd_joined, &crowd,
+                                &helper),
+                        ==, 0);
         g_assert_cmpuint(userns_helper_count(), ==, LIMIT_HELPERS_PER_ACCOUNT);
         g_assert_true(unit_run_while(is_below, &crowd, 3000));
         g_assert_false(unit_run_while(is_not_nine, &crowd, 100));
 
         /* Not full for another account. */
         g_assert_cmpint(
-                userns_helper_new(other.fd, OTHER, on_crowd_joined, &others, &helper), ==, 0);
+                userns_helper_new(
+                        other.fd, outer_owner(other.fd), OTHER, on_crowd_joined, &others, &helper),
+                ==, 0);
         g_assert_cmpuint(userns_helper_count(), ==, LIMIT_HELPERS_PER_ACCOUNT + 1);
         g_assert_true(unit_run_while(has_none, &others, 3000));
 
@@ -584,8 +618,10 @@ static void test_limit_of_all(void) {
                 UsernsHelper *helper;
 
                 g_assert_cmpint(
-                        userns_helper_new(userns.fd, 10000 + i, on_joined, &joined[i], &helper), ==,
-                        0);
+                        userns_helper_new(
+                                userns.fd, outer_owner(userns.fd), 10000 + i, on_joined, &joined[i],
+                                &helper),
+                        ==, 0);
                 g_ptr_array_add(helpers, helper);
         }
         g_assert_cmpuint(userns_helper_count(), ==, LIMIT_HELPERS);
@@ -595,7 +631,8 @@ static void test_limit_of_all(void) {
 
         for (unsigned i = 0; i < LIMIT_HELPERS_WAITING; i++) {
                 UsernsHelper *helper = NULL;
-                int r = userns_helper_new(userns.fd, USER, on_joined, NULL, &helper);
+                int r = userns_helper_new(
+                        userns.fd, outer_owner(userns.fd), USER, on_joined, NULL, &helper);
 
                 if (i == LIMIT_HELPERS_WAITING - 1) {
                         g_assert_cmpint(r, ==, USERNS_E_BUSY);
@@ -635,7 +672,8 @@ static void test_refused(void) {
         if (!unit_need_root())
                 return;
         fd = unit_open_ns(getpid(), "user");
-        g_assert_cmpint(userns_helper_new(fd, USER, on_joined, &joined, &helper), ==, 0);
+        g_assert_cmpint(
+                userns_helper_new(fd, outer_owner(fd), USER, on_joined, &joined, &helper), ==, 0);
         g_assert_true(unit_run_until(&joined.done, 3000));
         g_assert_cmpint(joined.result, ==, -EINVAL);
         g_assert_cmpint(userns_helper_check_empty(helper), <, 0);
