@@ -226,6 +226,7 @@ static int manager_open_table(Manager *manager) {
                 .pool_start = manager->settings.pool_start,
                 .n_slots = manager->settings.n_slots,
                 .enforced = policy_is_enforcing(manager->policy),
+                .all_entries = manager->settings.all_entries,
         };
         g_autofree char *waiting = NULL;
         TableOpenReport report = {};
@@ -611,10 +612,12 @@ int manager_reload(Manager *manager) {
 
         manager->settings.namespaces_per_user = settings.namespaces_per_user;
         manager->settings.ids_per_user = settings.ids_per_user;
+        manager->settings.all_entries = settings.all_entries;
         if (!manager->table)
                 return manager_start_serving(manager);
         allocator_set_quotas(
                 manager->allocator, settings.namespaces_per_user, settings.ids_per_user);
+        table_writer_set_entries(manager->table, settings.all_entries);
         return 0;
 }
 

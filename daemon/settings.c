@@ -39,6 +39,15 @@ static bool parse_enforcement(const char *value, void *field) {
         return true;
 }
 
+static bool parse_entries(const char *value, void *field) {
+        bool *all = field;
+
+        if (strcmp(value, "first") != 0 && strcmp(value, "all") != 0)
+                return false;
+        *all = strcmp(value, "all") == 0;
+        return true;
+}
+
 static bool parse_id(const char *value, void *field) {
         return parse_u32_any_base(value, field);
 }
@@ -63,6 +72,8 @@ static const SettingsKey settings_keys[] = {
           COUNT_FORM },
         { "Limits", "IDsPerUser", parse_large_count, offsetof(Draft, settings.ids_per_user),
           COUNT_FORM },
+        { "Names", "SetEntries", parse_entries, offsetof(Draft, settings.all_entries),
+          "first or all" },
 };
 
 static const SettingsKey *find_key(const char *group, const char *key) {

@@ -20,6 +20,8 @@ typedef struct Settings {
         /* [Limits] NamespacesPerUser=, IDsPerUser= */
         uint32_t namespaces_per_user;
         uint64_t ids_per_user;
+        /* [Names] SetEntries=first|all: what enumerations list of a range */
+        bool all_entries;
 } Settings;
 
 /* Read `path` (a missing file means defaults) and `path`.d/.  0, or -EINVAL with *ret_message set

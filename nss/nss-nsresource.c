@@ -72,7 +72,7 @@ static int find_next(const TableView *view, const void *key, TableAnswer *ret_an
         int r;
 
         do
-                r = table_next(view, cursor, ret_answer);
+                r = table_next_entry(view, cursor, ret_answer);
         while (r == TABLE_READ_E_BUSY || r == TABLE_READ_E_UNTRUSTED);
         return r;
 }

@@ -178,7 +178,7 @@ static gboolean enumeration_run(void *userdata) {
         for (unsigned n = 0; r == 0 && n < ENUMERATION_BATCH; n++) {
                 r = varlink_call_is_gone(enumeration->call)
                             ? TABLE_READ_E_NOT_FOUND
-                            : table_next(view, &enumeration->cursor, &answer);
+                            : table_next_entry(view, &enumeration->cursor, &answer);
                 /* A record that is being changed, or damaged, is passed over: the others are good.
                  */
                 if (r == TABLE_READ_E_BUSY || r == TABLE_READ_E_UNTRUSTED) {

@@ -149,6 +149,8 @@ typedef struct TableHeader {
                                     changed" */
         uint32_t last_release;   /* atomic; highest released_order given out */
         uint32_t enforcement;    /* atomic; 0 = none, 1 = required and active */
+        uint32_t set_entries; /* atomic; what an enumeration lists: 0 = each range's first ID, 1 =
+                                 every ID.  A module reads no configuration: it finds it here */
 } TableHeader;
 
 /* What the file is made of for those who copy it word by word. */

@@ -371,14 +371,10 @@ static int find_id_in_cut(
         return answer_offset(view, 0, answer);
 }
 
-static int find_id(const TableView *view, uint32_t id, uint32_t slot, TableAnswer *answer) {
+/* Answer for an ID of the slot whose record `answer` holds. */
+static int find_id_in_slot(const TableView *view, uint32_t id, uint32_t slot, TableAnswer *answer) {
         uint32_t n = (id - view->pool_start) % TABLE_SLOT_SIZE;
         TableRecord record;
-        int r;
-
-        r = answer_read(view, slot, answer);
-        if (r != 0)
-                return r;
 
         switch (answer->range.kind) {
         case TABLE_KIND_RANGE:
@@ -392,6 +388,12 @@ static int find_id(const TableView *view, uint32_t id, uint32_t slot, TableAnswe
         default:
                 return TABLE_READ_E_UNTRUSTED;
         }
+}
+
+static int find_id(const TableView *view, uint32_t id, uint32_t slot, TableAnswer *answer) {
+        int r = answer_read(view, slot, answer);
+
+        return r != 0 ? r : find_id_in_slot(view, id, slot, answer);
 }
 
 int table_find_id(const TableView *view, uint32_t id, TableAnswer *ret_answer) {
@@ -525,25 +527,51 @@ int table_find_name(
 
 /* all */
 
-int table_next(const TableView *view, uint32_t *cursor, TableAnswer *ret_answer) {
-        int r = check_retired(view);
+/* Look at the ID that *cursor, an ID's place in the pool, stands at, and move it to the next one
+ * that may have an answer. */
+static int next_step(const TableView *view, uint32_t *cursor, bool every, TableAnswer *answer) {
+        uint32_t slot = *cursor / TABLE_SLOT_SIZE, n = *cursor % TABLE_SLOT_SIZE, n_ids;
+        int r = answer_read(view, slot, answer);
+        bool is_cut = r == 0 && answer->range.kind == TABLE_KIND_CUT;
 
-        if (r != 0)
-                return r;
-        while (*cursor < view->n_slots + view->n_singles) {
+        if (r == 0 && !is_cut && !every && (answer->range.kind != TABLE_KIND_RANGE || n > 0))
+                r = TABLE_READ_E_NOT_FOUND;
+        if (r == 0)
+                r = find_id_in_slot(view, view->pool_start + *cursor, slot, answer);
+
+        /* What a single ID's record says is nothing about the next one's; after the end of a range,
+         * or of what can be read of it, there is nothing more in a slot. */
+        n_ids = is_cut ? TABLE_SINGLES_PER_CUT : every && r == 0 ? TABLE_SLOT_SIZE : 1;
+        *cursor = n + 1 < n_ids ? *cursor + 1 : (slot + 1) * TABLE_SLOT_SIZE;
+        return r;
+}
+
+static int next(const TableView *view, uint32_t *cursor, bool every, TableAnswer *ret_answer) {
+        while (*cursor / TABLE_SLOT_SIZE < view->n_slots) {
                 TableAnswer answer;
+                int r = next_step(view, cursor, every, &answer);
 
-                r = answer_read(view, (*cursor)++, &answer);
-                if (r == 0 && answer.range.kind != TABLE_KIND_RANGE)
-                        continue;
-                if (r == 0)
-                        r = answer_offset(view, 0, &answer);
                 if (r == 0)
                         *ret_answer = answer;
                 if (r != TABLE_READ_E_NOT_FOUND)
                         return r;
         }
         return TABLE_READ_E_NOT_FOUND;
+}
+
+int table_next(const TableView *view, uint32_t *cursor, TableAnswer *ret_answer) {
+        int r = check_retired(view);
+
+        return r != 0 ? r : next(view, cursor, false, ret_answer);
+}
+
+int table_next_entry(const TableView *view, uint32_t *cursor, TableAnswer *ret_answer) {
+        uint32_t every = 0;
+        int r = check_retired(view);
+
+        if (r == 0)
+                r = load_words(view, offsetof(TableHeader, set_entries), 1, &every);
+        return r != 0 ? r : next(view, cursor, every != 0, ret_answer);
 }
 
 size_t table_user_name(const TableAnswer *answer, char ret_name[static TABLE_USER_NAME_MAX + 1]) {

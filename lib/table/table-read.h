@@ -70,10 +70,15 @@ int table_find_id(const TableView *view, uint32_t id, TableAnswer *ret_answer);
 int table_find_name(
         const TableView *view, const char *user_name, size_t n, TableAnswer *ret_answer);
 
-/* The active range after *cursor (start at 0), as the answer for its first ID; *cursor moves on
- * with every outcome but _RETIRED.  NOT_FOUND at the end.  Registrations (size 0) are passed over.
- */
+/* The active range after *cursor (start at 0), as the answer for its first ID, in the order of
+ * their IDs; *cursor moves on with every outcome but _RETIRED.  NOT_FOUND at the end.
+ * Registrations (size 0) are passed over. */
 int table_next(const TableView *view, uint32_t *cursor, TableAnswer *ret_answer);
+
+/* The same for what getpwent() and its like list: first IDs too or, if the table's header says so
+ * (nsresourced.conf: SetEntries=all), every ID of every range, delegated ones included.  Cursors
+ * of the two are alike: if the header changes, an enumeration goes on from where it is. */
+int table_next_entry(const TableView *view, uint32_t *cursor, TableAnswer *ret_answer);
 
 /* Write "ns-NAME-OFFSET" and its NUL.  Returns its length. */
 size_t table_user_name(const TableAnswer *answer, char ret_name[static TABLE_USER_NAME_MAX + 1]);

@@ -158,6 +158,7 @@ int table_writer_open(
 
         table_recover(&writer->image, &report);
         table_store(&writer->image.header->enforcement, config->enforced);
+        table_writer_set_entries(writer, config->all_entries);
         writer->slots = table_free_new(0, view->n_slots);
         writer->singles = table_free_new(view->n_slots, view->n_singles);
         writer->registrations =
@@ -168,6 +169,10 @@ int table_writer_open(
         *ret_writer = g_steal_pointer(&writer);
         *ret_report = report;
         return 0;
+}
+
+void table_writer_set_entries(TableWriter *writer, bool all) {
+        table_store(&writer->image.header->set_entries, all);
 }
 
 /* choosing */

@@ -32,6 +32,7 @@ typedef struct TableWriterConfig {
         uint32_t pool_start; /* a multiple of TABLE_SLOT_SIZE, TABLE_POOL_LOWEST at least */
         uint32_t n_slots; /* 1 ... TABLE_SLOTS_MAX; the pool ends at TABLE_POOL_HIGHEST at most */
         bool enforced;    /* what TableHeader.enforcement says */
+        bool all_entries; /* what TableHeader.set_entries says */
 } TableWriterConfig;
 
 /* What table_writer_open() found and did. */
@@ -52,6 +53,9 @@ typedef struct TableOpenReport {
  * that cannot be.  *ret_report is filled for 0 and TABLE_E_UNTRUSTED. */
 int table_writer_open(
         const TableWriterConfig *config, TableWriter **ret_writer, TableOpenReport *ret_report);
+
+/* Change what enumerations list: config->all_entries. */
+void table_writer_set_entries(TableWriter *writer, bool all);
 
 /* Unmap and unlock; the file stays as it is.  Accepts NULL. */
 void table_writer_free(TableWriter *writer);

@@ -268,6 +268,26 @@ nothing_taken() {
         wait_for allocate "$(allocate_json d 1)" "userns:$USERNS"
 }
 
+# What the table's header says of enumerations: the number at its byte 88 (lib/table/table-format.h).
+set_entries() {
+        od -An -tu4 -j88 -N4 "$NSR/run/table" | tr -d ' '
+}
+
+@test "SetEntries= reaches the table at the start and on a reload" {
+        [ "$(set_entries)" = 0 ]
+        daemon_configure '[Policy]' 'Enforcement=none' '[Names]' 'SetEntries=all'
+        kill -HUP "$DAEMON"
+        wait_for grep -q 'Configuration reloaded' "$NSR/log"
+        [ "$(set_entries)" = 1 ]
+        daemon_stop
+        daemon_start
+        [ "$(set_entries)" = 1 ]
+        daemon_stop
+        daemon_configure '[Policy]' 'Enforcement=none'
+        daemon_start
+        [ "$(set_entries)" = 0 ]
+}
+
 @test "a UID of a range counts as the range's owner" {
         daemon_configure '[Policy]' 'Enforcement=none' '[Limits]' 'NamespacesPerUser=1'
         kill -HUP "$DAEMON"

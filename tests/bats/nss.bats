@@ -125,6 +125,22 @@ in_sandbox() {
         done
 }
 
+@test "SetEntries=all: enumeration lists every ID, in passwd, group and shadow" {
+        local database
+        make_table add 1000-web 65536 1000 add one 1 1000 add big 70000 0 entries-all >"$BATS_TEST_TMPDIR/ranges"
+        for database in passwd group shadow; do
+                in_sandbox getent "$database" | grep '^ns-' | cut -d: -f1 >"$BATS_TEST_TMPDIR/all"
+                {
+                        seq -f 'ns-1000-web-%.0f' 0 65535
+                        echo ns-one-0
+                        seq -f 'ns-big-%.0f' 0 69999
+                } | sort | diff - <(sort "$BATS_TEST_TMPDIR/all")
+        done
+        # the module has read no file of configuration for that: the table says so, and says otherwise
+        make_table
+        [ "$(in_sandbox getent passwd | grep -c '^ns-')" = 3 ]
+}
+
 @test "a name does not become a user: expired, locked, no shell" {
         make_ranges
         run in_sandbox su -c true ns-1000-web-0

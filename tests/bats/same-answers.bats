@@ -102,6 +102,19 @@ same() {
         done
 }
 
+@test "the module and nss-systemd: enumeration of every ID" {
+        local database
+        # not the large ranges: nss-systemd takes its time over a million records
+        "$abs_top_builddir/tests/bats/table-make" state/table 0x80000 256 free 1000-big free db free 1000-odd free 1000-web \
+                add few 3000 7 entries-all
+        for database in passwd group; do
+                in_sandbox getent -s nsresource $database | sort >ours
+                in_sandbox getent -s systemd $database | sort | grep ^ns- >theirs
+                cmp ours theirs
+                [ "$(wc -l <ours)" = 3002 ]
+        done
+}
+
 @test "the module and nss-systemd: groups of a user" {
         in_sandbox getent -s nsresource initgroups ns-1000-web-5 ns-db-0 >ours || true
         in_sandbox getent -s systemd initgroups ns-1000-web-5 ns-db-0 >theirs || true

@@ -10,7 +10,8 @@
  *      fill N SIZE           ranges f0, f1, ... in `active`
  *      churn N               N ranges come and go, one after the other
  *      churn-small N         the same, of one slot each
- *      replace               set the file aside and go on with a new one */
+ *      replace               set the file aside and go on with a new one
+ *      entries-all           enumerations list every ID, until the next table-make */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,15 +144,26 @@ static char **command_replace(Maker *maker, char **args) {
         return args;
 }
 
+static char **command_entries_all(Maker *maker, char **args) {
+        maker->config.all_entries = true;
+        table_writer_set_entries(maker->writer, true);
+        return args;
+}
+
 static char **run(Maker *maker, char **args) {
         static const struct {
                 const char *name;
                 char **(*run)(Maker *maker, char **args);
         } commands[] = {
-                { "add", command_add },         { "free", command_free },
-                { "fill", command_fill },       { "churn", command_churn },
-                { "replace", command_replace }, { "end", command_end },
-                { "mapping", command_mapping }, { "churn-small", command_churn_small },
+                { "add", command_add },
+                { "free", command_free },
+                { "fill", command_fill },
+                { "churn", command_churn },
+                { "replace", command_replace },
+                { "end", command_end },
+                { "mapping", command_mapping },
+                { "churn-small", command_churn_small },
+                { "entries-all", command_entries_all },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)

@@ -190,6 +190,28 @@ user_record() {
         awk '/early|gone/ { next } { print "\"gid\": " $2 }' ranges | sort | diff - ids
 }
 
+@test "SetEntries=all: enumeration lists every ID" {
+        rm table
+        table_make 256 add 1000-web 65536 1000 add one 1 0 mapping early 65536 0 entries-all >ranges
+        chmod 644 table
+        start_provider
+        {
+                seq -f 'ns-1000-web-%.0f' 0 65535
+                echo ns-one-0
+        } | sort >expected
+        more GetUserRecord | sed -n 's/.*"userName": "\([^"]*\)".*/\1/p' | sort | diff expected -
+        more GetGroupRecord | sed -n 's/.*"groupName": "\([^"]*\)".*/\1/p' | sort | diff expected -
+        # it answers others meanwhile
+        mkfifo pipe
+        raw --more socket $E.GetUserRecord '{"service": "io.systemd.NamespaceResource"}' >pipe 3>&- &
+        local slow=$!
+        exec 4<pipe
+        call GetUserRecord '"userName": "ns-one-0"'
+        exec 4<&-
+        kill "$slow" 2>/dev/null || true
+        wait "$slow" || true
+}
+
 @test "enumeration of nothing finds no record" {
         rm table
         table_make 16 mapping one 65536 0

@@ -86,6 +86,7 @@ static void test_defaults(Fixture *f, gconstpointer data) {
                 g_assert_cmpuint(settings.n_slots, ==, 28664);
                 g_assert_cmpuint(settings.namespaces_per_user, ==, 256);
                 g_assert_cmpuint(settings.ids_per_user, ==, 256 * 65536);
+                g_assert_false(settings.all_entries);
         }
 }
 
@@ -94,13 +95,15 @@ static void test_all_keys(Fixture *f, gconstpointer data) {
 
         write_main(
                 f, "[Policy]\nEnforcement=none \n[Pool]\nStart=0x100000\nEnd=1179647\n"
-                   "[Limits]\nNamespacesPerUser = 7\nIDsPerUser=18446744073709551615\n");
+                   "[Limits]\nNamespacesPerUser = 7\nIDsPerUser=18446744073709551615\n"
+                   "[Names]\nSetEntries=all\n");
         settings = load(f);
         g_assert_false(settings.enforcement_required);
         g_assert_cmphex(settings.pool_start, ==, 0x100000);
         g_assert_cmpuint(settings.n_slots, ==, 2);
         g_assert_cmpuint(settings.namespaces_per_user, ==, 7);
         g_assert_cmpuint(settings.ids_per_user, ==, UINT64_MAX);
+        g_assert_true(settings.all_entries);
 }
 
 static void test_drop_ins(Fixture *f, gconstpointer data) {
@@ -142,6 +145,8 @@ static void test_refused(Fixture *f, gconstpointer data) {
                 { "[Limits]\nNamespacesPerUser=0x10\n", "[Limits] NamespacesPerUser" },
                 { "[Limits]\nNamespacesPerUser=4294967296\n", "[Limits] NamespacesPerUser" },
                 { "[Limits]\nIDsPerUser=18446744073709551616\n", "[Limits] IDsPerUser" },
+                { "[Names]\nSetEntries=All\n", "[Names] SetEntries: \"All\" is not first or all" },
+                { "[Names]\nSetEntries=\n", "[Names] SetEntries: \"\" is not" },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {

@@ -216,6 +216,59 @@ static void test_answers(void) {
         }
 }
 
+/* What is listed: the IDs in their order, each as it is looked up; returns how many. */
+static uint32_t count_entries(const TableView *view) {
+        uint32_t cursor = 0, n = 0, last = 0;
+        TableAnswer answer, other;
+        int r;
+
+        while ((r = table_next_entry(view, &cursor, &answer)) == 0) {
+                g_assert_cmpuint(answer.id, >, last);
+                last = answer.id;
+                g_assert_cmpint(table_find_id(view, answer.id, &other), ==, 0);
+                table_fixture_assert_same(&answer, &other);
+                n++;
+        }
+        g_assert_cmpint(r, ==, TABLE_READ_E_NOT_FOUND);
+        return n;
+}
+
+static void test_entries(void) {
+        TableView view;
+        g_autofree TableSample *sample = sample_new(&view);
+        TableAnswer answer;
+        uint32_t cursor = 0;
+
+        g_assert_cmpuint(count_entries(&view), ==, 4);
+        sample->header.set_entries = 1;
+        /* plain and its two delegated slots, large, single, small */
+        g_assert_cmpuint(count_entries(&view), ==, 3 * 65536 + 100000 + 1 + 2);
+
+        /* A damaged record ends what can be listed of its own range only. */
+        sample_record(sample, SAMPLE_LARGE)->owner_uid++;
+        for (uint32_t n_damaged = 0, n = 0;; n++) {
+                int r = table_next_entry(&view, &cursor, &answer);
+
+                n_damaged += r == TABLE_READ_E_UNTRUSTED;
+                if (r != TABLE_READ_E_NOT_FOUND)
+                        continue;
+                g_assert_cmpuint(n_damaged, ==, 2); /* slots 1 and 2 */
+                g_assert_cmpuint(n, ==, 3 * 65536 + 1 + 2 + 2);
+                break;
+        }
+
+        /* Back to first IDs in the middle: nothing is listed twice. */
+        cursor = 3;
+        sample->header.set_entries = 0;
+        g_assert_cmpint(table_next_entry(&view, &cursor, &answer), ==, TABLE_READ_E_UNTRUSTED);
+        g_assert_cmpint(table_next_entry(&view, &cursor, &answer), ==, 0);
+        g_assert_cmpstr(answer.range.name, ==, "single");
+        g_assert_cmpint(table_next_entry(&view, &cursor, &answer), ==, 0);
+        g_assert_cmpstr(answer.range.name, ==, "small");
+        sample->header.retired = 1;
+        g_assert_cmpint(table_next_entry(&view, &cursor, &answer), ==, TABLE_READ_E_RETIRED);
+}
+
 static void test_unmapped(TableFixture *fixture, gconstpointer data) {
         TableView view, other;
         g_autofree TableSample *sample = sample_new(&view);
@@ -623,6 +676,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/table-read/name-max", test_name_max);
         g_test_add_func("/table-read/name-parse", test_name_parse);
         g_test_add_func("/table-read/answers", test_answers);
+        g_test_add_func("/table-read/entries", test_entries);
         add("/table-read/unmapped", test_unmapped);
         add("/table-read/open-refuses", test_open_refuses);
         g_test_add_func("/table-read/header", test_header);
