@@ -35,6 +35,11 @@ EXTRA_DIST += tests/unit/table-fixture.h
 tests_unit_test_table_write_SOURCES = tests/unit/test-table-write.c
 tests_unit_test_table_write_LDADD = libtable-write.la libutil.la $(GLIB_LIBS)
 
+check_PROGRAMS += tests/unit/test-table-delegate
+TESTS += tests/unit/test-table-delegate
+tests_unit_test_table_delegate_SOURCES = tests/unit/test-table-delegate.c
+tests_unit_test_table_delegate_LDADD = libtable-write.la libutil.la $(GLIB_LIBS)
+
 check_PROGRAMS += tests/unit/test-table-describe tests/unit/test-table-follow
 TESTS += tests/unit/test-table-describe tests/unit/test-table-follow
 tests_unit_test_table_describe_SOURCES = tests/unit/test-table-describe.c

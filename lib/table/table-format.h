@@ -22,8 +22,9 @@
  *      TABLE_KIND_PART   the slot belongs to the range whose record number is `holder`, as its part
  *                        number `part` (>= 1).  IDs of a part are named by offset: part * 65,536 +
  *                        n.  The parts of a range with more than 65,536 IDs directly follow it;
- *                        delegated ranges are parts that stand anywhere and are chained through
- *                        `next_part`.  Owner, namespace and time of birth are its holder's: a part
+ *                        delegated ranges are parts that stand anywhere, count on from those, and
+ *                        are chained through `next_part` from the holder on, which may be a single
+ *                        ID too.  Owner, namespace and time of birth are its holder's: a part
  *                        that differs there is not believed.
  *      TABLE_KIND_CUT    the slot is cut up into single IDs: its ID n < TABLE_SINGLES_PER_CUT has
  *                        the record n_slots + first_single + n, of kind TABLE_KIND_RANGE and size

@@ -65,3 +65,28 @@ void table_image_store_state(TableImage *image, uint32_t number, uint32_t state)
 uint32_t table_image_slot_start(const TableImage *image, uint32_t slot) {
         return image->view.pool_start + slot * TABLE_SLOT_SIZE;
 }
+
+uint32_t table_image_list_records(
+        const TableImage *image, uint32_t number,
+        uint32_t ret_numbers[static TABLE_RANGE_RECORDS_MAX]) {
+        uint32_t n_side_by_side = table_image_n_parts(image, number), n = 0;
+
+        for (uint32_t i = 0; i < n_side_by_side; i++)
+                ret_numbers[n++] = number + i;
+        for (uint32_t at = image->records[number].next_part; at != TABLE_NONE;
+             at = image->records[at].next_part) {
+                g_assert(n < TABLE_RANGE_RECORDS_MAX && table_image_is_slot(image, at));
+                ret_numbers[n++] = at;
+        }
+        return n;
+}
+
+uint64_t table_image_n_ids(const TableImage *image, uint32_t number) {
+        uint32_t numbers[TABLE_RANGE_RECORDS_MAX];
+        uint32_t n = table_image_list_records(image, number, numbers);
+        uint64_t n_ids = image->records[number].size;
+
+        for (uint32_t i = table_image_n_parts(image, number); i < n; i++)
+                n_ids += image->records[numbers[i]].size;
+        return n_ids;
+}

@@ -50,8 +50,19 @@ static inline bool table_image_is_single(const TableImage *image, uint32_t numbe
 }
 
 /* Number of records of the range that starts in record `number`, itself and those that directly
- * follow it. */
+ * follow it: without what is delegated to it. */
 static inline uint32_t table_image_n_parts(const TableImage *image, uint32_t number) {
         return table_image_is_slot(image, number) ? table_n_slots_of(image->records[number].size)
                                                   : 1;
 }
+
+#define TABLE_RANGE_RECORDS_MAX (1 + TABLE_PARTS_MAX)
+
+/* The numbers of all records of range `number`, itself first, then those that follow it, then the
+ * delegated ones.  Returns how many.  For a table that is sound. */
+uint32_t table_image_list_records(
+        const TableImage *image, uint32_t number,
+        uint32_t ret_numbers[static TABLE_RANGE_RECORDS_MAX]);
+
+/* How many IDs range `number` has, delegated ones included. */
+uint64_t table_image_n_ids(const TableImage *image, uint32_t number);

@@ -102,7 +102,7 @@ uint32_t table_live_find_userns(
 
 /* accounts */
 
-static void charge(TableLive *live, const TableRecord *record) {
+static void charge(TableLive *live, const TableRecord *record, uint64_t n_ids) {
         Account *account =
                 g_hash_table_lookup(live->accounts, GUINT_TO_POINTER(record->account_uid));
 
@@ -111,15 +111,15 @@ static void charge(TableLive *live, const TableRecord *record) {
                 g_hash_table_insert(live->accounts, GUINT_TO_POINTER(record->account_uid), account);
         }
         account->n_ranges++;
-        account->n_ids += record->size;
+        account->n_ids += n_ids;
 }
 
-static void discharge(TableLive *live, const TableRecord *record) {
+static void discharge(TableLive *live, const TableRecord *record, uint64_t n_ids) {
         Account *account =
                 g_hash_table_lookup(live->accounts, GUINT_TO_POINTER(record->account_uid));
 
         account->n_ranges--;
-        account->n_ids -= record->size;
+        account->n_ids -= n_ids;
         if (account->n_ranges == 0)
                 g_hash_table_remove(live->accounts, GUINT_TO_POINTER(record->account_uid));
 }
@@ -135,7 +135,8 @@ void table_live_usage(
 /* states */
 
 void table_live_move(
-        TableLive *live, uint32_t number, const TableRecord *record, uint32_t from, uint32_t to) {
+        TableLive *live, uint32_t number, const TableRecord *record, uint64_t n_ids, uint32_t from,
+        uint32_t to) {
         if (from != TABLE_STATE_FREE)
                 live->n[from]--;
         if (to != TABLE_STATE_FREE)
@@ -146,10 +147,10 @@ void table_live_move(
         if (!state_is_live(from) && state_is_live(to)) {
                 live->next_of_inode[number] = chain_head(live, record->userns_inode);
                 set_chain_head(live, record->userns_inode, number + 1);
-                charge(live, record);
+                charge(live, record, n_ids);
         } else if (state_is_live(from) && !state_is_live(to)) {
                 remove_from_chain(live, record->userns_inode, number);
-                discharge(live, record);
+                discharge(live, record, n_ids);
         }
 }
 

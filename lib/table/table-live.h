@@ -17,9 +17,11 @@ typedef struct TableLive TableLive;
 TableLive *table_live_new(uint32_t n_records);
 void table_live_free(TableLive *live);
 
-/* Range `number` goes from state `from` to state `to` (TABLE_STATE_*); its data is in `record`. */
+/* Range `number`, of `n_ids` IDs altogether, goes from state `from` to state `to` (TABLE_STATE_*);
+ * its data is in `record`. */
 void table_live_move(
-        TableLive *live, uint32_t number, const TableRecord *record, uint32_t from, uint32_t to);
+        TableLive *live, uint32_t number, const TableRecord *record, uint64_t n_ids, uint32_t from,
+        uint32_t to);
 
 /* The record in reserved ... releasing of this namespace; TABLE_NONE. */
 uint32_t table_live_find_userns(

@@ -333,7 +333,7 @@ static int find_id_in_part(
         uint32_t offset;
         int r;
 
-        if (part->holder >= view->n_slots)
+        if (part->holder >= view->n_slots + view->n_singles)
                 return TABLE_READ_E_UNTRUSTED;
         r = answer_read(view, part->holder, answer);
         /* Here and below no damage: between the two reads the slots may have been given to others,

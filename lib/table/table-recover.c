@@ -20,12 +20,48 @@ static bool parts_are_sound(const TableImage *image, uint32_t number, const Tabl
         return true;
 }
 
+/* Whether the chain of what is delegated to range `number` is whole, and counts on from its other
+ * parts. */
+static bool delegated_are_sound(
+        const TableImage *image, uint32_t number, const TableRecord *range) {
+        uint32_t k = table_n_slots_of(range->size), offset;
+
+        for (uint32_t at = range->next_part; at != TABLE_NONE; k++) {
+                const TableRecord *part = &image->records[at];
+
+                /* An end, if only by the number of parts: `part` counts up. */
+                if (!table_image_is_slot(image, at) || part->state == TABLE_STATE_FREE ||
+                    part->holder != number || part->part != k ||
+                    !table_part_is_sound(&image->view, at, part, range, &offset))
+                        return false;
+                at = part->next_part;
+        }
+        return true;
+}
+
+/* Whether `part` is one that its holder, a sound range, leads to. */
+static bool holder_leads_to(
+        const TableImage *image, const TableRecord *holder, uint32_t number,
+        const TableRecord *part) {
+        uint32_t at = holder->next_part;
+
+        if (part->part < table_n_slots_of(holder->size))
+                return number == part->holder + part->part && part->next_part == TABLE_NONE;
+        for (uint32_t i = 0; i < TABLE_PARTS_MAX && table_image_is_slot(image, at); i++) {
+                if (at == number)
+                        return true;
+                at = image->records[at].next_part;
+        }
+        return false;
+}
+
 /* Whether `part` has its holder, or lost it in a way that a killed writer explains. */
 static bool part_is_explained(const TableImage *image, uint32_t number, const TableRecord *part) {
         const TableRecord *holder;
         uint32_t offset;
 
-        if (part->holder >= image->view.n_slots)
+        if (!table_image_is_slot(image, part->holder) &&
+            !table_image_is_single(image, part->holder))
                 return false;
         holder = &image->records[part->holder];
         /* A part is reserved before its holder, and freed after it. */
@@ -34,7 +70,8 @@ static bool part_is_explained(const TableImage *image, uint32_t number, const Ta
                        part->state == TABLE_STATE_RELEASING ||
                        part->state == TABLE_STATE_QUARANTINED;
         return table_range_is_sound(&image->view, part->holder, holder) &&
-               table_part_is_sound(&image->view, number, part, holder, &offset);
+               table_part_is_sound(&image->view, number, part, holder, &offset) &&
+               holder_leads_to(image, holder, number, part);
 }
 
 /* Whether a cut slot has singles that no other one has. */
@@ -79,6 +116,7 @@ static bool record_is_sound(const TableImage *image, uint32_t number) {
                 return table_range_is_sound(&image->view, number, record) &&
                        (record->name[0] != '\0' || record->state == TABLE_STATE_QUARANTINED) &&
                        parts_are_sound(image, number, record) &&
+                       delegated_are_sound(image, number, record) &&
                        (!table_image_is_single(image, number) ||
                         single_is_sound(image, number, record));
         case TABLE_KIND_PART:

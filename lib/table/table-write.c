@@ -66,7 +66,9 @@ static void load_records(TableWriter *writer) {
                 const TableRecord *record = &image->records[i];
 
                 if (record->state != TABLE_STATE_FREE && record->kind == TABLE_KIND_RANGE)
-                        table_live_move(writer->live, i, record, TABLE_STATE_FREE, record->state);
+                        table_live_move(
+                                writer->live, i, record, table_image_n_ids(image, i),
+                                TABLE_STATE_FREE, record->state);
                 if (!is_available(writer, i))
                         continue;
                 if (record->released_order == 0)
@@ -182,6 +184,8 @@ typedef struct Choice {
         uint32_t n_slots; /* asked about at once */
         TableOfferFunc offer;
         void *userdata;
+        /* What is chosen for the same range already. */
+        uint32_t chosen[TABLE_RANGE_RECORDS_MAX], n_chosen;
 } Choice;
 
 static bool offer_ids(const Choice *choice, uint32_t start, uint32_t n_ids) {
@@ -331,22 +335,43 @@ static uint32_t choose_single(TableWriter *writer, Choice *choice) {
         return number;
 }
 
-static uint32_t choose_records(
-        TableWriter *writer, uint32_t size, TableOfferFunc offer, void *userdata) {
-        Choice choice = {
-                .writer = writer,
-                .n_slots = MAX(1, table_n_slots_of(size)),
-                .offer = offer,
-                .userdata = userdata,
-        };
-
+static uint32_t choose_first(TableWriter *writer, uint32_t size, Choice *choice) {
+        choice->n_slots = MAX(1, table_n_slots_of(size));
         if (size == 0)
-                return choose(writer, writer->registrations, take_any, &choice);
+                return choose(writer, writer->registrations, take_any, choice);
         if (size == 1)
-                return choose_single(writer, &choice);
-        if (choice.n_slots == 1)
-                return choose(writer, writer->slots, take_slots, &choice);
-        return choose_window(writer, &choice);
+                return choose_single(writer, choice);
+        if (choice->n_slots == 1)
+                return choose(writer, writer->slots, take_slots, choice);
+        return choose_window(writer, choice);
+}
+
+static bool take_delegated(uint32_t slot, void *userdata) {
+        const Choice *choice = userdata;
+
+        for (uint32_t i = 0; i < choice->n_chosen; i++)
+                if (choice->chosen[i] == slot)
+                        return false;
+        return take_slots(slot, userdata);
+}
+
+/* Choose all records of the range: choice->chosen, in the order of table_image_list_records(). */
+static bool choose_records(TableWriter *writer, const TableRange *range, Choice *choice) {
+        uint32_t number = choose_first(writer, range->size, choice);
+
+        if (number == TABLE_NONE)
+                return false;
+        for (uint32_t i = 0; i < choice->n_slots; i++)
+                choice->chosen[choice->n_chosen++] = number + i;
+
+        choice->n_slots = 1;
+        for (uint32_t i = 0; i < range->n_delegated; i++) {
+                number = choose(writer, writer->slots, take_delegated, choice);
+                if (number == TABLE_NONE)
+                        return false;
+                choice->chosen[choice->n_chosen++] = number;
+        }
+        return true;
 }
 
 /* reserving */
@@ -359,8 +384,32 @@ static uint32_t start_of(const TableWriter *writer, uint32_t number) {
         return TABLE_NONE; /* a registration has no ID, and must not seem to have root's */
 }
 
-static void store_range(TableWriter *writer, uint32_t number, const TableRange *range) {
-        uint32_t n_records = MAX(1, table_n_slots_of(range->size));
+/* Part number k of the range `data`, whose records are chosen. */
+static TableRecord part_of(
+        const TableWriter *writer, const TableRecord *data, const Choice *choice, uint32_t k) {
+        uint32_t n_own = MAX(1, table_n_slots_of(data->size));
+        bool is_own = k < n_own;
+        TableRecord part = *data;
+
+        part.kind = TABLE_KIND_PART;
+        part.start = table_image_slot_start(&writer->image, choice->chosen[k]);
+        part.size =
+                is_own ? MIN(data->size - k * TABLE_SLOT_SIZE, TABLE_SLOT_SIZE) : TABLE_SLOT_SIZE;
+        part.target = is_own ? data->target + k * TABLE_SLOT_SIZE : part.start;
+        part.holder = choice->chosen[0];
+        part.part = k;
+        part.next_part = is_own || k + 1 == choice->n_chosen ? TABLE_NONE : choice->chosen[k + 1];
+        return part;
+}
+
+static void store_reserved(TableWriter *writer, uint32_t number, const TableRecord *data) {
+        table_free_remove(set_of(writer, number), number);
+        table_image_store_record(&writer->image, number, data);
+        table_image_store_state(&writer->image, number, TABLE_STATE_RESERVED);
+}
+
+static void store_range(TableWriter *writer, const TableRange *range, const Choice *choice) {
+        uint32_t number = choice->chosen[0];
         TableRecord data = {
                 .kind = TABLE_KIND_RANGE,
                 .flags = range->flags,
@@ -377,34 +426,29 @@ static void store_range(TableWriter *writer, uint32_t number, const TableRange *
                 .first_single = TABLE_NONE,
         };
 
-        for (uint32_t i = 1; i < n_records; i++) {
-                TableRecord part = data;
+        for (uint32_t k = 1; k < choice->n_chosen; k++) {
+                TableRecord part = part_of(writer, &data, choice, k);
 
-                part.kind = TABLE_KIND_PART;
-                part.start = table_image_slot_start(&writer->image, number + i);
-                part.size = MIN(range->size - i * TABLE_SLOT_SIZE, TABLE_SLOT_SIZE);
-                part.target = range->target + i * TABLE_SLOT_SIZE;
-                part.holder = number;
-                part.part = i;
-                table_free_remove(writer->slots, number + i);
-                table_image_store_record(&writer->image, number + i, &part);
-                table_image_store_state(&writer->image, number + i, TABLE_STATE_RESERVED);
+                store_reserved(writer, choice->chosen[k], &part);
         }
-
+        if (range->n_delegated > 0)
+                data.next_part = choice->chosen[choice->n_chosen - range->n_delegated];
         memcpy(data.name, range->name, strlen(range->name));
-        table_free_remove(set_of(writer, number), number);
-        table_image_store_record(&writer->image, number, &data);
-        table_image_store_state(&writer->image, number, TABLE_STATE_RESERVED);
+        store_reserved(writer, number, &data);
         table_index_add(&writer->image, number);
 }
 
 int table_writer_reserve(
         TableWriter *writer, const TableRange *range, TableOfferFunc offer, void *userdata,
         uint32_t *ret_record) {
+        Choice choice = { .writer = writer, .offer = offer, .userdata = userdata };
         uint32_t number;
 
         g_assert(range->size <= TABLE_RANGE_SIZE_MAX);
-        g_assert(table_name_is_valid(range->name, range->size));
+        g_assert(range->size > 0 || range->n_delegated == 0);
+        g_assert(range->n_delegated <= TABLE_PARTS_MAX + 1 - MAX(1, table_n_slots_of(range->size)));
+        g_assert(table_name_is_valid(
+                range->name, table_range_n_offsets(range->size, range->n_delegated)));
 
         if (table_index_find(&writer->image, range->name) != TABLE_NONE)
                 return TABLE_E_NAME_EXISTS;
@@ -412,14 +456,14 @@ int table_writer_reserve(
                 return TABLE_E_USERNS_EXISTS;
         if (!table_index_has_room(&writer->image, range->name))
                 return TABLE_E_EXHAUSTED;
-        number = choose_records(writer, range->size, offer, userdata);
-        if (number == TABLE_NONE)
+        if (!choose_records(writer, range, &choice))
                 return TABLE_E_EXHAUSTED;
 
-        store_range(writer, number, range);
+        store_range(writer, range, &choice);
+        number = choice.chosen[0];
         table_live_move(
-                writer->live, number, &writer->image.records[number], TABLE_STATE_FREE,
-                TABLE_STATE_RESERVED);
+                writer->live, number, &writer->image.records[number],
+                table_image_n_ids(&writer->image, number), TABLE_STATE_FREE, TABLE_STATE_RESERVED);
         *ret_record = number;
         return 0;
 }
@@ -463,7 +507,8 @@ static void renumber_releases(TableWriter *writer) {
 
 /* Free the records of a range: the holder first, then its parts, which a writer that is killed in
  * between leaves without a holder for the next one to free. */
-static void free_range(TableWriter *writer, uint32_t number, uint32_t n_records, bool was_used) {
+static void free_range(
+        TableWriter *writer, const uint32_t *numbers, uint32_t n_records, bool was_used) {
         TableImage *image = &writer->image;
 
         if (was_used) {
@@ -472,46 +517,48 @@ static void free_range(TableWriter *writer, uint32_t number, uint32_t n_records,
                 table_store(&image->header->last_release, image->header->last_release + 1);
                 for (uint32_t i = 0; i < n_records; i++)
                         table_store(
-                                &image->records[number + i].released_order,
+                                &image->records[numbers[i]].released_order,
                                 image->header->last_release);
         }
 
         for (uint32_t i = 0; i < n_records; i++) {
-                TableFree *set = set_of(writer, number + i);
+                TableFree *set = set_of(writer, numbers[i]);
 
-                table_image_store_state(image, number + i, TABLE_STATE_FREE);
+                table_image_store_state(image, numbers[i], TABLE_STATE_FREE);
                 if (was_used)
-                        table_free_add_released(set, number + i);
-                else if (image->records[number + i].released_order > 0)
-                        table_free_put_back(set, number + i);
+                        table_free_add_released(set, numbers[i]);
+                else if (image->records[numbers[i]].released_order > 0)
+                        table_free_put_back(set, numbers[i]);
                 else
-                        table_free_add_unused(set, number + i);
+                        table_free_add_unused(set, numbers[i]);
         }
 }
 
 void table_writer_set_state(TableWriter *writer, uint32_t record, uint32_t state) {
         TableImage *image = &writer->image;
+        uint32_t numbers[TABLE_RANGE_RECORDS_MAX], n_records, from;
         const TableRecord *range;
-        uint32_t n_records, from;
+        uint64_t n_ids;
 
         g_assert(record < image->n_records);
         range = &image->records[record];
         from = range->state;
         g_assert(range->kind == TABLE_KIND_RANGE && step_is_allowed(from, state));
-        n_records = table_image_n_parts(image, record);
+        n_records = table_image_list_records(image, record, numbers);
+        n_ids = table_image_n_ids(image, record);
 
         if (state == TABLE_STATE_FREE) {
                 table_index_remove(image, record);
-                table_live_move(writer->live, record, range, from, state);
-                free_range(writer, record, n_records, from != TABLE_STATE_RESERVED);
+                table_live_move(writer->live, record, range, n_ids, from, state);
+                free_range(writer, numbers, n_records, from != TABLE_STATE_RESERVED);
                 return;
         }
 
         for (uint32_t i = 0; i < n_records; i++)
-                table_image_store_state(image, record + i, state);
+                table_image_store_state(image, numbers[i], state);
         if (state == TABLE_STATE_RELEASING)
                 table_index_remove(image, record);
-        table_live_move(writer->live, record, range, from, state);
+        table_live_move(writer->live, record, range, n_ids, from, state);
 }
 
 void table_writer_quarantine_slot(TableWriter *writer, uint32_t slot, uint32_t flags) {
@@ -536,7 +583,7 @@ void table_writer_quarantine_slot(TableWriter *writer, uint32_t slot, uint32_t f
         table_image_store_record(image, slot, &data);
         table_image_store_state(image, slot, TABLE_STATE_QUARANTINED);
         table_live_move(
-                writer->live, slot, &image->records[slot], TABLE_STATE_FREE,
+                writer->live, slot, &image->records[slot], TABLE_SLOT_SIZE, TABLE_STATE_FREE,
                 TABLE_STATE_QUARANTINED);
 }
 

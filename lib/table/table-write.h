@@ -64,7 +64,7 @@ void table_writer_free(TableWriter *writer);
 
 /* What is handed out: becomes a record's data. */
 typedef struct TableRange {
-        const char *name; /* valid by table_name_is_valid() for this size */
+        const char *name; /* valid for this size and what is delegated: table_range_n_offsets() */
         uint32_t owner_uid;
         uint32_t account_uid;
         uint64_t userns_inode;
@@ -72,20 +72,32 @@ typedef struct TableRange {
         uint32_t size;      /* 1 ... TABLE_RANGE_SIZE_MAX; 0 = a registration */
         uint32_t target;
         uint32_t flags; /* TABLE_FLAG_* */
+        /* Slots of 65,536 IDs delegated to it, mapped one to one: all parts together
+         * TABLE_PARTS_MAX at most, 0 for a registration. */
+        uint32_t n_delegated;
 } TableRange;
+
+/* The size that the name of such a range has to be valid for (table_name_is_valid()): offsets of
+ * delegated IDs count on. */
+static inline uint32_t table_range_n_offsets(uint32_t size, uint32_t n_delegated) {
+        return n_delegated == 0
+                       ? size
+                       : ((size - 1) / TABLE_SLOT_SIZE + 1 + n_delegated) * TABLE_SLOT_SIZE;
+}
 
 /* Asked about each candidate before it is taken: may the IDs from `start` on, `n_ids` of them, be
  * handed out?  Always about whole slots, but for a size of 1: then about all of a slot when it is
  * to be cut up, and about each single ID. What is accepted for the range itself is taken.  Must not
- * call the writer. */
+ * call the writer.  If the free slots run out before all that is delegated is chosen, nothing is
+ * taken, whatever was accepted. */
 typedef bool (*TableOfferFunc)(uint32_t start, uint32_t n_ids, void *userdata);
 
 /* Choose records for `range` and move them to `reserved`: whole slots, side by side, for a size
  * above 1; a single ID of a cut slot for 1 (a slot is cut up when needed, TABLE_CUTS_MAX at most);
- * a registration for 0.  What was never used comes first, in random order, then what was released
- * longest ago.  `offer` may be NULL.  *ret_record is the range's record number.
- * TABLE_E_NAME_EXISTS, TABLE_E_USERNS_EXISTS (inode and, where both have one, id are equal),
- * TABLE_E_EXHAUSTED. */
+ * a registration for 0; and a slot from anywhere for each that is delegated.  What was never used
+ * comes first, in random order, then what was released longest ago.  `offer` may be NULL.
+ * *ret_record is the range's record number. TABLE_E_NAME_EXISTS, TABLE_E_USERNS_EXISTS (inode and,
+ * where both have one, id are equal), TABLE_E_EXHAUSTED. */
 int table_writer_reserve(
         TableWriter *writer, const TableRange *range, TableOfferFunc offer, void *userdata,
         uint32_t *ret_record);
@@ -141,7 +153,7 @@ typedef struct TableCounts {
 void table_writer_count(const TableWriter *writer, TableCounts *ret_counts);
 
 /* What `account_uid` holds in reserved ... releasing (quarantined is nobody's any more): ranges and
- * registrations, and the sizes of the ranges. */
+ * registrations, and how many IDs, delegated ones included. */
 void table_writer_usage(
         const TableWriter *writer, uint32_t account_uid, uint32_t *ret_n_ranges,
         uint64_t *ret_n_ids);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A small table in memory, made by hand: one of each kind, delegated ranges among them, which the
- * writer cannot make yet.  For tests and fuzzers of the reader; libc only. */
+/* A small table in memory, made by hand: one of each kind, delegated ranges among them.  For tests
+ * and fuzzers of the reader; libc only. */
 
 #include <string.h>
 

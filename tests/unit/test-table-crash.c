@@ -14,7 +14,7 @@
 #include "tests/unit/counted-store.h"
 #include "tests/unit/table-fixture.h"
 
-#define N_SLOTS 16
+#define N_SLOTS 20
 
 /* To fork a process with AddressSanitizer's shadow takes a hundred times longer. */
 #ifdef __SANITIZE_ADDRESS__
@@ -34,13 +34,22 @@ enum {
         TAKEN_BACK,
         SINGLE,
         REGISTRATION,
+        DELEGATING, /* two slots, and three elsewhere */
+        DELEGATING_SINGLE,
         N_RANGES
 };
 
 static const uint32_t sizes[N_RANGES] = {
-        [CROWD_0] = 65536,     [CROWD_1] = 65536, [CROWD_2] = 2,
-        [CROWD_3] = 70000,     [CROWD_4] = 65536, [LARGE] = 3 * 65536 - 5,
-        [TAKEN_BACK] = 131072, [SINGLE] = 1,      [REGISTRATION] = 0,
+        [CROWD_0] = 65536,  [CROWD_1] = 65536,       [CROWD_2] = 2,           [CROWD_3] = 70000,
+        [CROWD_4] = 65536,  [LARGE] = 3 * 65536 - 5, [TAKEN_BACK] = 131072,   [SINGLE] = 1,
+        [REGISTRATION] = 0, [DELEGATING] = 65537,    [DELEGATING_SINGLE] = 1,
+};
+
+#define DELEGATED_MAX 3
+
+static const uint32_t n_delegated[N_RANGES] = {
+        [DELEGATING] = DELEGATED_MAX,
+        [DELEGATING_SINGLE] = 1,
 };
 
 typedef struct Step {
@@ -56,23 +65,52 @@ static const Step before[] = {
 };
 
 static const Step story[] = {
-        { CROWD_0, TABLE_STATE_RELEASING },    { CROWD_3, TABLE_STATE_RESERVED },
-        { CROWD_0, TABLE_STATE_QUARANTINED },  { CROWD_3, TABLE_STATE_MAPPING },
-        { CROWD_3, TABLE_STATE_ACTIVE },       { CROWD_0, TABLE_STATE_FREE },
-        { LARGE, TABLE_STATE_RESERVED },       { LARGE, TABLE_STATE_MAPPING },
-        { TAKEN_BACK, TABLE_STATE_RESERVED },  { TAKEN_BACK, TABLE_STATE_FREE },
-        { LARGE, TABLE_STATE_ACTIVE },         { SINGLE, TABLE_STATE_RESERVED },
-        { SINGLE, TABLE_STATE_MAPPING },       { CROWD_1, TABLE_STATE_RELEASING },
-        { CROWD_0, TABLE_STATE_RESERVED },     { CROWD_0, TABLE_STATE_MAPPING },
-        { CROWD_0, TABLE_STATE_ACTIVE },       { LARGE, TABLE_STATE_RELEASING },
-        { LARGE, TABLE_STATE_QUARANTINED },    { LARGE, TABLE_STATE_FREE },
-        { CROWD_1, TABLE_STATE_FREE },         { SINGLE, TABLE_STATE_RELEASING },
-        { SINGLE, TABLE_STATE_FREE },          { REGISTRATION, TABLE_STATE_RESERVED },
-        { REGISTRATION, TABLE_STATE_MAPPING }, { REGISTRATION, TABLE_STATE_ACTIVE },
-        { TAKEN_BACK, TABLE_STATE_RESERVED },  { REGISTRATION, TABLE_STATE_RELEASING },
-        { REGISTRATION, TABLE_STATE_FREE },    { CROWD_3, TABLE_STATE_RELEASING },
-        { TAKEN_BACK, TABLE_STATE_MAPPING },   { TAKEN_BACK, TABLE_STATE_RELEASING },
+        { CROWD_0, TABLE_STATE_RELEASING },
+        { CROWD_3, TABLE_STATE_RESERVED },
+        { CROWD_0, TABLE_STATE_QUARANTINED },
+        { CROWD_3, TABLE_STATE_MAPPING },
+        { CROWD_3, TABLE_STATE_ACTIVE },
+        { CROWD_0, TABLE_STATE_FREE },
+        { LARGE, TABLE_STATE_RESERVED },
+        { LARGE, TABLE_STATE_MAPPING },
+        { TAKEN_BACK, TABLE_STATE_RESERVED },
+        { TAKEN_BACK, TABLE_STATE_FREE },
+        { LARGE, TABLE_STATE_ACTIVE },
+        { SINGLE, TABLE_STATE_RESERVED },
+        { SINGLE, TABLE_STATE_MAPPING },
+        { CROWD_1, TABLE_STATE_RELEASING },
+        { CROWD_0, TABLE_STATE_RESERVED },
+        { CROWD_0, TABLE_STATE_MAPPING },
+        { CROWD_0, TABLE_STATE_ACTIVE },
+        { LARGE, TABLE_STATE_RELEASING },
+        { LARGE, TABLE_STATE_QUARANTINED },
+        { LARGE, TABLE_STATE_FREE },
+        { CROWD_1, TABLE_STATE_FREE },
+        { SINGLE, TABLE_STATE_RELEASING },
+        { SINGLE, TABLE_STATE_FREE },
+        { REGISTRATION, TABLE_STATE_RESERVED },
+        { REGISTRATION, TABLE_STATE_MAPPING },
+        { REGISTRATION, TABLE_STATE_ACTIVE },
+        { TAKEN_BACK, TABLE_STATE_RESERVED },
+        { REGISTRATION, TABLE_STATE_RELEASING },
+        { REGISTRATION, TABLE_STATE_FREE },
+        { CROWD_3, TABLE_STATE_RELEASING },
+        { TAKEN_BACK, TABLE_STATE_MAPPING },
+        { TAKEN_BACK, TABLE_STATE_RELEASING },
         { CROWD_3, TABLE_STATE_FREE },
+        { DELEGATING, TABLE_STATE_RESERVED },
+        { DELEGATING, TABLE_STATE_FREE },
+        { DELEGATING, TABLE_STATE_RESERVED },
+        { DELEGATING, TABLE_STATE_MAPPING },
+        { DELEGATING_SINGLE, TABLE_STATE_RESERVED },
+        { DELEGATING, TABLE_STATE_ACTIVE },
+        { DELEGATING_SINGLE, TABLE_STATE_MAPPING },
+        { DELEGATING_SINGLE, TABLE_STATE_ACTIVE },
+        { DELEGATING, TABLE_STATE_RELEASING },
+        { DELEGATING, TABLE_STATE_QUARANTINED },
+        { DELEGATING, TABLE_STATE_FREE },
+        { DELEGATING_SINGLE, TABLE_STATE_RELEASING },
+        { DELEGATING_SINGLE, TABLE_STATE_FREE },
 };
 
 /* Written by the process that is ended, read by the one that looks. */
@@ -81,6 +119,7 @@ typedef struct Progress {
         uint32_t asked[N_RANGES];  /* state that it was told to go to */
         uint32_t record[N_RANGES]; /* where it said the range is */
         uint32_t start[N_RANGES];
+        uint32_t delegated[N_RANGES][DELEGATED_MAX]; /* slots */
 } Progress;
 
 static char names[N_RANGES][TABLE_NAME_MAX + 1];
@@ -110,9 +149,22 @@ static void choose_names(uint64_t seed) {
 static void walk(TableWriter *writer, Progress *progress, uint32_t range, uint32_t state) {
         progress->asked[range] = state;
         if (progress->done[range] == TABLE_STATE_FREE) {
-                uint32_t record =
-                        table_fixture_reserve(writer, names[range], sizes[range], inode_of(range));
+                const TableRange wanted = {
+                        .name = names[range],
+                        .owner_uid = 1000,
+                        .account_uid = 1000,
+                        .userns_inode = inode_of(range),
+                        .size = sizes[range],
+                        .n_delegated = n_delegated[range],
+                };
+                uint32_t record = TABLE_NONE, at;
 
+                g_assert_cmpint(table_writer_reserve(writer, &wanted, NULL, NULL, &record), ==, 0);
+                at = table_writer_record(writer, record)->next_part;
+                for (uint32_t i = 0; at != TABLE_NONE; i++) {
+                        progress->delegated[range][i] = at;
+                        at = table_writer_record(writer, at)->next_part;
+                }
                 progress->start[range] = table_writer_record(writer, record)->start;
                 progress->record[range] = record;
         } else {
@@ -158,27 +210,49 @@ static int find_offset(
         return table_find_name(view, user_name, strlen(user_name), ret_answer);
 }
 
-/* What a reader finds, of this range's first and last ID, by name and by number. */
-static void check_answers(
-        const TableView *view, const Progress *progress, uint32_t range, bool must, bool must_not) {
-        uint32_t offsets[] = { 0, sizes[range] - 1 };
+typedef struct Expected {
+        uint32_t offset, id;
+} Expected;
+
+/* First and last ID of the range, and of each slot that is delegated to it.  Returns how many. */
+static size_t list_expected(const Progress *progress, uint32_t range, Expected *ret_expected) {
+        uint32_t first = (sizes[range] - 1) / TABLE_SLOT_SIZE + 1, start = progress->start[range];
+        size_t n = 0;
 
         if (sizes[range] == 0)
-                return;
-        for (size_t i = 0; i < G_N_ELEMENTS(offsets); i++) {
+                return 0;
+        ret_expected[n++] = (Expected){ 0, start };
+        ret_expected[n++] = (Expected){ sizes[range] - 1, start + sizes[range] - 1 };
+        for (uint32_t i = 0; i < n_delegated[range]; i++) {
+                uint32_t offset = (first + i) * TABLE_SLOT_SIZE;
+                uint32_t id = SLOT_ID(progress->delegated[range][i]);
+
+                ret_expected[n++] = (Expected){ offset, id };
+                ret_expected[n++] = (Expected){ offset + 65535, id + 65535 };
+        }
+        return n;
+}
+
+/* What a reader finds, of each of those, by name and by number. */
+static void check_answers(
+        const TableView *view, const Progress *progress, uint32_t range, bool must, bool must_not) {
+        Expected expected[2 + 2 * DELEGATED_MAX];
+        size_t n = list_expected(progress, range, expected);
+
+        for (size_t i = 0; i < n; i++) {
                 TableAnswer by_name, by_id;
-                int r = find_offset(view, range, offsets[i], &by_name), k = r;
+                int r = find_offset(view, range, expected[i].offset, &by_name), k = r;
 
                 g_assert_true(r == 0 || r == TABLE_READ_E_NOT_FOUND);
                 if (progress->done[range] != TABLE_STATE_FREE)
-                        k = table_find_id(view, progress->start[range] + offsets[i], &by_id);
+                        k = table_find_id(view, expected[i].id, &by_id);
                 g_assert_true(k == 0 || k == TABLE_READ_E_NOT_FOUND);
                 if (must)
                         g_assert_true(r == 0 && k == 0);
                 if (must_not)
                         g_assert_true(r == TABLE_READ_E_NOT_FOUND);
                 if (r == 0) {
-                        g_assert_cmpuint(by_name.id, ==, progress->start[range] + offsets[i]);
+                        g_assert_cmpuint(by_name.id, ==, expected[i].id);
                         g_assert_cmpuint(by_name.range.userns_inode, ==, inode_of(range));
                 }
                 if (r == 0 && k == 0)
@@ -256,6 +330,15 @@ static void check_range(
                 g_assert_cmpuint(part->state, ==, state);
                 g_assert_cmpuint(part->holder, ==, number);
                 g_assert_cmpuint(part->crc, ==, table_record_crc(part));
+        }
+        for (uint32_t i = 0, at = record->next_part; i < n_delegated[range]; i++) {
+                const TableRecord *part = table_writer_record(writer, at);
+
+                g_assert_cmpuint(at, ==, progress->delegated[range][i]);
+                g_assert_cmpuint(part->kind, ==, TABLE_KIND_PART);
+                g_assert_cmpuint(part->state, ==, state);
+                g_assert_cmpuint(part->holder, ==, number);
+                at = part->next_part;
         }
 }
 
