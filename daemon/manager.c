@@ -4,7 +4,6 @@
 #include "daemon/manager.h"
 
 #include <errno.h>
-#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -208,16 +207,21 @@ static void manager_refuse(Manager *manager, char *take_reason) {
 }
 
 /* With Enforcement = none nothing in the kernel remembers who holds what when the table is lost, so
- * an administrator has to say that nobody does.  Returns the file that waits for them, or NULL. */
-static char *manager_find_set_aside(const Manager *manager) {
-        g_autofree char *pattern = g_strconcat(manager->table_path, ".set-aside*", NULL);
-        char *found = NULL;
-        glob_t matches = {};
+ * an administrator has to say that nobody does.  *ret_path is the file that waits for them, or
+ * NULL; what cannot be found out is an error, for one may be there. */
+static int manager_find_set_aside(const Manager *manager, char **ret_path) {
+        g_autofree char *folder = g_path_get_dirname(manager->table_path);
+        g_autofree char *name = NULL;
+        int r;
 
-        if (glob(pattern, GLOB_NOSORT, NULL, &matches) == 0 && matches.gl_pathc > 0)
-                found = g_strdup(matches.gl_pathv[0]);
-        globfree(&matches);
-        return found;
+        r = file_find_prefix(folder, "table.set-aside", &name);
+        if (r < 0) {
+                log_error_errno(
+                        r, "Cannot find out whether %s holds a table that was lost", folder);
+                return r;
+        }
+        *ret_path = name ? g_build_filename(folder, name, NULL) : NULL;
+        return 0;
 }
 
 static int manager_open_table(Manager *manager) {
@@ -233,14 +237,22 @@ static int manager_open_table(Manager *manager) {
         int r;
 
         r = table_writer_open(&config, &manager->table, &report);
+        if (r == TABLE_E_LOCKED) {
+                log_error("Another nsresourced holds %s", manager->table_path);
+                return -EBUSY;
+        }
         if (r == TABLE_E_UNTRUSTED) {
                 log_error(
                         "The table is not to be believed (%s); it was renamed to %s", report.reason,
                         report.set_aside);
                 g_free(report.set_aside);
         }
-        if (!manager->settings.enforcement_required)
-                waiting = manager_find_set_aside(manager);
+        if (!manager->settings.enforcement_required) {
+                int k = manager_find_set_aside(manager, &waiting);
+
+                if (k < 0)
+                        return k;
+        }
         if (waiting) {
                 g_clear_pointer(&manager->table, table_writer_free);
                 manager_refuse(
@@ -253,10 +265,6 @@ static int manager_open_table(Manager *manager) {
         }
         if (r == TABLE_E_UNTRUSTED)
                 r = table_writer_open(&config, &manager->table, &report);
-        if (r == TABLE_E_LOCKED) {
-                log_error("Another nsresourced holds %s", manager->table_path);
-                return -EBUSY;
-        }
         if (r != 0) {
                 log_error_errno(r, "Cannot open the table %s", manager->table_path);
                 return r < 0 ? r : -ENOTRECOVERABLE;
@@ -281,8 +289,11 @@ static int manager_open_details(Manager *manager) {
                         "that "
                         "run now will not be removed",
                         manager->details_path, aside);
-                if (rename(manager->details_path, aside) < 0)
-                        return -errno;
+                if (rename(manager->details_path, aside) < 0) {
+                        r = -errno;
+                        log_error_errno(r, "Cannot rename it");
+                        return r;
+                }
                 r = details_open(manager->details_path, n_records, &manager->details);
         }
         if (r < 0)
@@ -330,10 +341,10 @@ static int manager_protect_again(Manager *manager) {
         return r > 0 ? -ENOTRECOVERABLE : r;
 }
 
-/* From a table to an allocator: what needs both.  Without a table nothing is served; see
- * manager_reload(). */
-static int manager_start_serving(Manager *manager) {
+/* From a table to an allocator: what needs both. */
+static int manager_make_allocator(Manager *manager) {
         AllocatorConfig config = {
+                .table = manager->table,
                 .policy = manager->policy,
                 .host_ids = manager->host_ids,
                 .probe = manager->probe,
@@ -345,29 +356,37 @@ static int manager_start_serving(Manager *manager) {
         };
         int r;
 
-        r = manager_open_table(manager);
-        if (r < 0 || !manager->table)
-                return r;
-
         r = manager_protect_again(manager);
-        if (r < 0) {
-                g_clear_pointer(&manager->table, table_writer_free);
+        if (r < 0)
                 return r;
-        }
         r = manager_take_out_of_service(manager);
         if (r < 0) {
                 log_error_errno(r, "Cannot find out which IDs are in use on this host");
-                /* A table without an allocator would pass for one that is served. */
-                g_clear_pointer(&manager->table, table_writer_free);
                 return r;
         }
         r = manager_open_details(manager);
         if (r < 0)
                 return r;
-        config.table = manager->table;
         config.details = manager->details;
         r = allocator_new(&config, &manager->allocator);
         if (r < 0)
+                log_error_errno(r, "Cannot make the allocator");
+        return r;
+}
+
+/* Without a table nothing is served; see manager_reload(). */
+static int manager_start_serving(Manager *manager) {
+        int r;
+
+        r = manager_open_table(manager);
+        if (r == 0 && manager->table)
+                r = manager_make_allocator(manager);
+        if (r < 0) {
+                /* A table without an allocator would pass for one that is served. */
+                g_clear_pointer(&manager->details, details_free);
+                g_clear_pointer(&manager->table, table_writer_free);
+        }
+        if (r < 0 || !manager->table)
                 return r;
 
         manager->api.table = manager->table;

@@ -305,15 +305,17 @@ static void see_mounts(UsernsProbe *probe, int proc) {
 
 static int sweep(UsernsProbe *probe) {
         DIR *folder = NULL;
-        struct dirent *entry;
+        struct dirent *entry = NULL;
         uint32_t pid;
+        int r;
 
         folder = opendir("/proc");
         if (!folder)
                 return -errno;
         g_hash_table_remove_all(probe->seen);
         g_hash_table_remove_all(probe->mounts_seen);
-        while ((entry = readdir(folder))) {
+        /* What a folder that cannot be read to its end does not show may live. */
+        while ((r = file_next_entry(folder, &entry)) == 0 && entry) {
                 auto_fd proc = -1;
 
                 if (!parse_u32(entry->d_name, &pid))
@@ -326,7 +328,7 @@ static int sweep(UsernsProbe *probe) {
                 see_mounts(probe, proc);
         }
         (void) closedir(folder);
-        return 0;
+        return r;
 }
 
 /* the probe */

@@ -178,9 +178,9 @@ static int look_at_task(const Look *look, int task, bool *ret_has_threads) {
 static int for_each_number(
         int dir_fd, const char *path, int (*func)(const Look *look, int folder, uint32_t number),
         const Look *look) {
-        struct dirent *entry;
+        struct dirent *entry = NULL;
         DIR *folder = NULL;
-        int fd, r = 0;
+        int fd, r;
 
         fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
@@ -191,11 +191,14 @@ static int for_each_number(
                 fd_close(fd);
                 return r;
         }
-        while (r == 0 && (entry = readdir(folder))) {
+        while ((r = file_next_entry(folder, &entry)) == 0 && entry) {
                 uint32_t number;
 
-                if (parse_u32(entry->d_name, &number))
-                        r = func(look, fd, number);
+                if (!parse_u32(entry->d_name, &number))
+                        continue;
+                r = func(look, fd, number);
+                if (r != 0)
+                        break;
         }
         (void) closedir(folder);
         return r;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -83,4 +84,35 @@ int file_make_directory(const char *path, mode_t mode) {
         if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)))
                 return -EPERM;
         return 0;
+}
+
+int file_next_entry(DIR *folder, struct dirent **ret_entry) {
+        struct dirent *entry;
+
+        errno = 0;
+        entry = readdir(folder);
+        if (!entry && errno != 0)
+                return -errno;
+        *ret_entry = entry;
+        return 0;
+}
+
+int file_find_prefix(const char *path, const char *prefix, char **ret_name) {
+        struct dirent *entry = NULL;
+        char *found = NULL;
+        DIR *folder;
+        int r;
+
+        folder = opendir(path);
+        if (!folder)
+                return -errno;
+        do {
+                r = file_next_entry(folder, &entry);
+                if (r == 0 && entry && strncmp(entry->d_name, prefix, strlen(prefix)) == 0)
+                        found = g_strdup(entry->d_name);
+        } while (r == 0 && entry && !found);
+        (void) closedir(folder);
+        if (r == 0)
+                *ret_name = found;
+        return r;
 }

@@ -184,6 +184,59 @@ nothing_but_quarantine_and() {
         allocate "$(allocate_json b 65536)" "userns:$USERNS"
 }
 
+# set_aside_is_found RUNTIME-FOLDER: with a lost table in it, nothing is served.
+set_aside_is_found() {
+        mkdir -m 755 "$1"
+        : >"$1/table.set-aside.2"
+        daemon_start --runtime-dir="$1"
+        namespace_as "$ALICE"
+        refused "$SERVICE.UserNamespaceInterfaceNotSupported" '' allocate "$(allocate_json b 65536)" "userns:$USERNS"
+        daemon_stop
+}
+
+@test "a lost table is found whatever its folder is called" {
+        daemon_stop
+        set_aside_is_found "$NSR/run.plain"
+        set_aside_is_found "$NSR/run.[x]"
+}
+
+# start_unreadable FOLDER: a start that cannot read this folder to its end fails; what it says goes to $NSR/log.
+start_unreadable() {
+        local status=0
+        timeout 60 strace -qq -o "$NSR/trace" -f -P "$1" -e trace=getdents64 -e inject=getdents64:error=EIO \
+                "${NSR_DAEMON:-$abs_top_builddir/nsresourced}" --config="$NSR/nsresourced.conf" --socket="$NSR/socket2" \
+                --runtime-dir="$NSR/run" --state-dir="$NSR/state" --etc="$NSR/etc" --nspawn-dir="$NSR/nspawn" \
+                --pin-dir="$NSR/pins" 2>>"$NSR/log" 3>&- || status=$?
+        grep -q INJECTED "$NSR/trace"
+        [ "$status" = 1 ]
+}
+
+@test "what cannot be read to its end is not taken for empty" {
+        need_command strace
+        daemon_stop
+        start_unreadable "$NSR/run"
+        grep -q "Cannot find out whether $NSR/run holds a table that was lost" "$NSR/log"
+        start_unreadable /proc
+        grep -q 'Cannot find out which IDs are in use on this host' "$NSR/log"
+}
+
+@test "a reload that fails half way is not taken for served: the next one serves" {
+        daemon_stop
+        echo X >"$NSR/run/table"
+        echo X >"$NSR/run/details"
+        mkdir -p "$NSR/run/details.set-aside/in-the-way"
+        daemon_start
+        rm "$NSR/run/table.set-aside"
+        kill -HUP "$DAEMON"
+        wait_for grep -q 'The configuration was not taken' "$NSR/log"
+        namespace_as "$ALICE"
+        refused "$SERVICE.UserNamespaceInterfaceNotSupported" '' allocate "$(allocate_json a 65536)" "userns:$USERNS"
+        rm -r "$NSR/run/details.set-aside"
+        kill -HUP "$DAEMON"
+        wait_for grep -q 'Configuration reloaded' "$NSR/log"
+        allocate "$(allocate_json a 65536)" "userns:$USERNS"
+}
+
 @test "truncated, foreign-owned and wrong-version tables are set aside too" {
         local damage
         daemon_stop

@@ -54,9 +54,48 @@ static void test_make_directory(void) {
         g_assert_cmpint(g_rmdir(folder), ==, 0);
 }
 
+static void test_find_prefix(void) {
+        /* What a pattern would take for a set of characters is a name like any other. */
+        g_autofree char *above = make_folder(), *folder = g_build_filename(above, "[x]*", NULL);
+        g_autofree char *path = g_build_filename(folder, "table.set-aside.2", NULL);
+        g_autofree char *found = NULL, *none = NULL, *untouched = NULL;
+
+        g_assert_cmpint(file_find_prefix(folder, "table", &untouched), ==, -ENOENT);
+        g_assert_cmpint(g_mkdir(folder, 0700), ==, 0);
+        g_assert_true(g_file_set_contents(path, "", 0, NULL));
+
+        g_assert_cmpint(file_find_prefix(folder, "table.set-aside", &found), ==, 0);
+        g_assert_cmpstr(found, ==, "table.set-aside.2");
+        g_assert_cmpint(file_find_prefix(folder, "table.set-aside.3", &none), ==, 0);
+        g_assert_null(none);
+        g_assert_cmpint(file_find_prefix(path, "table", &untouched), ==, -ENOTDIR);
+        g_assert_null(untouched);
+
+        g_assert_cmpint(g_unlink(path), ==, 0);
+        g_assert_cmpint(g_rmdir(folder), ==, 0);
+        g_assert_cmpint(g_rmdir(above), ==, 0);
+}
+
+/* A folder that cannot be read has no end. */
+static void test_next_entry(void) {
+        DIR *folder = opendir("/");
+        struct dirent *entry = NULL;
+
+        g_assert_nonnull(folder);
+        do
+                g_assert_cmpint(file_next_entry(folder, &entry), ==, 0);
+        while (entry);
+        rewinddir(folder);
+        g_assert_cmpint(dup2(STDERR_FILENO, dirfd(folder)), ==, dirfd(folder));
+        g_assert_cmpint(file_next_entry(folder, &entry), ==, -ENOTDIR);
+        g_assert_cmpint(closedir(folder), ==, 0);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/file/read-bound", test_read_bound);
         g_test_add_func("/file/make-directory", test_make_directory);
+        g_test_add_func("/file/next-entry", test_next_entry);
+        g_test_add_func("/file/find-prefix", test_find_prefix);
         return g_test_run();
 }
