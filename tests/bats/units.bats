@@ -69,6 +69,13 @@ setup() {
                 grep -rqx 'd /run/nsresource 0755 root root -' "$root" --include=nsresource.conf
 }
 
+@test "the daemon's sandbox has a folder for the policy's pins, made before it" {
+        local folder=/sys/fs/bpf/nsresource
+        grep -rqF "\"$folder\"" "$abs_top_srcdir/daemon" --include='*.[ch]'
+        grep -qxE "ReadWritePaths=.* -?$folder" "$units/nsresourced.service"
+        grep -qx "ExecStartPre=-+mkdir -p -m 0700 $folder" "$units/nsresourced.service"
+}
+
 @test "systemd rates the sandboxes no worse than today" {
         need_command systemd-analyze
         systemd-analyze security --help | grep -q -e --offline || skip "systemd-analyze security cannot work offline"
