@@ -78,7 +78,7 @@ start_fresh() {
         systemctl stop 'holder-*.service'
         rm -rf /run/systemd/system/nsresource*.d /run/systemd/system/systemd-userdbd*.d
         systemctl daemon-reload
-        configure '[Policy]' 'Enforcement=none'
+        configure '[Policy]' "Enforcement=${ENFORCEMENT:-none}"
         systemctl stop "${UNITS[@]}"
         systemctl reset-failed "${UNITS[@]}" 2>/dev/null
         systemctl start nsresourced.socket nsresource-userdbd.socket
