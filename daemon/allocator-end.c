@@ -5,12 +5,16 @@
 #include "daemon/cgroup.h"
 #include "daemon/details.h"
 #include "daemon/limits.h"
+#include "daemon/policy.h"
 #include "lib/table/table-write.h"
+
+/* control groups */
 
 /* A namespace's control groups on their way out. */
 typedef struct Removal {
         Allocator *allocator;
         uint32_t record;
+        bool proven; /* the namespace's end */
         CgroupRemoval *cgroups;
 } Removal;
 
@@ -23,6 +27,7 @@ static void on_removed(bool gone, void *userdata) {
         Removal *removal = userdata;
         Allocator *allocator = removal->allocator;
         uint32_t record = removal->record;
+        bool proven = removal->proven;
         const TableRecord *range = table_writer_record(allocator->config.table, record);
         DetailsKey key = allocator_details_key(range);
 
@@ -32,10 +37,10 @@ static void on_removed(bool gone, void *userdata) {
         if (!gone || details_clear(allocator->config.details, record, &key) < 0)
                 return;
         if (table_writer_state(allocator->config.table, record) == TABLE_STATE_RELEASING)
-                table_writer_set_state(allocator->config.table, record, TABLE_STATE_QUARANTINED);
+                allocator_leave(allocator, record, proven);
 }
 
-bool allocator_remove_cgroups(Allocator *allocator, uint32_t record) {
+bool allocator_remove_cgroups(Allocator *allocator, uint32_t record, bool proven) {
         const TableRecord *range = table_writer_record(allocator->config.table, record);
         DetailsKey key = allocator_details_key(range);
         uint64_t ids[DETAILS_CGROUPS_MAX];
@@ -44,8 +49,11 @@ bool allocator_remove_cgroups(Allocator *allocator, uint32_t record) {
 
         if (!allocator->config.details)
                 return true;
-        if (g_hash_table_contains(allocator->removals, GUINT_TO_POINTER(record)))
+        removal = g_hash_table_lookup(allocator->removals, GUINT_TO_POINTER(record));
+        if (removal) {
+                removal->proven = removal->proven || proven;
                 return false;
+        }
         if (details_cgroups(allocator->config.details, record, &key, ids, &n) < 0)
                 return false;
         if (n == 0)
@@ -54,11 +62,124 @@ bool allocator_remove_cgroups(Allocator *allocator, uint32_t record) {
                 return false;
 
         removal = g_new(Removal, 1);
-        *removal = (Removal){ .allocator = allocator, .record = record };
+        *removal = (Removal){ .allocator = allocator, .record = record, .proven = proven };
         if (cgroup_remove(ids, n, on_removed, removal, &removal->cgroups) < 0) {
                 g_free(removal);
                 return false;
         }
         g_hash_table_insert(allocator->removals, GUINT_TO_POINTER(record), removal);
         return false;
+}
+
+/* whether it has ended */
+
+/* The kernel's own record of an end is proof, and its record of a life keeps a namespace that was
+ * just not seen from being given up. */
+int allocator_check(Allocator *allocator, uint32_t record) {
+        const TableRecord *range = table_writer_record(allocator->config.table, record);
+        UsernsIdentity identity = { .inode = range->userns_inode, .id = range->userns_id };
+        uint64_t inode;
+        int r;
+
+        switch (policy_slot(allocator->config.policy, record, &inode)) {
+        case POLICY_SLOT_BEREAVED:
+                return USERNS_E_DEAD;
+        case POLICY_SLOT_LENT:
+                r = userns_probe_check(allocator->config.probe, &identity);
+                return r == USERNS_E_UNKNOWN && policy_sees_ends(allocator->config.policy) ? 0 : r;
+        case POLICY_SLOT_FREE:
+                /* A daemon was killed between the last two steps of giving it back. */
+                if (range->userns_inode != 0 && allocator_was_clean(allocator, record))
+                        return USERNS_E_DEAD;
+                return userns_probe_check(allocator->config.probe, &identity);
+        default:
+                return userns_probe_check(allocator->config.probe, &identity);
+        }
+}
+
+/* A name, an inode number or a slot may still be held by a namespace that has just died: look at
+ * that one record before saying no. */
+bool allocator_release_if_dead(Allocator *allocator, uint32_t record) {
+        if (!table_writer_record(allocator->config.table, record) ||
+            allocator_check(allocator, record) != USERNS_E_DEAD)
+                return false;
+        allocator_release(allocator, record, true);
+        return true;
+}
+
+/* giving back */
+
+void allocator_release(Allocator *allocator, uint32_t record, bool proven) {
+        TableWriter *table = allocator->config.table;
+        const TableRecord *range = table_writer_record(table, record);
+        uint32_t n_records = allocator_n_records(range->size);
+
+        if (allocator_is_leaving(allocator, record))
+                return;
+        /* First, for a daemon that is killed after it finds the proof there. */
+        if (proven)
+                (void) policy_bereave(allocator->config.policy, record, n_records);
+        if (table_writer_state(table, record) != TABLE_STATE_RELEASING)
+                table_writer_set_state(table, record, TABLE_STATE_RELEASING);
+        if (range->size == 0) {
+                (void) policy_unprotect(allocator->config.policy, record, n_records);
+                table_writer_set_state(table, record, TABLE_STATE_FREE);
+                return;
+        }
+        if (allocator_remove_cgroups(allocator, record, proven))
+                allocator_leave(allocator, record, proven);
+}
+
+/* Quarantined ranges of which the proof came late, or whose giving back was interrupted. */
+static void allocator_reconcile_quarantined(Allocator *allocator, unsigned max) {
+        TableWriter *table = allocator->config.table;
+
+        if (!allocator->config.leftovers)
+                return;
+        for (unsigned i = 0; i < max; i++) {
+                uint32_t record =
+                        table_writer_next_quarantined(table, &allocator->quarantine_cursor);
+
+                if (record == TABLE_NONE) {
+                        allocator->quarantine_cursor = 0;
+                        return;
+                }
+                if (allocator_is_reusable(allocator, record) &&
+                    !allocator_is_leaving(allocator, record) &&
+                    allocator_check(allocator, record) == USERNS_E_DEAD) {
+                        (void) policy_bereave(
+                                allocator->config.policy, record,
+                                allocator_n_records(table_writer_record(table, record)->size));
+                        allocator_leave(allocator, record, true);
+                }
+        }
+}
+
+unsigned allocator_reconcile(
+        Allocator *allocator, bool unknown_too, uint32_t *cursor, unsigned max) {
+        TableWriter *table = allocator->config.table;
+        unsigned n_released = 0;
+
+        for (unsigned i = 0; i < max; i++) {
+                uint32_t record = table_writer_next_live(table, cursor);
+                uint32_t state;
+                int r;
+
+                if (record == TABLE_NONE) {
+                        *cursor = 0;
+                        allocator_reconcile_quarantined(allocator, max);
+                        break;
+                }
+                state = table_writer_state(table, record);
+                if (state < TABLE_STATE_MAPPING || state > TABLE_STATE_RELEASING ||
+                    allocator_is_leaving(allocator, record))
+                        continue;
+
+                r = allocator_check(allocator, record);
+                if (r != USERNS_E_DEAD && (r != USERNS_E_UNKNOWN || !unknown_too))
+                        continue;
+                allocator_release(allocator, record, r == USERNS_E_DEAD);
+                n_released++;
+        }
+        return n_released;
 }

@@ -11,7 +11,22 @@ struct Allocator {
         AllocatorConfig config;
         GPtrArray *jobs;      /* under way: Job, owned */
         GHashTable *removals; /* record -> what is being removed of it, owned */
+
+        /* Proven dead, and what the host has of them is to be removed: record -> Leaving, owned. */
+        GHashTable *leaving;
+        GArray *swept; /* records that a child looks at now, or NULL */
+        gint64 sweep_began, sweep_not_before, sweep_at; /* microseconds */
+        guint sweep_source;
+        uint32_t quarantine_cursor;
 };
+
+/* Records a range occupies: slots side by side; a single ID or a registration has one. */
+static inline uint32_t allocator_n_records(uint32_t size) {
+        return MAX(1u, (size + TABLE_SLOT_SIZE - 1) / TABLE_SLOT_SIZE);
+}
+
+/* 0: it lives; USERNS_E_DEAD, USERNS_E_UNKNOWN, or an error. */
+int allocator_check(Allocator *allocator, uint32_t record);
 
 /* Release the record if its namespace is proven dead; whether it was. */
 bool allocator_release_if_dead(Allocator *allocator, uint32_t record);
@@ -21,5 +36,24 @@ DetailsKey allocator_details_key(const TableRecord *range);
 
 /* Whether the control groups of a range that has ended are gone; else their removal is under way,
  * or will be tried when this is called again. */
-bool allocator_remove_cgroups(Allocator *allocator, uint32_t record);
+bool allocator_remove_cgroups(Allocator *allocator, uint32_t record, bool proven);
 void allocator_removal_free(void *removal);
+
+/* The control groups of a range are gone (or it never became one's): what else the host has of it
+ * is removed, if its end is proven; then it is free, or quarantined. */
+void allocator_leave(Allocator *allocator, uint32_t record, bool proven);
+bool allocator_is_leaving(const Allocator *allocator, uint32_t record);
+
+/* Whether the range may be lent again once it is clean: the policy was in force all along. */
+bool allocator_is_reusable(const Allocator *allocator, uint32_t record);
+
+/* Of a record that the kernel has no protection for: whether it was taken off because the range was
+ * found clean.  Nothing else takes it off what has ended. */
+bool allocator_was_clean(const Allocator *allocator, uint32_t record);
+
+/* What of an account's usage is only waiting for the next look at what is leaving: that is our own
+ * time.  What was found busy counts. */
+void allocator_leaving_usage(
+        const Allocator *allocator, uint32_t account_uid, uint32_t *ret_n_ranges,
+        uint64_t *ret_n_ids);
+void allocator_stop_leaving(Allocator *allocator);

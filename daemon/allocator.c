@@ -50,6 +50,7 @@ int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator) {
                 .config = *config,
                 .jobs = g_ptr_array_new_with_free_func((GDestroyNotify) job_free),
                 .removals = g_hash_table_new_full(NULL, NULL, NULL, allocator_removal_free),
+                .leaving = g_hash_table_new_full(NULL, NULL, NULL, g_free),
         };
         *ret_allocator = allocator;
         return 0;
@@ -62,6 +63,7 @@ void allocator_free(Allocator *allocator) {
                 job_end(allocator->jobs->pdata[0], -ECANCELED);
         g_ptr_array_unref(allocator->jobs);
         g_hash_table_unref(allocator->removals);
+        allocator_stop_leaving(allocator);
         g_free(allocator);
 }
 
@@ -74,10 +76,13 @@ void allocator_set_quotas(
 /* taking */
 
 static bool allocator_quota_allows(const Allocator *allocator, const AllocatorRequest *request) {
-        uint32_t n_ranges;
-        uint64_t n_ids;
+        uint32_t n_ranges, n_leaving;
+        uint64_t n_ids, n_ids_leaving;
 
         table_writer_usage(allocator->config.table, request->account_uid, &n_ranges, &n_ids);
+        allocator_leaving_usage(allocator, request->account_uid, &n_leaving, &n_ids_leaving);
+        n_ranges -= n_leaving;
+        n_ids -= n_ids_leaving;
         return n_ranges < allocator->config.namespaces_per_user &&
                n_ids <= allocator->config.ids_per_user &&
                request->size <= allocator->config.ids_per_user - n_ids;
@@ -119,38 +124,6 @@ static int allocator_outcome(int r) {
                 if (outcomes[i].table == r)
                         return outcomes[i].outcome;
         return -ENOTRECOVERABLE;
-}
-
-/* The kernel's own record of an end is proof, and its record of a life keeps a namespace that was
- * just not seen from being given up. */
-static int allocator_check(Allocator *allocator, uint32_t record, const UsernsIdentity *identity) {
-        uint64_t inode;
-        int r;
-
-        switch (policy_slot(allocator->config.policy, record, &inode)) {
-        case POLICY_SLOT_BEREAVED:
-                return USERNS_E_DEAD;
-        case POLICY_SLOT_LENT:
-                r = userns_probe_check(allocator->config.probe, identity);
-                return r == USERNS_E_UNKNOWN && policy_sees_ends(allocator->config.policy) ? 0 : r;
-        default:
-                return userns_probe_check(allocator->config.probe, identity);
-        }
-}
-
-/* A name, an inode number or a slot may still be held by a namespace that has just died: look at
- * that one record before saying no. */
-bool allocator_release_if_dead(Allocator *allocator, uint32_t record) {
-        const TableRecord *r = table_writer_record(allocator->config.table, record);
-        UsernsIdentity identity;
-
-        if (!r)
-                return false;
-        identity = (UsernsIdentity){ .inode = r->userns_inode, .id = r->userns_id };
-        if (allocator_check(allocator, record, &identity) != USERNS_E_DEAD)
-                return false;
-        allocator_release(allocator, record, true);
-        return true;
 }
 
 /* Whether this is more than is allowed even after what is dead has been taken back: of the
@@ -209,11 +182,6 @@ static int allocator_reserve(
         if (r == TABLE_E_EXHAUSTED && offer->error < 0)
                 return offer->error;
         return allocator_outcome(r);
-}
-
-/* Records a range occupies: slots side by side; a single ID or a registration has one. */
-static uint32_t allocator_n_records(uint32_t size) {
-        return MAX(1u, (size + TABLE_SLOT_SIZE - 1) / TABLE_SLOT_SIZE);
 }
 
 static int allocator_mark_unenforced(Allocator *allocator, uint32_t start, uint32_t n_records) {
@@ -397,6 +365,10 @@ static int job_finish_register(Job *job) {
         vetting_claim_free(offer.claim);
         if (r != 0)
                 return r;
+        /* It lends nothing: the kernel only reports the end, and a sweep finds that too.  What a
+         * daemon that was killed left of the record goes first. */
+        (void) policy_unprotect(allocator->config.policy, record, 1);
+        (void) policy_protect(allocator->config.policy, record, 1, job->request.identity.inode);
         table_writer_set_state(allocator->config.table, record, TABLE_STATE_MAPPING);
         table_writer_set_state(allocator->config.table, record, TABLE_STATE_ACTIVE);
         return 0;
@@ -452,56 +424,4 @@ int allocator_register(
         registration.size = 0;
         registration.target = 0;
         return allocator_start(allocator, &registration, job_finish_register, done, userdata);
-}
-
-/* giving back */
-
-void allocator_release(Allocator *allocator, uint32_t record, bool proven) {
-        TableWriter *table = allocator->config.table;
-        const TableRecord *range = table_writer_record(table, record);
-        uint32_t n_records = allocator_n_records(range->size);
-        bool registration = range->size == 0;
-
-        if (table_writer_state(table, record) != TABLE_STATE_RELEASING)
-                table_writer_set_state(table, record, TABLE_STATE_RELEASING);
-        if (registration) {
-                table_writer_set_state(table, record, TABLE_STATE_FREE);
-                return;
-        }
-
-        if (proven)
-                (void) policy_bereave(allocator->config.policy, record, n_records);
-        if (allocator_remove_cgroups(allocator, record))
-                table_writer_set_state(table, record, TABLE_STATE_QUARANTINED);
-}
-
-unsigned allocator_reconcile(
-        Allocator *allocator, bool unknown_too, uint32_t *cursor, unsigned max) {
-        TableWriter *table = allocator->config.table;
-        unsigned n_released = 0;
-
-        for (unsigned i = 0; i < max; i++) {
-                uint32_t record = table_writer_next_live(table, cursor);
-                const TableRecord *range;
-                UsernsIdentity identity;
-                uint32_t state;
-                int r;
-
-                if (record == TABLE_NONE) {
-                        *cursor = 0;
-                        break;
-                }
-                state = table_writer_state(table, record);
-                if (state < TABLE_STATE_MAPPING || state > TABLE_STATE_RELEASING)
-                        continue;
-
-                range = table_writer_record(table, record);
-                identity = (UsernsIdentity){ .inode = range->userns_inode, .id = range->userns_id };
-                r = allocator_check(allocator, record, &identity);
-                if (r != USERNS_E_DEAD && (r != USERNS_E_UNKNOWN || !unknown_too))
-                        continue;
-                allocator_release(allocator, record, r == USERNS_E_DEAD);
-                n_released++;
-        }
-        return n_released;
 }

@@ -21,6 +21,7 @@
 typedef struct Allocator Allocator;
 typedef struct Details Details;
 typedef struct HostIds HostIds;
+typedef struct Leftovers Leftovers;
 typedef struct Policy Policy;
 typedef struct TableWriter TableWriter;
 typedef struct Unenforced Unenforced;
@@ -50,6 +51,7 @@ typedef struct AllocatorConfig {
         UsernsProbe *probe;
         Unenforced *unenforced;
         Details *details;        /* NULL: nothing can be added to a namespace (tests) */
+        Leftovers *leftovers;    /* freed first; NULL: ranges do not come back (tests) */
         const char *lock_folder; /* systemd-nspawn's: see vetting.h */
         bool enforced;           /* the policy is in force; else what is handed out is marked */
         uint32_t namespaces_per_user;

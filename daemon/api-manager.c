@@ -175,7 +175,8 @@ static void api_clear_unenforced(VarlinkCall *call, const void *parameters, void
                 varlink_call_errno(call, EBUSY);
                 return;
         }
-        r = unenforced_clear_unused(context->unenforced, context->table, context->probe, &cleared);
+        r = unenforced_clear_unused(
+                context->unenforced, context->table, context->policy, context->probe, &cleared);
         if (r < 0) {
                 varlink_call_errno(call, r);
                 return;

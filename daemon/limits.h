@@ -34,6 +34,12 @@
 #define LIMIT_CGROUP_REMOVALS 8u
 #define LIMIT_CGROUP_REMOVAL_MSEC 5000u
 
+/* Children that look for what the host still has of IDs whose holder has died.  One does it for all
+ * of them; there are more only when one hangs. */
+#define LIMIT_LEFTOVERS_CHILDREN 4u
+#define LIMIT_LEFTOVERS_MSEC 5000u
+#define LIMIT_LEFTOVERS_PASSES 6u /* with pauses that double from 2 ms on */
+
 /* Defaults of nsresourced.conf: what the reference allows one UID (256 namespaces), each of one
  * slot. */
 #define LIMIT_NAMESPACES_PER_USER_DEFAULT 256u

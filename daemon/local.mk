@@ -30,6 +30,7 @@ libdaemon_la_SOURCES = \
 	%D%/allocator.c %D%/allocator.h %D%/allocator-internal.h \
 	%D%/allocator-add.c \
 	%D%/allocator-end.c \
+	%D%/allocator-leave.c \
 	%D%/api-container.c \
 	%D%/api-errors.c %D%/api-errors.h \
 	%D%/api-manager.c \
@@ -40,6 +41,8 @@ libdaemon_la_SOURCES = \
 	%D%/door.c %D%/door.h \
 	%D%/door-child.c %D%/door-child.h \
 	%D%/host-ids.c %D%/host-ids.h \
+	%D%/leftovers.c %D%/leftovers.h %D%/leftovers-internal.h \
+	%D%/leftovers-child.c %D%/leftovers-files.c %D%/leftovers-ipc.c %D%/leftovers-processes.c \
 	%D%/limits.h \
 	%D%/manager.c %D%/manager.h \
 	%D%/namespace-name.c %D%/namespace-name.h \
@@ -76,7 +79,7 @@ tests_unit_test_userns_probe_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_vetting_SOURCES = tests/unit/test-vetting.c tests/unit/unit.h
 tests_unit_test_vetting_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
 
-daemon_unit_tests = tests/unit/test-allocator tests/unit/test-details tests/unit/test-namespace-name tests/unit/test-unenforced
+daemon_unit_tests = tests/unit/test-allocator tests/unit/test-details tests/unit/test-leftovers tests/unit/test-namespace-name tests/unit/test-unenforced
 check_PROGRAMS += $(daemon_unit_tests)
 TESTS += $(daemon_unit_tests)
 tests_unit_test_allocator_SOURCES = tests/unit/test-allocator.c tests/unit/fake-policy.c tests/unit/fake-policy.h
@@ -87,3 +90,5 @@ tests_unit_test_unenforced_SOURCES = tests/unit/test-unenforced.c
 tests_unit_test_unenforced_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_details_SOURCES = tests/unit/test-details.c
 tests_unit_test_details_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_leftovers_SOURCES = tests/unit/test-leftovers.c tests/unit/unit.h
+tests_unit_test_leftovers_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread -lrt

@@ -22,7 +22,7 @@
 
 typedef struct Arguments {
         char *config_file, *socket, *runtime_folder, *state_folder, *etc, *nspawn_folder,
-                *pin_folder;
+                *pin_folder, *run_user_folder, *linger_folder;
         gboolean debug, version;
 } Arguments;
 
@@ -48,6 +48,10 @@ static int arguments_parse(int *argc, char ***argv, Arguments *ret_arguments) {
                   "Folder of systemd-nspawn's lock files", "DIR" },
                 { "pin-dir", 0, 0, G_OPTION_ARG_FILENAME, &a.pin_folder,
                   "Folder of the policy's pins", "DIR" },
+                { "run-user-dir", 0, 0, G_OPTION_ARG_FILENAME, &a.run_user_folder,
+                  "Folder of users' runtime folders", "DIR" },
+                { "linger-dir", 0, 0, G_OPTION_ARG_FILENAME, &a.linger_folder,
+                  "Folder of systemd-logind's linger files", "DIR" },
                 { "debug", 0, 0, G_OPTION_ARG_NONE, &a.debug, "Log every request", NULL },
                 { "version", 0, 0, G_OPTION_ARG_NONE, &a.version, "Show the version", NULL },
                 { NULL },
@@ -68,14 +72,16 @@ static int arguments_parse(int *argc, char ***argv, Arguments *ret_arguments) {
         set_default(&a.etc, "/etc");
         set_default(&a.nspawn_folder, "/run/systemd/nspawn-uid");
         set_default(&a.pin_folder, "/sys/fs/bpf/nsresource");
+        set_default(&a.run_user_folder, "/run/user");
+        set_default(&a.linger_folder, "/var/lib/systemd/linger");
         *ret_arguments = a;
         return 0;
 }
 
 static void arguments_clear(Arguments *a) {
-        char **const strings[] = { &a->config_file,  &a->socket, &a->runtime_folder,
-                                   &a->state_folder, &a->etc,    &a->nspawn_folder,
-                                   &a->pin_folder };
+        char **const strings[] = { &a->config_file,     &a->socket,        &a->runtime_folder,
+                                   &a->state_folder,    &a->etc,           &a->nspawn_folder,
+                                   &a->run_user_folder, &a->linger_folder, &a->pin_folder };
 
         for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
                 g_free(*strings[i]);
@@ -173,6 +179,12 @@ static int process_run(const Arguments *a) {
                 .etc = a->etc,
                 .nspawn_folder = a->nspawn_folder,
                 .pin_folder = a->pin_folder,
+                .leftovers = {
+                        .mount_namespace = "/proc/1/ns/mnt",
+                        .proc_folder = "/proc",
+                        .run_user_folder = a->run_user_folder,
+                        .linger_folder = a->linger_folder,
+                },
         };
         g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
         g_autoptr(Manager) manager = NULL;

@@ -12,6 +12,7 @@
 #include "daemon/details.h"
 #include "daemon/door.h"
 #include "daemon/host-ids.h"
+#include "daemon/leftovers.h"
 #include "daemon/limits.h"
 #include "daemon/policy.h"
 #include "daemon/unenforced.h"
@@ -42,6 +43,7 @@ struct Manager {
         Policy *policy;
         TableWriter *table;
         Details *details;
+        Leftovers *leftovers;
         Unenforced *unenforced;
         Allocator *allocator;
         DoorKeeper *doors;
@@ -316,23 +318,39 @@ static int manager_protect_record(Manager *manager, uint32_t record) {
         if (!holder || holder->userns_inode == 0)
                 return 0;
         identity = (UsernsIdentity){ .inode = holder->userns_inode, .id = holder->userns_id };
-        if (table_writer_state(manager->table, record) == TABLE_STATE_QUARANTINED ||
+        /* Bereaved is proof of an end; what is never lent again needs none. */
+        if ((table_writer_state(manager->table, record) == TABLE_STATE_QUARANTINED &&
+             (holder->flags & TABLE_FLAG_UNENFORCED)) ||
             userns_probe_check(manager->probe, &identity) == USERNS_E_DEAD)
                 return policy_bereave(manager->policy, record, 1);
         return policy_protect(manager->policy, record, 1, holder->userns_inode);
+}
+
+/* A range of which nothing was refused for a while may have left files: as if it had been lent
+ * without enforcement. */
+static int manager_mark_gap(Manager *manager, uint32_t record) {
+        const TableRecord *r = table_writer_record(manager->table, record);
+
+        if (policy_has_predecessor(manager->policy) || r->userns_inode == 0 || r->size == 0 ||
+            table_writer_state(manager->table, record) == TABLE_STATE_FREE)
+                return 0;
+        return unenforced_mark(manager->unenforced, r->start);
 }
 
 /* The kernel's records are empty: this is the first start, or what was pinned could not be adopted.
  * What the table says is taken is protected again; until then, what is pinned goes on protecting.
  */
 static int manager_protect_again(Manager *manager) {
-        uint32_t n_records = manager->settings.n_slots + TABLE_SINGLES_MAX;
+        uint32_t n_records = table_writer_n_records(manager->table);
         int r = 0;
 
         if (!policy_was_adopted(manager->policy) && policy_is_enforcing(manager->policy)) {
                 (void) userns_probe_refresh(manager->probe);
-                for (uint32_t record = 0; record < n_records && r == 0; record++)
-                        r = manager_protect_record(manager, record);
+                for (uint32_t record = 0; record < n_records && r == 0; record++) {
+                        r = manager_mark_gap(manager, record);
+                        if (r == 0)
+                                r = manager_protect_record(manager, record);
+                }
         }
         if (r == 0)
                 r = policy_settle(manager->policy);
@@ -368,6 +386,7 @@ static int manager_make_allocator(Manager *manager) {
         if (r < 0)
                 return r;
         config.details = manager->details;
+        config.leftovers = manager->leftovers;
         r = allocator_new(&config, &manager->allocator);
         if (r < 0)
                 log_error_errno(r, "Cannot make the allocator");
@@ -554,6 +573,9 @@ static int manager_open(Manager *manager, const ManagerPaths *paths) {
         r = userns_self(&manager->api.own_userns);
         if (r < 0)
                 return r;
+        r = leftovers_new(&paths->leftovers, &manager->leftovers);
+        if (r < 0)
+                return r;
         r = manager_open_policy(manager, paths->pin_folder);
         if (r < 0)
                 return r;
@@ -594,6 +616,7 @@ void manager_free(Manager *manager) {
                 return;
         if (manager->reconcile_source != 0)
                 g_source_remove(manager->reconcile_source);
+        leftovers_free(manager->leftovers);
         /* Before the server: its jobs answer their calls. */
         allocator_free(manager->allocator);
         userns_helper_stop();

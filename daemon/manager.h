@@ -7,6 +7,7 @@
 
 #include <glib.h>
 
+#include "daemon/leftovers.h"
 #include "daemon/settings.h"
 
 typedef struct Manager Manager;
@@ -21,6 +22,7 @@ typedef struct ManagerPaths {
         const char *etc;            /* /etc: passwd, group, subuid, subgid */
         const char *nspawn_folder;  /* /run/systemd/nspawn-uid */
         const char *pin_folder;     /* /sys/fs/bpf/nsresource */
+        LeftoversConfig leftovers;
 } ManagerPaths;
 
 /* Make everything and start to listen: on `take_listen_fd` (socket activation) or, at -1, on

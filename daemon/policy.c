@@ -718,6 +718,10 @@ bool policy_was_adopted(const Policy *policy) {
         return policy->adopted;
 }
 
+bool policy_has_predecessor(const Policy *policy) {
+        return policy->unsettled;
+}
+
 const PolicyRule *policy_rules(const Policy *policy, size_t *ret_n_rules) {
         *ret_n_rules = G_N_ELEMENTS(policy->rules);
         return policy->rules;

@@ -58,6 +58,10 @@ int policy_open(const PolicyConfig *config, Policy **ret_policy);
  * again everything that is taken, then call policy_settle(). */
 bool policy_was_adopted(const Policy *policy);
 
+/* Whether what an earlier daemon pinned goes on protecting until policy_settle().  If not, and
+ * nothing was adopted, nothing protected what was lent until now. */
+bool policy_has_predecessor(const Policy *policy);
+
 /* Everything that is lent is protected now: what an earlier daemon pinned and could not be adopted
  * (another version, a stranger's) is let go.  Until then it goes on protecting. */
 int policy_settle(Policy *policy);

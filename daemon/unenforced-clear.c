@@ -7,6 +7,7 @@
 
 #include <glib.h>
 
+#include "daemon/policy.h"
 #include "daemon/vetting.h"
 
 static void note_used(uint32_t slot, void *userdata) {
@@ -31,16 +32,28 @@ static bool slots_are_used(GHashTable *used, const TableHeader *header, const Ta
         return false;
 }
 
-static void free_unused_records(TableWriter *table, UsernsProbe *probe, GHashTable *used) {
+/* What the kernel still refuses its IDs for would be refused the next holder too. */
+static void free_record(TableWriter *table, Policy *policy, uint32_t record) {
+        uint32_t size = table_writer_record(table, record)->size;
+        uint32_t n = MAX(1u, (size + TABLE_SLOT_SIZE - 1) / TABLE_SLOT_SIZE);
+
+        if (policy_unprotect(policy, record, n) == 0)
+                table_writer_set_state(table, record, TABLE_STATE_FREE);
+}
+
+static void free_unused_records(
+        const Unenforced *unenforced, TableWriter *table, Policy *policy, UsernsProbe *probe,
+        GHashTable *used) {
         const TableHeader *header = table_writer_header(table);
         uint32_t cursor = 0, record;
 
         while ((record = table_writer_next_quarantined(table, &cursor)) != TABLE_NONE) {
                 const TableRecord *r = table_writer_record(table, record);
 
-                if ((r->flags & TABLE_FLAG_UNENFORCED) && holder_is_gone(probe, r) &&
-                    !slots_are_used(used, header, r))
-                        table_writer_set_state(table, record, TABLE_STATE_FREE);
+                if (((r->flags & TABLE_FLAG_UNENFORCED) ||
+                     unenforced_is_marked(unenforced, r->start)) &&
+                    holder_is_gone(probe, r) && !slots_are_used(used, header, r))
+                        free_record(table, policy, record);
         }
 }
 
@@ -62,7 +75,7 @@ static bool slot_is_unheld(const TableWriter *table, uint32_t slot) {
 }
 
 int unenforced_clear_unused(
-        Unenforced *unenforced, TableWriter *table, UsernsProbe *probe,
+        Unenforced *unenforced, TableWriter *table, Policy *policy, UsernsProbe *probe,
         UnenforcedCleared *ret_cleared) {
         g_autoptr(GHashTable) used = g_hash_table_new(NULL, NULL);
         const TableHeader *header = table_writer_header(table);
@@ -72,7 +85,7 @@ int unenforced_clear_unused(
         r = vetting_find_used(header->pool_start, header->n_slots, note_used, used);
         if (r < 0)
                 return r;
-        free_unused_records(table, probe, used);
+        free_unused_records(unenforced, table, policy, probe, used);
 
         for (uint32_t slot = 0; slot < header->n_slots; slot++) {
                 uint32_t start = header->pool_start + slot * TABLE_SLOT_SIZE;

@@ -11,6 +11,8 @@
 #include "daemon/userns.h"
 #include "lib/table/table-write.h"
 
+typedef struct Policy Policy;
+
 typedef struct UnenforcedCleared {
         uint32_t n_cleared; /* blocks of 65,536 IDs whose mark is gone */
         uint32_t n_kept;    /* blocks that stay marked: lent now, in use, or their namespace is not
@@ -21,5 +23,5 @@ typedef struct UnenforcedCleared {
  * dead (or was never known to this table) and whose IDs no process uses, then clear the marks of
  * all blocks that nothing holds any more. */
 int unenforced_clear_unused(
-        Unenforced *unenforced, TableWriter *table, UsernsProbe *probe,
+        Unenforced *unenforced, TableWriter *table, Policy *policy, UsernsProbe *probe,
         UnenforcedCleared *ret_cleared);

@@ -15,8 +15,8 @@ typedef struct Account {
 struct TableLive {
         uint32_t n_records;
         uint64_t *live, *quarantined; /* one bit a record */
-        GHashTable
-                *by_inode; /* of live ones: inode -> record number + 1, the first of a chain ... */
+        GHashTable *by_inode;    /* of those in reserved ... active: inode -> record number + 1, the
+                                    first of a chain ... */
         uint32_t *next_of_inode; /* ... because an inode number may come back: record number + 1, or
                                     0 */
         GHashTable *accounts;    /* UID -> Account */
@@ -52,6 +52,12 @@ void table_live_free(TableLive *live) {
 
 static bool state_is_live(uint32_t state) {
         return state >= TABLE_STATE_RESERVED && state <= TABLE_STATE_RELEASING;
+}
+
+/* A namespace that is on its way out is proven or taken to be dead, and its inode number may be
+ * another's. */
+static bool state_has_userns(uint32_t state) {
+        return state >= TABLE_STATE_RESERVED && state <= TABLE_STATE_ACTIVE;
 }
 
 static void set_bit(uint64_t *bits, uint32_t number, bool value) {
@@ -144,14 +150,16 @@ void table_live_move(
         set_bit(live->live, number, state_is_live(to));
         set_bit(live->quarantined, number, to == TABLE_STATE_QUARANTINED);
 
-        if (!state_is_live(from) && state_is_live(to)) {
+        if (!state_has_userns(from) && state_has_userns(to)) {
                 live->next_of_inode[number] = chain_head(live, record->userns_inode);
                 set_chain_head(live, record->userns_inode, number + 1);
-                charge(live, record, n_ids);
-        } else if (state_is_live(from) && !state_is_live(to)) {
+        } else if (state_has_userns(from) && !state_has_userns(to))
                 remove_from_chain(live, record->userns_inode, number);
+
+        if (!state_is_live(from) && state_is_live(to))
+                charge(live, record, n_ids);
+        else if (state_is_live(from) && !state_is_live(to))
                 discharge(live, record, n_ids);
-        }
 }
 
 static uint32_t next_bit(const uint64_t *bits, uint32_t n, uint32_t *cursor) {

@@ -23,7 +23,7 @@ void table_live_move(
         TableLive *live, uint32_t number, const TableRecord *record, uint64_t n_ids, uint32_t from,
         uint32_t to);
 
-/* The record in reserved ... releasing of this namespace; TABLE_NONE. */
+/* The record in reserved ... active of this namespace; TABLE_NONE. */
 uint32_t table_live_find_userns(
         const TableLive *live, const TableRecord *records, uint64_t userns_inode,
         uint64_t userns_id);

@@ -129,7 +129,7 @@ uint32_t table_writer_find_id(const TableWriter *writer, uint32_t id);
 /* The record in reserved ... active with this name; TABLE_NONE. */
 uint32_t table_writer_find_name(const TableWriter *writer, const char *name);
 
-/* The record in reserved ... releasing of this namespace; TABLE_NONE.  With both ids known
+/* The record in reserved ... active of this namespace; TABLE_NONE.  With both ids known
  * (non-zero) they must be equal: an inode number comes back, an id does not. */
 uint32_t table_writer_find_userns(
         const TableWriter *writer, uint64_t userns_inode, uint64_t userns_id);

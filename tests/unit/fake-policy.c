@@ -33,6 +33,10 @@ bool policy_was_adopted(const Policy *policy) {
         return true;
 }
 
+bool policy_has_predecessor(const Policy *policy) {
+        return false;
+}
+
 int policy_settle(Policy *policy) {
         return 0;
 }

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,7 +47,7 @@ static pid_t holder_new(void) {
         g_assert_cmpint(pipe2(pair, O_CLOEXEC), ==, 0);
         pid = fork();
         if (pid == 0) {
-                if (unshare(CLONE_NEWUSER) < 0)
+                if (unshare(CLONE_NEWUSER) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
                         _exit(1);
                 (void) !write(pair[1], "x", 1);
                 (void) pause();

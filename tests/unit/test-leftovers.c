@@ -1,0 +1,674 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "daemon/leftovers.h"
+
+#include <mqueue.h>
+#include <pthread.h>
+#include <sys/fsuid.h>
+#include <sys/ipc.h>
+#include <sys/mount.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+
+#include <glib/gstdio.h>
+
+#include "daemon/limits.h"
+#include "tests/unit/unit.h"
+
+/* Runs as the first process of PID, IPC and mount namespaces of its own: what it ends and removes
+ * is its own. */
+
+#define START 0x20000000u
+#define SIZE 65536u
+#define WAIT_MSEC 60000
+
+typedef struct Fixture {
+        char *folder, *run_user, *linger;
+        LeftoversConfig config;
+        Leftovers *leftovers;
+        gboolean done;
+        GArray *clean; /* of the last answer: bool */
+} Fixture;
+
+static char *path_in(const char *folder, const char *name) {
+        return g_build_filename(folder, name, NULL);
+}
+
+static void make_file(const char *folder, const char *name) {
+        g_autofree char *path = path_in(folder, name);
+
+        g_assert_true(g_file_set_contents(path, "", 0, NULL));
+}
+
+static bool there(const char *folder, const char *name) {
+        g_autofree char *path = path_in(folder, name);
+        struct stat st;
+
+        return lstat(path, &st) == 0;
+}
+
+static void fixture_set_up(Fixture *f, gconstpointer unused) {
+        f->folder = g_dir_make_tmp("test-leftovers-XXXXXX", NULL);
+        /* Whatever a test leaves goes with the namespace. */
+        g_assert_cmpint(mount("tmpfs", f->folder, "tmpfs", 0, NULL), ==, 0);
+        f->run_user = path_in(f->folder, "run-user");
+        f->linger = path_in(f->folder, "linger");
+        g_assert_cmpint(g_mkdir(f->run_user, 0755), ==, 0);
+        g_assert_cmpint(g_mkdir(f->linger, 0755), ==, 0);
+        f->config = (LeftoversConfig){
+                .proc_folder = "/proc",
+                .run_user_folder = f->run_user,
+                .linger_folder = f->linger,
+        };
+        f->clean = g_array_new(FALSE, FALSE, sizeof(bool));
+        g_assert_cmpint(leftovers_new(&f->config, &f->leftovers), ==, 0);
+}
+
+static void fixture_tear_down(Fixture *f, gconstpointer unused) {
+        leftovers_free(f->leftovers);
+        g_array_unref(f->clean);
+        g_assert_cmpint(umount2(f->folder, MNT_DETACH), ==, 0);
+        g_assert_cmpint(g_rmdir(f->folder), ==, 0);
+        g_free(f->folder);
+        g_free(f->run_user);
+        g_free(f->linger);
+}
+
+static void use_config(Fixture *f) {
+        g_clear_pointer(&f->leftovers, leftovers_free);
+        g_assert_cmpint(leftovers_new(&f->config, &f->leftovers), ==, 0);
+}
+
+static void done(const bool *clean, size_t n, void *userdata) {
+        Fixture *f = userdata;
+
+        g_assert_false(f->done);
+        f->done = TRUE;
+        g_array_set_size(f->clean, 0);
+        g_array_append_vals(f->clean, clean, (guint) n);
+}
+
+static void remove_all(Fixture *f, const LeftoversRange *ranges, size_t n) {
+        f->done = FALSE;
+        g_assert_cmpint(leftovers_remove(f->leftovers, ranges, n, done, f), ==, 0);
+        g_assert_false(f->done);
+        g_assert_true(unit_run_until(&f->done, WAIT_MSEC));
+        g_assert_cmpuint(f->clean->len, ==, n);
+}
+
+/* One range: START ..., called 1000-web; whether it is clean. */
+static bool remove_range(Fixture *f) {
+        const LeftoversRange range = { .start = START, .size = SIZE, .name = "1000-web" };
+
+        remove_all(f, &range, 1);
+        return g_array_index(f->clean, bool, 0);
+}
+
+/* processes */
+
+typedef struct Identity {
+        const char *what;
+        uint32_t ruid, euid, suid, fsuid, rgid, egid, sgid, fsgid, group;
+        bool in_thread; /* not the first one */
+} Identity;
+
+static void take(const Identity *i) {
+        gid_t group = i->group;
+
+        /* The kernel's own calls: each thread's own credentials. */
+        if (syscall(SYS_setgroups, group != 0, &group) < 0 ||
+            syscall(SYS_setresgid, i->rgid, i->egid, i->sgid) < 0)
+                _exit(1);
+        if (i->fsgid != 0)
+                (void) setfsgid(i->fsgid);
+        if (syscall(SYS_setresuid, i->ruid, i->euid, i->suid) < 0)
+                _exit(1);
+        if (i->fsuid != 0)
+                (void) setfsuid(i->fsuid);
+}
+
+static void report_and_wait(int fd) {
+        if (write(fd, "x", 1) != 1)
+                _exit(1);
+        for (;;)
+                (void) pause();
+}
+
+typedef struct ThreadStart {
+        const Identity *identity;
+        int fd;
+} ThreadStart;
+
+static void *thread_run(void *data) {
+        const ThreadStart *start = data;
+
+        take(start->identity);
+        report_and_wait(start->fd);
+        return NULL;
+}
+
+static pid_t process_new(const Identity *identity) {
+        int ready[2];
+        char byte;
+        pid_t pid;
+
+        g_assert_cmpint(pipe2(ready, O_CLOEXEC), ==, 0);
+        pid = fork();
+        g_assert_cmpint(pid, >=, 0);
+        if (pid == 0) {
+                ThreadStart start = { identity, ready[1] };
+                pthread_t thread;
+
+                if (identity->in_thread) {
+                        if (pthread_create(&thread, NULL, thread_run, &start) != 0)
+                                _exit(1);
+                        (void) pthread_join(thread, NULL);
+                        _exit(1);
+                }
+                take(identity);
+                report_and_wait(ready[1]);
+        }
+        close(ready[1]);
+        g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+        close(ready[0]);
+        return pid;
+}
+
+/* Whether it was killed; it is reaped, or killed now. */
+static bool was_killed(pid_t pid) {
+        int status = 0;
+        pid_t r = waitpid(pid, &status, WNOHANG);
+
+        if (r == 0) {
+                kill(pid, SIGKILL);
+                g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+                return false;
+        }
+        g_assert_cmpint(r, ==, pid);
+        return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+static void test_processes(Fixture *f, gconstpointer unused) {
+        static const Identity inside[] = {
+                { .what = "real UID", .ruid = START },
+                { .what = "effective UID", .euid = START + 1 },
+                { .what = "saved UID", .suid = START + SIZE - 1 },
+                { .what = "file system UID", .fsuid = START + 2 },
+                { .what = "real GID", .rgid = START },
+                { .what = "effective GID", .egid = START + 1 },
+                { .what = "saved GID", .sgid = START + SIZE - 1 },
+                { .what = "file system GID", .fsgid = START + 2 },
+                { .what = "group", .group = START + 77 },
+                { .what = "second thread", .ruid = START, .in_thread = true },
+        };
+        static const Identity outside[] = {
+                { .what = "root" },
+                { .what = "before", .ruid = START - 1, .euid = START - 1, .suid = START - 1 },
+                { .what = "behind", .ruid = START + SIZE, .rgid = START + SIZE },
+                { .what = "group before", .group = START - 1 },
+                { .what = "group behind", .group = START + SIZE },
+        };
+        pid_t in[G_N_ELEMENTS(inside)], out[G_N_ELEMENTS(outside)];
+
+        for (size_t i = 0; i < G_N_ELEMENTS(inside); i++)
+                in[i] = process_new(&inside[i]);
+        for (size_t i = 0; i < G_N_ELEMENTS(outside); i++)
+                out[i] = process_new(&outside[i]);
+        g_assert_true(remove_range(f));
+        for (size_t i = 0; i < G_N_ELEMENTS(inside); i++) {
+                g_test_message("%s", inside[i].what);
+                g_assert_true(was_killed(in[i]));
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(outside); i++) {
+                g_test_message("%s", outside[i].what);
+                g_assert_false(was_killed(out[i]));
+        }
+}
+
+/* A zombie does nothing any more, and its parent may never look. */
+static void test_zombie(Fixture *f, gconstpointer unused) {
+        const Identity identity = { .ruid = START, .euid = START, .suid = START };
+        pid_t pid = process_new(&identity);
+
+        kill(pid, SIGTERM);
+        g_assert_cmpint(waitid(P_PID, (id_t) pid, &(siginfo_t){}, WEXITED | WNOWAIT), ==, 0);
+        g_assert_true(remove_range(f));
+        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+}
+
+/* One that forks and ends all the time is never where it was seen.  Whatever was answered: clean
+ * means that there is none. */
+static void test_forks_away(Fixture *f, gconstpointer unused) {
+        const Identity identity = { .ruid = START, .euid = START, .suid = START };
+        int alive[2];
+        bool clean;
+        pid_t pid;
+        char byte;
+
+        g_assert_cmpint(pipe2(alive, O_CLOEXEC | O_NONBLOCK), ==, 0);
+        pid = fork();
+        if (pid == 0) {
+                take(&identity);
+                for (;;)
+                        if (fork() != 0)
+                                _exit(0);
+        }
+        close(alive[1]);
+        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+        do
+                clean = remove_range(f);
+        while (!clean);
+        /* Each generation holds the other end. */
+        g_assert_cmpint(read(alive[0], &byte, 1), ==, 0);
+        close(alive[0]);
+}
+
+/* IPC */
+
+typedef struct Objects {
+        int shm, sem, msg;
+} Objects;
+
+union semun {
+        int val;
+        struct semid_ds *buf;
+};
+
+static void objects_new(Objects *o) {
+        o->shm = shmget(IPC_PRIVATE, 4096, 0600);
+        o->sem = semget(IPC_PRIVATE, 1, 0600);
+        o->msg = msgget(IPC_PRIVATE, 0600);
+        g_assert_true(o->shm >= 0 && o->sem >= 0 && o->msg >= 0);
+}
+
+/* Made by root and given away: the new owner alone tells. */
+static void objects_give(const Objects *o, uid_t uid, gid_t gid) {
+        struct shmid_ds shm = { .shm_perm = { .uid = uid, .gid = gid } };
+        struct semid_ds sem = { .sem_perm = { .uid = uid, .gid = gid } };
+        struct msqid_ds msg = { .msg_perm = { .uid = uid, .gid = gid }, .msg_qbytes = 1024 };
+
+        g_assert_cmpint(shmctl(o->shm, IPC_SET, &shm), ==, 0);
+        g_assert_cmpint(semctl(o->sem, 0, IPC_SET, (union semun){ .buf = &sem }), ==, 0);
+        g_assert_cmpint(msgctl(o->msg, IPC_SET, &msg), ==, 0);
+}
+
+/* Made with these IDs, then given to root: the creator alone tells. */
+static void objects_make_as(Objects *o, uid_t uid, gid_t gid) {
+        g_assert_cmpint(syscall(SYS_setresgid, -1, gid, -1), ==, 0);
+        g_assert_cmpint(syscall(SYS_setresuid, -1, uid, -1), ==, 0);
+        objects_new(o);
+        g_assert_cmpint(syscall(SYS_setresuid, -1, 0, -1), ==, 0);
+        g_assert_cmpint(syscall(SYS_setresgid, -1, 0, -1), ==, 0);
+        objects_give(o, 0, 0);
+}
+
+static unsigned objects_count(const Objects *o) {
+        struct shmid_ds shm;
+        struct semid_ds sem;
+        struct msqid_ds msg;
+
+        return (unsigned) (shmctl(o->shm, IPC_STAT, &shm) == 0) +
+               (semctl(o->sem, 0, IPC_STAT, (union semun){ .buf = &sem }) == 0) +
+               (msgctl(o->msg, IPC_STAT, &msg) == 0);
+}
+
+static void objects_remove(const Objects *o) {
+        (void) shmctl(o->shm, IPC_RMID, NULL);
+        (void) semctl(o->sem, 0, IPC_RMID);
+        (void) msgctl(o->msg, IPC_RMID, NULL);
+}
+
+static void test_ipc(Fixture *f, gconstpointer unused) {
+        enum { OWNER, GROUP, CREATOR, CREATOR_GROUP, BEFORE, BEHIND, ROOT, COUNT };
+        Objects o[COUNT];
+
+        objects_new(&o[OWNER]);
+        objects_give(&o[OWNER], START, 0);
+        objects_new(&o[GROUP]);
+        objects_give(&o[GROUP], 0, START + 5);
+        objects_make_as(&o[CREATOR], START + SIZE - 1, 0);
+        objects_make_as(&o[CREATOR_GROUP], 0, START + 5);
+        objects_make_as(&o[BEFORE], START - 1, START - 1);
+        objects_new(&o[BEHIND]);
+        objects_give(&o[BEHIND], START + SIZE, START + SIZE);
+        objects_new(&o[ROOT]);
+
+        g_assert_true(remove_range(f));
+        for (size_t i = 0; i < COUNT; i++)
+                g_assert_cmpuint(objects_count(&o[i]), ==, i < BEFORE ? 0 : 3);
+        for (size_t i = 0; i < COUNT; i++)
+                objects_remove(&o[i]);
+}
+
+/* Memory that somebody has attached goes with them; it is nobody's of the range any more. */
+static void test_attached_memory(Fixture *f, gconstpointer unused) {
+        struct shmid_ds given = { .shm_perm = { .uid = START, .gid = START } }, now;
+        int id = shmget(IPC_PRIVATE, 4096, 0600);
+        void *memory = shmat(id, NULL, 0);
+
+        g_assert_cmpint(shmctl(id, IPC_SET, &given), ==, 0);
+        g_assert_true(remove_range(f));
+        g_assert_cmpint(shmctl(id, IPC_STAT, &now), ==, 0);
+        g_assert_cmpuint(now.shm_perm.uid, ==, 0);
+        g_assert_cmpuint(now.shm_perm.mode & 0777, ==, 0);
+        g_assert_cmpint(shmdt(memory), ==, 0);
+        g_assert_cmpint(shmctl(id, IPC_STAT, &now), ==, -1);
+}
+
+static bool has_queue(const char *name) {
+        mqd_t queue = mq_open(name, O_RDONLY);
+
+        if (queue < 0)
+                return false;
+        mq_close(queue);
+        return true;
+}
+
+static void make_queue(const char *name, uid_t uid, gid_t gid) {
+        mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, NULL);
+
+        g_assert_cmpint(queue, >=, 0);
+        g_assert_cmpint(fchown(queue, uid, gid), ==, 0);
+        mq_close(queue);
+}
+
+static void test_posix_queues(Fixture *f, gconstpointer unused) {
+        make_queue("/owner", START, 0);
+        make_queue("/group", 0, START + SIZE - 1);
+        make_queue("/before", START - 1, START - 1);
+        make_queue("/behind", START + SIZE, START + SIZE);
+        g_assert_true(remove_range(f));
+        g_assert_false(has_queue("/owner"));
+        g_assert_false(has_queue("/group"));
+        g_assert_true(has_queue("/before"));
+        g_assert_true(has_queue("/behind"));
+        g_assert_cmpint(mq_unlink("/before"), ==, 0);
+        g_assert_cmpint(mq_unlink("/behind"), ==, 0);
+}
+
+/* files */
+
+static void test_linger(Fixture *f, gconstpointer unused) {
+        static const char *const inside[] = {
+                "536870912",
+                "536936447", /* the first and the last ID */
+                "ns-1000-web-0",
+                "ns-1000-web-65535",
+        };
+        static const char *const outside[] = {
+                "536870911",      "536936448",     "alice",      "ns-1000-web-65536",
+                "ns-1000-webs-0", "ns-1000-web-x", "ns-1000-we", "ns-1000-we-0",
+                "1000-web-0",     "ns-1000-web-",  "0536870912",
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(inside); i++)
+                make_file(f->linger, inside[i]);
+        for (size_t i = 0; i < G_N_ELEMENTS(outside); i++)
+                make_file(f->linger, outside[i]);
+        g_assert_true(remove_range(f));
+        for (size_t i = 0; i < G_N_ELEMENTS(inside); i++)
+                g_assert_false(there(f->linger, inside[i]));
+        for (size_t i = 0; i < G_N_ELEMENTS(outside); i++)
+                g_assert_true(there(f->linger, outside[i]));
+}
+
+/* A user's folder as logind makes it, with what its user may have put there. */
+static void fill_run_user(Fixture *f, const char *name) {
+        g_autofree char *path = path_in(f->run_user, name), *deep = NULL, *link = NULL;
+        g_autofree char *mount_point = path_in(path, "doc"), *up = path_in(path, "up");
+        GString *below = g_string_new(path);
+
+        g_assert_cmpint(g_mkdir(path, 0700), ==, 0);
+        /* Below the mount as well as on it. */
+        make_file(path, "below");
+        g_assert_cmpint(mount("tmpfs", path, "tmpfs", 0, NULL), ==, 0);
+        make_file(path, "bus");
+        g_assert_cmpint(g_mkdir(mount_point, 0700), ==, 0);
+        g_assert_cmpint(mount("tmpfs", mount_point, "tmpfs", 0, NULL), ==, 0);
+        make_file(mount_point, "file");
+        for (unsigned i = 0; i < 100; i++)
+                g_string_append(below, "/d");
+        deep = g_string_free(below, FALSE);
+        g_assert_cmpint(g_mkdir_with_parents(deep, 0700), ==, 0);
+        link = path_in(path, "link");
+        g_assert_cmpint(symlink(f->linger, link), ==, 0);
+        g_assert_cmpint(symlink("../..", up), ==, 0);
+}
+
+static void test_run_user(Fixture *f, gconstpointer unused) {
+        fill_run_user(f, "536870912");
+        fill_run_user(f, "536936448");
+        make_file(f->linger, "alice");
+        g_assert_true(remove_range(f));
+        g_assert_false(there(f->run_user, "536870912"));
+        g_assert_true(there(f->run_user, "536936448/doc/file"));
+        g_assert_true(there(f->linger, "alice"));
+}
+
+/* No tmpfs on it: what its user made in the folder itself. */
+static void test_run_user_tree(Fixture *f, gconstpointer unused) {
+        g_autofree char *path = path_in(f->run_user, "536870912"), *link = path_in(path, "link"),
+                        *mount_point = path_in(path, "a/b/c/doc"), *outside = NULL;
+
+        g_assert_cmpint(g_mkdir_with_parents(mount_point, 0700), ==, 0);
+        g_assert_cmpint(mount("tmpfs", mount_point, "tmpfs", 0, NULL), ==, 0);
+        make_file(path, "a/b/file");
+        make_file(mount_point, "file");
+        outside = path_in(f->folder, "outside");
+        g_assert_cmpint(g_mkdir(outside, 0700), ==, 0);
+        make_file(outside, "file");
+        g_assert_cmpint(symlink(outside, link), ==, 0);
+        g_assert_true(remove_range(f));
+        g_assert_false(there(f->run_user, "536870912"));
+        g_assert_true(there(outside, "file"));
+}
+
+/* The folder itself is a link: it goes, what it leads to stays. */
+static void test_run_user_is_link(Fixture *f, gconstpointer unused) {
+        g_autofree char *path = path_in(f->run_user, "536870912");
+
+        make_file(f->linger, "alice");
+        g_assert_cmpint(symlink(f->linger, path), ==, 0);
+        g_assert_true(remove_range(f));
+        g_assert_false(there(f->run_user, "536870912"));
+        g_assert_true(there(f->linger, "alice"));
+}
+
+static void test_missing_folders(Fixture *f, gconstpointer unused) {
+        g_assert_cmpint(g_rmdir(f->run_user), ==, 0);
+        g_assert_cmpint(g_rmdir(f->linger), ==, 0);
+        g_assert_true(remove_range(f));
+}
+
+/* The answer */
+
+/* What cannot be removed keeps its own range, and no other, in whatever order they were given. */
+static void test_busy(Fixture *f, gconstpointer unused) {
+        const LeftoversRange ranges[] = {
+                { .start = START + 2 * SIZE, .size = SIZE },
+                { .start = START, .size = SIZE },
+                { .start = START + 4 * SIZE, .size = 1 },
+                { .start = START + SIZE, .size = SIZE },
+        };
+        g_autofree char *path = path_in(f->run_user, "536936448");
+
+        g_assert_cmpint(g_mkdir(path, 0700), ==, 0);
+        g_assert_cmpint(mount(f->run_user, f->run_user, NULL, MS_BIND, NULL), ==, 0);
+        g_assert_cmpint(
+                mount(NULL, f->run_user, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), ==, 0);
+        remove_all(f, ranges, G_N_ELEMENTS(ranges));
+        for (guint i = 0; i < f->clean->len; i++)
+                g_assert_cmpint(g_array_index(f->clean, bool, i), ==, i != 3);
+
+        g_assert_cmpint(umount2(f->run_user, MNT_DETACH), ==, 0);
+        remove_all(f, ranges, G_N_ELEMENTS(ranges));
+        for (guint i = 0; i < f->clean->len; i++)
+                g_assert_true(g_array_index(f->clean, bool, i));
+}
+
+/* Who cannot look does not know. */
+static void test_cannot_look(Fixture *f, gconstpointer unused) {
+        f->config.proc_folder = "/nonexistent";
+        use_config(f);
+        g_assert_false(remove_range(f));
+        f->config.proc_folder = "/proc";
+        f->config.mount_namespace = "/nonexistent";
+        use_config(f);
+        g_assert_false(remove_range(f));
+        f->config.mount_namespace = "/proc/self/ns/mnt";
+        use_config(f);
+        g_assert_true(remove_range(f));
+}
+
+/* The host's mounts can be undone from its own namespace only. */
+static void test_mount_namespace(Fixture *f, gconstpointer unused) {
+        g_autofree char *path = path_in(f->run_user, "536870912"), *ns = NULL, *seen = NULL;
+        int ready[2];
+        char byte;
+        pid_t pid;
+
+        g_assert_cmpint(g_mkdir(path, 0700), ==, 0);
+        g_assert_cmpint(pipe2(ready, O_CLOEXEC), ==, 0);
+        pid = fork();
+        if (pid == 0) {
+                if (unshare(CLONE_NEWNS) < 0 || mount("tmpfs", path, "tmpfs", 0, NULL) < 0)
+                        _exit(1);
+                report_and_wait(ready[1]);
+        }
+        g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+        close(ready[0]);
+        close(ready[1]);
+        ns = g_strdup_printf("/proc/%d/ns/mnt", (int) pid);
+        f->config.mount_namespace = ns;
+        use_config(f);
+        g_assert_true(remove_range(f));
+        g_assert_false(there(f->run_user, "536870912"));
+        seen = g_strdup_printf("/proc/%d/root%s", (int) pid, path);
+        g_assert_cmpint(access(seen, F_OK), ==, -1);
+        g_assert_false(was_killed(pid));
+}
+
+/* A whole pool in one look. */
+static void test_many(Fixture *f, gconstpointer unused) {
+        g_autoptr(GArray) ranges = g_array_new(FALSE, TRUE, sizeof(LeftoversRange));
+        const Identity identity = { .ruid = START + 27999 * SIZE + 1 },
+                       outside = { .ruid = START + 28000 * SIZE };
+        pid_t inside_pid, outside_pid;
+
+        for (uint32_t i = 28000; i > 0; i--) {
+                LeftoversRange range = { .start = START + (i - 1) * SIZE, .size = SIZE };
+
+                g_array_append_val(ranges, range);
+        }
+        inside_pid = process_new(&identity);
+        outside_pid = process_new(&outside);
+        remove_all(f, (const LeftoversRange *) (void *) ranges->data, ranges->len);
+        for (guint i = 0; i < f->clean->len; i++)
+                g_assert_true(g_array_index(f->clean, bool, i));
+        g_assert_true(was_killed(inside_pid));
+        g_assert_false(was_killed(outside_pid));
+}
+
+/* Children that hang are given up at the deadline, and there are only so many of them. */
+static void test_deadline(Fixture *f, gconstpointer unused) {
+        const LeftoversRange range = { .start = START, .size = SIZE };
+        Fixture others[LIMIT_LEFTOVERS_CHILDREN] = {};
+        g_autoptr(GArray) children = NULL;
+
+        /* As the first process we inherit others' children. */
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+                ;
+        for (size_t i = 0; i < LIMIT_LEFTOVERS_CHILDREN; i++) {
+                others[i].clean = g_array_new(FALSE, FALSE, sizeof(bool));
+                g_assert_cmpint(leftovers_remove(f->leftovers, &range, 1, done, &others[i]), ==, 0);
+        }
+        children = unit_find_children();
+        g_assert_cmpuint(children->len, ==, LIMIT_LEFTOVERS_CHILDREN);
+        for (guint i = 0; i < children->len; i++)
+                kill(g_array_index(children, pid_t, i), SIGSTOP);
+        g_assert_cmpint(leftovers_remove(f->leftovers, &range, 1, done, f), ==, LEFTOVERS_E_BUSY);
+        for (size_t i = 0; i < LIMIT_LEFTOVERS_CHILDREN; i++) {
+                g_assert_true(unit_run_until(&others[i].done, WAIT_MSEC));
+                g_array_unref(others[i].clean);
+        }
+        /* Each place is free again when its child has been reaped. */
+        f->done = FALSE;
+        while (leftovers_remove(f->leftovers, &range, 1, done, f) != 0)
+                (void) g_main_context_iteration(NULL, TRUE);
+        g_assert_true(unit_run_until(&f->done, WAIT_MSEC));
+        g_assert_true(g_array_index(f->clean, bool, 0));
+}
+
+/* Nobody is told of what is given up. */
+static void test_freed(Fixture *f, gconstpointer unused) {
+        const LeftoversRange range = { .start = START, .size = SIZE };
+
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+                ;
+        g_assert_cmpint(leftovers_remove(f->leftovers, &range, 1, done, f), ==, 0);
+        g_clear_pointer(&f->leftovers, leftovers_free);
+        for (;;) {
+                g_autoptr(GArray) children = unit_find_children();
+
+                if (children->len == 0)
+                        break;
+                (void) g_main_context_iteration(NULL, TRUE);
+        }
+        g_assert_false(f->done);
+}
+
+static int run_tests(int argc, char **argv) {
+        static const struct {
+                const char *name;
+                void (*test)(Fixture *f, gconstpointer unused);
+        } tests[] = {
+                { "/leftovers/processes", test_processes },
+                { "/leftovers/zombie", test_zombie },
+                { "/leftovers/forks-away", test_forks_away },
+                { "/leftovers/ipc", test_ipc },
+                { "/leftovers/attached-memory", test_attached_memory },
+                { "/leftovers/posix-queues", test_posix_queues },
+                { "/leftovers/linger", test_linger },
+                { "/leftovers/run-user", test_run_user },
+                { "/leftovers/run-user-tree", test_run_user_tree },
+                { "/leftovers/run-user-is-link", test_run_user_is_link },
+                { "/leftovers/missing-folders", test_missing_folders },
+                { "/leftovers/busy", test_busy },
+                { "/leftovers/cannot-look", test_cannot_look },
+                { "/leftovers/mount-namespace", test_mount_namespace },
+                { "/leftovers/many", test_many },
+                { "/leftovers/deadline", test_deadline },
+                { "/leftovers/freed", test_freed },
+        };
+
+        g_test_init(&argc, &argv, NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
+                g_test_add(
+                        tests[i].name, Fixture, NULL, fixture_set_up, tests[i].test,
+                        fixture_tear_down);
+        return g_test_run();
+}
+
+int main(int argc, char **argv) {
+        int status = -1;
+        pid_t pid;
+
+        if (geteuid() != 0 || unshare(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC) < 0) {
+                g_printerr("Bail out! needs root and namespaces of its own\n");
+                return 77;
+        }
+        pid = fork();
+        if (pid == 0) {
+                if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+                    mount("proc", "/proc", "proc", 0, NULL) < 0)
+                        _exit(99);
+                exit(run_tests(argc, argv));
+        }
+        /* With its first process gone, the kernel ends all others of the PID namespace. */
+        if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+                return 99;
+        return WEXITSTATUS(status);
+}
