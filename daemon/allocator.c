@@ -250,6 +250,21 @@ static bool allocator_host_has_name(const Allocator *allocator, const char *name
         return host_ids_has_name(allocator->config.host_ids, first);
 }
 
+/* What a request may still fail of once its namespace is known to be fit, and then its record. */
+static int job_reserve(Job *job, Offer *offer, uint32_t *ret_record) {
+        Allocator *allocator = job->allocator;
+        int r;
+
+        if (allocator_quota_exceeded(allocator, &job->request))
+                return ALLOCATOR_E_QUOTA;
+        r = host_ids_refresh(allocator->config.host_ids);
+        if (r < 0)
+                return r;
+        if (allocator_host_has_name(allocator, job->name))
+                return ALLOCATOR_E_NAME_EXISTS;
+        return allocator_reserve(allocator, &job->request, job->name, offer, ret_record);
+}
+
 static int job_finish_allocate(Job *job) {
         Allocator *allocator = job->allocator;
         Offer offer = { .allocator = allocator };
@@ -264,15 +279,7 @@ static int job_finish_allocate(Job *job) {
         if (job->request.nested)
                 return ALLOCATOR_E_NESTED;
         allocator_release_reborn(allocator, &job->request.identity);
-        if (allocator_quota_exceeded(allocator, &job->request))
-                return ALLOCATOR_E_QUOTA;
-        r = host_ids_refresh(allocator->config.host_ids);
-        if (r < 0)
-                return r;
-        if (allocator_host_has_name(allocator, job->name))
-                return ALLOCATOR_E_NAME_EXISTS;
-
-        r = allocator_reserve(allocator, &job->request, job->name, &offer, &record);
+        r = job_reserve(job, &offer, &record);
         if (r == 0)
                 r = allocator_map(job, record);
         vetting_claim_free(offer.claim);
@@ -353,15 +360,8 @@ static int job_finish_register(Job *job) {
                 return r;
         if (!maps_are_own(&maps, job->request.peer_uid, job->request.peer_gid))
                 return ALLOCATOR_E_NOT_OWN_IDS;
-        if (allocator_quota_exceeded(allocator, &job->request))
-                return ALLOCATOR_E_QUOTA;
-        r = host_ids_refresh(allocator->config.host_ids);
-        if (r < 0)
-                return r;
-        if (allocator_host_has_name(allocator, job->name))
-                return ALLOCATOR_E_NAME_EXISTS;
 
-        r = allocator_reserve(allocator, &job->request, job->name, &offer, &record);
+        r = job_reserve(job, &offer, &record);
         vetting_claim_free(offer.claim);
         if (r != 0)
                 return r;
