@@ -34,7 +34,8 @@ static void print_help(void) {
 }
 
 static void print_verb_help(const Verb *verb) {
-        printf("Usage: nsresourcectl %s %s\n%s.\n", verb->name, verb->arguments, verb->summary);
+        printf("Usage: nsresourcectl %s%s%s\n%s.\n", verb->name, *verb->arguments ? " " : "",
+               verb->arguments, verb->summary);
         if (verb->help)
                 printf("\n%s\n", verb->help);
         puts("\nOptions of all verbs: nsresourcectl --help");

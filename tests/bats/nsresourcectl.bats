@@ -34,12 +34,13 @@ start_of() {
 @test "help and version, of everything and of each verb" {
         run -0 ctl --help
         local verb
-        for verb in run list show whose status check nss; do
+        for verb in run list show whose status check nss unenforced; do
                 [[ "$output" == *"  $verb "* ]]
         done
-        for verb in run list show whose status check nss; do
+        for verb in run list show whose status check nss unenforced; do
                 run -0 ctl $verb --help
                 [[ "${lines[0]}" == "Usage: nsresourcectl $verb"* ]]
+                [[ "${lines[0]}" != *" " ]]
         done
         run -0 ctl --version
         [[ "$output" == "nsresourcectl "[0-9]* ]]
