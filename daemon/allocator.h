@@ -3,8 +3,8 @@
 
 /* Handing out ranges and taking them back: the order of steps that keeps every promise.
  *
- *      empty?  ->  quota  ->  reserve in the table  ->  protect in the kernel  ->  mapping  ->
- * write both maps  ->  active
+ *      empty?  ->  quota  ->  reserve in the table  ->  protect in the kernel
+ *             ->  mapping  ->  write both maps  ->  active
  *
  * What fails before `mapping` is undone; after it nothing is, because the client can write one of
  * its maps itself at any moment: the slot then stays taken, nameless, until the namespace is proven
@@ -33,10 +33,9 @@ enum {
         ALLOCATOR_E_NAME_EXISTS = 3,   /* in the table, or as ns-NAME-0 in /etc */
         ALLOCATOR_E_EXHAUSTED = 4,     /* nothing is free */
         ALLOCATOR_E_QUOTA = 5,         /* the account's namespaces or IDs are used up */
-        ALLOCATOR_E_BUSY = 6, /* too many requests of this account, or of all, are under way */
-        ALLOCATOR_E_NOT_OWN_IDS = 7, /* registration: the maps are not the peer's own IDs */
-        ALLOCATOR_E_NESTED =
-                8, /* its parent is not our own namespace: no range was lent to hand on */
+        ALLOCATOR_E_BUSY = 6,          /* too many requests of this account, or of all, under way */
+        ALLOCATOR_E_NOT_OWN_IDS = 7,   /* registration: the maps are not the peer's own IDs */
+        ALLOCATOR_E_NESTED = 8,        /* its parent is not ours: no range was lent to hand on */
         ALLOCATOR_E_NOT_REGISTERED = 9, /* no live record has the namespace */
         ALLOCATOR_E_WITHOUT_RANGE = 10, /* a registration: it has no IDs of the pool */
         ALLOCATOR_E_CGROUP_EXISTS = 11, /* the namespace was given this control group already */
@@ -73,8 +72,7 @@ typedef struct AllocatorRequest {
         bool nested;             /* its parent is not this process's own user namespace */
         const char *name;        /* valid for `size`; copied */
         uint32_t owner_uid, account_uid;
-        uint32_t outer_owner_uid; /* userns_outer_owner(): who has all capabilities in it from here
-                                   */
+        uint32_t outer_owner_uid; /* userns_outer_owner(): has all capabilities in it */
         uint32_t size;            /* allocate: 1 ... TABLE_RANGE_SIZE_MAX */
         uint32_t target;
         uint32_t peer_uid, peer_gid; /* register: whose IDs the maps must be */
@@ -88,8 +86,8 @@ int allocator_allocate(
         Allocator *allocator, const AllocatorRequest *request, AllocatorDoneFunc done,
         void *userdata);
 
-/* Take a namespace that mapped the peer's own IDs itself into the table: it gets a name, no range.
- */
+/* Take a namespace that mapped the peer's own IDs itself into
+ * the table: it gets a name, no range. */
 int allocator_register(
         Allocator *allocator, const AllocatorRequest *request, AllocatorDoneFunc done,
         void *userdata);
@@ -111,11 +109,10 @@ int allocator_add_cgroup(
         Allocator *allocator, const UsernsIdentity *userns, const AllocatorCgroup *cgroup,
         uint32_t peer_uid);
 
-/* The namespace of this record (mapping, active or releasing) is gone, or may be: `proven` says
- * which.  Retires its name at once; then its control groups
- * are removed, which takes turns of the main loop, and what is busy is tried again when this is
- * called again; then, proven and clean and enforced all along, the slot is free
- * again, else quarantined. */
+/* The namespace of this record (mapping, active or releasing) is gone, or may be: `proven`
+ * says which.  Retires its name at once; then its control groups are removed, which takes
+ * turns of the main loop, and what is busy is tried again when this is called again; then,
+ * proven and clean and enforced all along, the slot is free again, else quarantined. */
 void allocator_release(Allocator *allocator, uint32_t record, bool proven);
 
 /* Probe the namespaces of up to `max` records from *cursor on (start at 0; 0 again after the last)

@@ -529,8 +529,8 @@ int door_discard(DoorKeeper *keeper, int fd, uint32_t account) {
 
 /* keeper */
 
-/* The device number of the cgroup2 file system: the same in all its mounts.  Zero if there is none.
- */
+/* The device number of the cgroup2 file system: the same in
+ * all its mounts.  Zero if there is none. */
 static int find_cgroup2(dev_t *ret_device) {
         g_autofree char *text = NULL;
         g_auto(GStrv) lines = NULL;

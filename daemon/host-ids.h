@@ -27,8 +27,8 @@ int host_ids_refresh(HostIds *ids);
  * (first wins), count as the block's start, so that a whole block is one account. */
 uint32_t host_ids_account(const HostIds *ids, uint32_t uid);
 
-/* Whether any passwd, group, subuid or subgid entry claims any of the `n_ids` IDs from `start` on.
- */
+/* Whether any passwd, group, subuid or subgid entry claims
+ * any of the `n_ids` IDs from `start` on. */
 bool host_ids_claims(const HostIds *ids, uint32_t start, uint32_t n_ids);
 
 /* Whether a passwd or group entry has this name. */

@@ -277,8 +277,8 @@ static int manager_open_table(Manager *manager) {
         return 0;
 }
 
-/* Without its details a range goes on as it is, but what was added to it stays behind at its end.
- */
+/* Without its details a range goes on as it is, but what was
+ * added to it stays behind at its end. */
 static int manager_open_details(Manager *manager) {
         uint32_t n_records = table_writer_n_records(manager->table);
         g_autofree char *aside = g_strconcat(manager->details_path, ".set-aside", NULL);
@@ -337,9 +337,9 @@ static int manager_mark_gap(Manager *manager, uint32_t record) {
         return unenforced_mark(manager->unenforced, r->start);
 }
 
-/* The kernel's records are empty: this is the first start, or what was pinned could not be adopted.
- * What the table says is taken is protected again; until then, what is pinned goes on protecting.
- */
+/* The kernel's records are empty: this is the first start, or what
+ * was pinned could not be adopted.  What the table says is taken is
+ * protected again; until then, what is pinned goes on protecting. */
 static int manager_protect_again(Manager *manager) {
         uint32_t n_records = table_writer_n_records(manager->table);
         int r = 0;

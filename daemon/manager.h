@@ -14,10 +14,9 @@ typedef struct Manager Manager;
 
 /* Where things are; the defaults of the command line but for tests. */
 typedef struct ManagerPaths {
-        const char *config_file; /* /etc/nsresource/nsresourced.conf */
-        const char
-                *socket; /* /run/systemd/io.systemd.NamespaceResource; unused when one was passed */
-        const char *runtime_folder; /* /run/nsresource: the table */
+        const char *config_file;    /* /etc/nsresource/nsresourced.conf */
+        const char *socket;         /* /run/systemd/io.systemd.NamespaceResource */
+        const char *runtime_folder; /* /run/nsresource: the table, details */
         const char *state_folder;   /* /var/lib/nsresource: unenforced */
         const char *etc;            /* /etc: passwd, group, subuid, subgid */
         const char *nspawn_folder;  /* /run/systemd/nspawn-uid */

@@ -57,8 +57,8 @@ static void free_unused_records(
         }
 }
 
-/* Whether no ID of the slot is lent or quarantined; of a slot that is cut up, none of its singles.
- */
+/* Whether no ID of the slot is lent or quarantined; of a slot
+ * that is cut up, none of its singles. */
 static bool slot_is_unheld(const TableWriter *table, uint32_t slot) {
         const TableHeader *header = table_writer_header(table);
         const TableRecord *record = table_writer_record(table, slot);

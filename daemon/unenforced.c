@@ -105,8 +105,8 @@ static int unenforced_set(Unenforced *unenforced, uint32_t id, char mark) {
                 return 0;
         if (pwrite(unenforced->fd, &mark, 1, block) != 1)
                 return errno != 0 ? -errno : -EIO;
-        /* Only a head start for the kernel's own write-back: not every file system knows the call.
-         */
+        /* Only a head start for the kernel's own write-back:
+         * not every file system knows the call. */
         (void) sync_file_range(unenforced->fd, block, 1, SYNC_FILE_RANGE_WRITE);
 
         unenforced->marks[block] = mark;

@@ -347,9 +347,9 @@ static int start(UsernsHelper *helper, int ns_fd) {
         return 0;
 }
 
-/* The next to start: of those whose account has fewest children, who has waited longest.  In plain
- * order, a few accounts with many calls that all run into the deadline would keep others waiting.
- */
+/* The next to start: of those whose account has fewest children, who
+ * has waited longest.  In plain order, a few accounts with many
+ * calls that all run into the deadline would keep others waiting. */
 static UsernsHelper *find_next(void) {
         UsernsHelper *next = NULL;
         unsigned fewest = UINT_MAX;

@@ -44,10 +44,9 @@ static int receive_namespace(uid_t *ret_owner) {
 /* What joins a namespace is at the mercy of whoever has CAP_SYS_PTRACE and CAP_KILL in it.  So the
  * child gives up all it is before: it becomes the namespace's owner, without a capability, which is
  * just enough for setns() (an owner has all capabilities in a namespace of theirs and in those
- * below) and nothing that
- * the client does not have.  It cannot be traced, and ends with the daemon: both were set after its
- * last change of UID, and an owner's setns() leaves them alone, as that of another UID would not.
- * It can be stopped, killed and so on: no harm but the deadline. */
+ * below) and nothing that the client does not have.  It cannot be traced, and ends with the daemon:
+ * both were set after its last change of UID, and an owner's setns() leaves them alone, as that of
+ * another UID would not.  It can be stopped, killed and so on: no harm but the deadline. */
 void userns_joiner_run(const void *data) {
         pid_t parent = *(const pid_t *) data;
         uid_t owner = (uid_t) -1;

@@ -36,8 +36,8 @@
 
 #define MOUNTINFO_SIZE_MAX (16u * 1024 * 1024)
 
-/* What the kernel gives as the file handle of a namespace, all of which we know from its identity.
- */
+/* What the kernel gives as the file handle of a namespace,
+ * all of which we know from its identity. */
 typedef struct NamespaceHandle {
         uint64_t id;
         uint32_t type;

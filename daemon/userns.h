@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* User namespaces as the kernel shows them: identity, owner, maps, liveness.  Knows nothing of the
- * table, the policy or varlink.  Whatever joins a client's namespace does so in a child that the
- * client can stop or kill, so it is watched on the main loop with a deadline and never waited for.
- */
+/* User namespaces as the kernel shows them: identity, owner, maps, liveness.
+ * Knows nothing of the table, the policy or varlink.  Whatever joins a client's
+ * namespace does so in a child that the client can stop or kill, so it is
+ * watched on the main loop with a deadline and never waited for. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -67,7 +67,7 @@ const char *userns_probe_describe(const UsernsProbe *probe);
 bool userns_probe_sweeps(const UsernsProbe *probe);
 
 /* Whether the namespace lives: 0 it does, USERNS_E_DEAD, USERNS_E_UNKNOWN (not seen, but not proven
- * dead either). Makes at most one system call where handles work; else looks the inode up in the
+ * dead either).  Makes at most one system call where handles work; else looks the inode up in the
  * last sweep. */
 int userns_probe_check(UsernsProbe *probe, const UsernsIdentity *identity);
 
@@ -93,14 +93,14 @@ void userns_maps_clear(UsernsMaps *maps);
 /* A child of ours in the namespace, through whose /proc/PID the maps are read and written. */
 typedef struct UsernsHelper UsernsHelper;
 
-/* Called once, from the main loop, when the helper has joined (result 0) or has not by the deadline
- * or has died
- * (-ETIMEDOUT, -ESRCH, or the errno of setns()).  The helper may be freed inside. */
+/* Called once, from the main loop, when the helper has joined (result 0), or has not by the
+ * deadline or has died (-ETIMEDOUT, -ESRCH, or the errno of setns()).  The helper may be freed
+ * inside. */
 typedef void (*UsernsJoinedFunc)(UsernsHelper *helper, int result, void *userdata);
 
 /* Have a helper join the namespace `fd` (borrowed), of which userns_outer_owner() is told, charged
  * to `account`.  Beyond LIMIT_HELPERS, or LIMIT_HELPERS_PER_ACCOUNT of one account, it waits for
- * its turn, which the deadline of those before it bounds. USERNS_E_BUSY.  The child runs as the
+ * its turn, which the deadline of those before it bounds.  USERNS_E_BUSY.  The child runs as the
  * namespace's owner without any capability, holds none of our descriptors and cannot be traced.
  *
  * Needs CAP_SETUID and CAP_SETGID (to become the owner, and for the maps), CAP_SYS_ADMIN (maps),

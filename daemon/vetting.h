@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Whether a slot may be offered: nobody else uses or claims its IDs.  Knows nothing of the table.
- */
+/* Whether a slot may be offered: nobody else uses or claims
+ * its IDs.  Knows nothing of the table. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,9 +22,9 @@ enum {
         VETTING_E_TAKEN = 1, /* claimed by /etc, locked by nspawn, or in use */
 };
 
-/* Vet the IDs start ... start + n_ids - 1 and, for whole slots, take nspawn's lock file of each,
- * without blocking. `lock_folder` is /run/systemd/nspawn-uid but for tests; it is made if missing.
- */
+/* Vet the IDs start ... start + n_ids - 1 and, for whole slots, take
+ * nspawn's lock file of each, without blocking. `lock_folder` is
+ * /run/systemd/nspawn-uid but for tests; it is made if missing. */
 int vetting_claim(
         const HostIds *ids, const char *lock_folder, uint32_t start, uint32_t n_ids,
         VettingClaim **ret_claim);

@@ -201,9 +201,9 @@ void child_drop_privileges(uid_t uid, gid_t gid, pid_t parent) {
             syscall(CALL_SETRESUID, uid, uid, uid) < 0)
                 _exit(1);
 
-        /* After the change of UID, which clears the one and sets the other to what fs.suid_dumpable
-         * says.  First of all the one without which a child that is stopped now would outlive us.
-         */
+        /* After the change of UID, which clears the one and sets the
+         * other to what fs.suid_dumpable says.  First of all the one
+         * without which a child that is stopped now would outlive us. */
         child_die_with(parent);
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
             syscall(SYS_capset, &header, none) < 0)

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <syslog.h>
 
-/* Lines of a priority beyond `max_priority` (LOG_ERR ... LOG_DEBUG) are dropped; LOG_INFO at start.
- */
+/* Lines of a priority beyond `max_priority` (LOG_ERR ...
+ * LOG_DEBUG) are dropped; LOG_INFO at start. */
 void log_set_max_priority(int max_priority);
 
 /* Whether a line of this priority would be written. */

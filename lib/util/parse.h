@@ -16,6 +16,6 @@ bool parse_decimal(const char *text, size_t n, uint64_t max, uint64_t *ret_value
 /* Parse the whole string as a decimal number that fits 32 bits. */
 bool parse_u32(const char *text, uint32_t *ret_value);
 
-/* As parse_u32(), and "0x" with hexadecimal digits too: for configuration files and command lines.
- */
+/* As parse_u32(), and "0x" with hexadecimal digits too: for
+ * configuration files and command lines. */
 bool parse_u32_any_base(const char *text, uint32_t *ret_value);

@@ -14,8 +14,8 @@ typedef struct VarlinkClient VarlinkClient;
 #define VARLINK_CLIENT_MESSAGE_MAX \
         (16u * 1024 * 1024) /* bytes of one reply: what other servers send too */
 
-/* Connect to the AF_UNIX stream socket at `path`.  `timeout_ms` bounds each later wait; -1 = none.
- */
+/* Connect to the AF_UNIX stream socket at `path`.
+ * `timeout_ms` bounds each later wait; -1 = none. */
 int varlink_client_connect(const char *path, int timeout_ms, VarlinkClient **ret_client);
 void varlink_client_free(VarlinkClient *client);
 
@@ -30,8 +30,8 @@ int varlink_client_call(
 /* Send `method` with more:true.  Answers come from varlink_client_next(). */
 int varlink_client_call_more(VarlinkClient *client, const char *method, json_t *parameters);
 
-/* The next answer of varlink_client_call_more(); *ret_continues says whether another will follow.
- */
+/* The next answer of varlink_client_call_more();
+ * *ret_continues says whether another will follow. */
 int varlink_client_next(
         VarlinkClient *client, json_t **ret_parameters, char **ret_error, bool *ret_continues);
 

@@ -174,8 +174,8 @@ static void hang_up(VarlinkConnection *connection) {
         }
 }
 
-/* A peer that has shut down reading only can still send, so writing is all that ends with an error.
- */
+/* A peer that has shut down reading only can still send, so
+ * writing is all that ends with an error. */
 static void flush(VarlinkConnection *connection) {
         if (!connection->gone && varlink_output_write(&connection->output, connection->fd) < 0)
                 stop_writing(connection);

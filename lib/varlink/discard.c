@@ -10,8 +10,8 @@
 
 #include "lib/util/fd.h"
 
-/* Wait until this process's parent has closed its end of the pipe, and with it the socket before.
- */
+/* Wait until this process's parent has closed its end of the
+ * pipe, and with it the socket before. */
 __attribute__((noreturn)) static void hold_until_closed(int pipe_read_fd, int pipe_write_fd) {
         char c;
 

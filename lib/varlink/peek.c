@@ -108,8 +108,8 @@ static int look_closer(VarlinkPeek *peek, int fd, size_t max, VarlinkPeekResult 
                 return 0;
         }
 
-        /* A front piece as long as the buffer: whether the descriptors are its own cannot be told.
-         */
+        /* A front piece as long as the buffer: whether the
+         * descriptors are its own cannot be told. */
         if (end == PEEK_MAX)
                 return -EPROTO;
         r = peek_once(fd, peek->buffer, end, &end, &truncated);

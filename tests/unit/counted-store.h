@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Stands in for lib/table/table-store.c: counts, and ends the process right before store number N.
- */
+/* Stands in for lib/table/table-store.c: counts, and ends the
+ * process right before store number N. */
 
 #include <stdint.h>
 

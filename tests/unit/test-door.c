@@ -816,8 +816,8 @@ static void test_discard(void) {
         g_assert_cmpint(bind(listen_fd, (struct sockaddr *) &address, sizeof(address)), ==, 0);
         g_assert_cmpint(listen(listen_fd, 16), ==, 0);
 
-        /* As many as an account may have; those beyond that, or without an idle door, are refused.
-         */
+        /* As many as an account may have; those beyond that,
+         * or without an idle door, are refused. */
         while (n_taken < LIMIT_DOORS_STUCK_PER_ACCOUNT) {
                 n_taken += discard_lingering(&f, listen_fd, ACCOUNT) == 0;
                 (void) g_main_context_iteration(NULL, FALSE);

@@ -342,8 +342,8 @@ static void check_range(
         }
 }
 
-/* Nothing is left that belongs to nobody, and the index holds the names there are and nothing else.
- */
+/* Nothing is left that belongs to nobody, and the index holds
+ * the names there are and nothing else. */
 static void check_rest(const TableWriter *writer) {
         const TableHeader *header = table_writer_header(writer);
         const TableWord *index =

@@ -496,8 +496,8 @@ static void test_killed(void) {
         unit_userns_clear(&userns);
 }
 
-/* A client in the namespace, or of its owner's UID, stops and kills what it can as fast as it can.
- */
+/* A client in the namespace, or of its owner's UID, stops and
+ * kills what it can as fast as it can. */
 static void test_hostile_owner(void) {
         UnitUserns userns;
         unsigned n_joined = 0;

@@ -170,8 +170,8 @@ static void test_half_close(void) {
         fixture_expect_closed(fixture, fd);
 }
 
-/* A peer that reads no more and stays is served as long as it sends, and costs no processor time.
- */
+/* A peer that reads no more and stays is served as long as it
+ * sends, and costs no processor time. */
 static void test_half_close_reading(void) {
         g_autoptr(Fixture) fixture = fixture_new(NULL);
         auto_fd fd = fixture_connect(fixture);

@@ -315,8 +315,8 @@ static void no_receive(VarlinkServerConfig *config) {
         config->discard = NULL;
 }
 
-/* A server that takes no descriptors: dropped, or not even sent where the kernel can refuse that.
- */
+/* A server that takes no descriptors: dropped, or not even
+ * sent where the kernel can refuse that. */
 static void test_no_receiver(void) {
         g_autoptr(Fixture) fixture = fixture_new(no_receive);
         auto_fd fd = fixture_connect(fixture);
