@@ -19,12 +19,12 @@
 
 #include <glib.h>
 
-/* Skip, and say why; or fail, where NSRESOURCE_REQUIRE says that `what` must be there. */
+/* Skip, and say why; or fail, where NSR_REQUIRE says that `what` must be there. */
 static inline void unit_skip(const char *what, const char *why) {
-        const char *require = g_getenv("NSRESOURCE_REQUIRE");
+        const char *require = g_getenv("NSR_REQUIRE");
 
         if (require && strstr(require, what))
-                g_error("NSRESOURCE_REQUIRE=%s, but: %s", require, why);
+                g_error("NSR_REQUIRE=%s, but: %s", require, why);
         g_test_skip(why);
 }
 
