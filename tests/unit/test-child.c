@@ -73,7 +73,7 @@ static void test_surroundings(void) {
         g_assert_cmpint(child_new(fds, 2, report, "text", on_exited, &exited, &child), ==, 0);
         g_assert_cmpint(child_pid(child), >, 0);
         close(ends[1]);
-        g_assert_true(unit_run_until(&exited.done, 3000));
+        g_assert_true(unit_run_until(&exited.done, 60000));
         g_assert_true(exited.child == child);
         g_assert_cmpint(read(ends[0], text, sizeof(text)), ==, sizeof(text));
         g_assert_cmpstr(text, ==, "text 2 0 1 1");
@@ -106,12 +106,12 @@ static void test_kill_and_forget(void) {
         g_assert_false(unit_run_until(&exited.done, 50));
         child_kill(child);
         child_kill(child);
-        g_assert_true(unit_run_until(&exited.done, 3000));
+        g_assert_true(unit_run_until(&exited.done, 60000));
 
         g_assert_cmpint(
                 child_new(NULL, 0, sleep_forever, NULL, on_exited, &forgotten, &child), ==, 0);
         child_forget(child);
-        g_assert_true(unit_run_while(has_child, NULL, 3000));
+        g_assert_true(unit_run_while(has_child, NULL, 60000));
         g_assert_false(forgotten.done);
 }
 
@@ -183,7 +183,7 @@ static void test_no_capability(void) {
         g_assert_cmpint(
                 child_new(&ends[1], 1, drop_to_root, &self, on_exited, &exited, &child), ==, 0);
         close(ends[1]);
-        g_assert_true(unit_run_until(&exited.done, 3000));
+        g_assert_true(unit_run_until(&exited.done, 60000));
         g_assert_cmpint(read(ends[0], &byte, 1), ==, 1);
         close(ends[0]);
 }
@@ -207,7 +207,7 @@ static void test_parent_has_gone(void) {
                 child_new(&ends[1], 1, drop_for_wrong_parent, NULL, on_exited, &exited, &child), ==,
                 0);
         close(ends[1]);
-        g_assert_true(unit_run_until(&exited.done, 3000));
+        g_assert_true(unit_run_until(&exited.done, 60000));
         g_assert_cmpint(read(ends[0], &byte, 1), ==, 0);
         close(ends[0]);
 }

@@ -143,7 +143,7 @@ static void receive(
         DoorKeeper *keeper, int socket, size_t n_bytes, uint32_t account, Result *result) {
         *result = (Result){ FALSE };
         g_assert_cmpint(door_receive(keeper, socket, n_bytes, account, on_received, result), ==, 0);
-        g_assert_true(unit_run_until(&result->done, LIMIT_DOOR_MSEC + 2000));
+        g_assert_true(unit_run_until(&result->done, LIMIT_DOOR_MSEC + 60000));
 }
 
 typedef struct Wanted {
@@ -190,7 +190,7 @@ static void fixture_stop(Fixture *f) {
         gint64 begin = g_get_monotonic_time();
 
         g_clear_pointer(&f->keeper, door_keeper_free);
-        g_assert_cmpint(g_get_monotonic_time() - begin, <, 500 * 1000);
+        g_assert_cmpint(g_get_monotonic_time() - begin, <, LIMIT_DOOR_MSEC * 1000);
 }
 
 static void fixture_tear_down(Fixture *f) {
@@ -393,11 +393,7 @@ static void test_largest_message(void) {
 
 /* Doors are the only children in these tests, but for what a test itself forks. */
 static void signal_doors(int number) {
-        g_autoptr(GArray) pids = unit_find_children();
-
-        g_assert_cmpuint(pids->len, ==, LIMIT_DOORS_IDLE);
-        for (guint i = 0; i < pids->len; i++)
-                g_assert_cmpint(kill(g_array_index(pids, pid_t, i), number), ==, 0);
+        unit_signal_children(number, LIMIT_DOORS_IDLE);
 }
 
 static void test_doors_have_nothing(void) {
@@ -442,7 +438,6 @@ static void test_killed_while_idle(void) {
         if (!fixture_set_up(&f))
                 return;
         signal_doors(SIGKILL);
-        g_usleep(50 * 1000); /* until they are dead */
         for (unsigned i = 0; i < 3; i++) {
                 send_fds(f.client, "x", NULL, 0);
                 receive(f.keeper, f.server, 1, ACCOUNT, &result);
@@ -462,9 +457,8 @@ static void test_killed_at_work(void) {
         send_fds(f.client, "x", NULL, 0);
         g_assert_cmpint(door_receive(f.keeper, f.server, 1, ACCOUNT, on_received, &result), ==, 0);
         signal_doors(SIGKILL);
-        g_assert_true(unit_run_until(&result.done, 2000));
+        g_assert_true(unit_run_until(&result.done, 60000));
         g_assert_cmpint(result.result, ==, -ECONNRESET);
-        g_usleep(50 * 1000); /* until the other is dead too */
         /* It died before it had received: nothing was lost. */
         receive(f.keeper, f.server, 1, ACCOUNT, &result);
         g_assert_cmpint(result.result, ==, 0);
@@ -560,7 +554,6 @@ static void test_malformed_answers(void) {
                         return;
                 fd = unit_open_ns(getpid(), "user");
                 pids = unit_find_children();
-                g_usleep(50 * 1000); /* until they have moved their socket */
                 signal_doors(SIGSTOP);
                 send_fds(f.client, "x", NULL, 0);
                 g_assert_cmpint(
@@ -569,7 +562,7 @@ static void test_malformed_answers(void) {
                 /* The idle one has nothing to answer at all. */
                 for (guint k = 0; k < pids->len; k++)
                         answer_as(g_array_index(pids, pid_t, k), &reply, cases[i].size, fd);
-                g_assert_true(unit_run_until(&result.done, 2000));
+                g_assert_true(unit_run_until(&result.done, 60000));
                 g_assert_cmpint(result.result, ==, cases[i].result);
                 g_assert_cmpuint(result.n_descriptors, ==, cases[i].result == 0 ? 1 : 0);
                 result_close(&result);
@@ -602,8 +595,8 @@ static void test_stopped(void) {
                 g_assert_cmpint(
                         door_receive(f.keeper, f.server, 1, ACCOUNT, on_received, r), ==, 0);
         }
-        g_assert_true(unit_run_until(&result.done, LIMIT_DOOR_MSEC + 2000));
-        g_assert_true(unit_run_until(&other.done, 2000));
+        g_assert_true(unit_run_until(&result.done, LIMIT_DOOR_MSEC + 60000));
+        g_assert_true(unit_run_until(&other.done, 60000));
         g_assert_cmpint(result.result, ==, -ETIMEDOUT);
         g_assert_cmpint(other.result, ==, -ETIMEDOUT);
         g_assert_cmpint(g_get_monotonic_time() - begin, >=, (LIMIT_DOOR_MSEC - 100) * 1000);
@@ -636,7 +629,7 @@ static void test_hanging(void) {
                 door_keeper_count(f.keeper, &counts);
                 g_assert_cmpuint(counts.n_working, ==, i + 1);
         }
-        g_assert_cmpint(g_get_monotonic_time() - begin, <, 2000 * 1000);
+        g_assert_cmpint(g_get_monotonic_time() - begin, <, LIMIT_DOOR_MSEC * 1000);
 
         send_fds(f.client, "x", NULL, 0);
         receive(f.keeper, f.server, 1, OTHER, &result);
@@ -678,7 +671,7 @@ static void test_hanging_ends(void) {
                 clients[i] = send_path(f.client, fs.folder, 1);
                 receive(f.keeper, f.server, 1, ACCOUNT, &result);
         }
-        g_assert_true(wait_for(f.keeper, 0, G_N_ELEMENTS(clients), LIMIT_DOOR_MSEC + 2000));
+        g_assert_true(wait_for(f.keeper, 0, G_N_ELEMENTS(clients), LIMIT_DOOR_MSEC + 60000));
         hanging_fs_clear(&fs);
         g_assert_true(wait_for(f.keeper, 0, 0, 3000));
         send_fds(f.client, "x", NULL, 0);
@@ -710,7 +703,7 @@ static void test_limit_of_all(void) {
                                 f.keeper, f.server, 1, 10000 + i / LIMIT_DOORS_STUCK_PER_ACCOUNT,
                                 on_received, &results[i]),
                         ==, 0);
-                g_assert_true(unit_run_until(&results[i].done, 2000));
+                g_assert_true(unit_run_until(&results[i].done, 60000));
                 g_assert_cmpint(results[i].result, ==, 0);
         }
         send_fds(f.client, "x", NULL, 0);
@@ -757,7 +750,7 @@ static void test_many_at_once(void) {
                                 f.keeper, f.server, 1, 10000 + i % 3, on_received, &results[i]),
                         ==, 0);
         }
-        end = g_get_monotonic_time() + 3 * G_USEC_PER_SEC;
+        end = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
         while (!all_done(results, N) && g_get_monotonic_time() < end)
                 (void) g_main_context_iteration(NULL, FALSE);
         for (unsigned i = 0; i < N; i++) {
@@ -823,9 +816,9 @@ static void test_discard(void) {
                 (void) g_main_context_iteration(NULL, FALSE);
         }
         g_assert_cmpint(discard_lingering(&f, listen_fd, ACCOUNT), ==, DOOR_E_BUSY);
-        g_assert_cmpint(g_get_monotonic_time() - begin, <, 2000 * 1000);
+        g_assert_cmpint(g_get_monotonic_time() - begin, <, LIMIT_DOOR_MSEC * 1000);
         /* Killed for it, which ends the waiting. */
-        g_assert_true(wait_for(f.keeper, 0, 0, LIMIT_DOOR_MSEC + 2000));
+        g_assert_true(wait_for(f.keeper, 0, 0, LIMIT_DOOR_MSEC + 60000));
         close(listen_fd);
         fixture_tear_down(&f);
 }

@@ -64,6 +64,39 @@ static inline GArray *unit_find_children(void) {
         return pids;
 }
 
+/* Wait until the state of a process is one of these: as long as it takes, for who is slow is the
+ * machine. */
+static inline void unit_wait_for_state(pid_t pid, const char *states) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/status", (int) pid);
+
+        for (;;) {
+                g_autofree char *status = NULL;
+                const char *state;
+
+                g_assert_true(g_file_get_contents(path, &status, NULL, NULL));
+                state = strstr(status, "\nState:\t");
+                g_assert_nonnull(state);
+                if (strchr(states, state[strlen("\nState:\t")]))
+                        return;
+                g_usleep(1000);
+        }
+}
+
+/* Signal all children, once they are asleep: they wait for work then, and have been through what
+ * comes before.  Those that are killed are dead afterwards, and not reaped. */
+static inline void unit_signal_children(int number, unsigned n_wanted) {
+        g_autoptr(GArray) pids = unit_find_children();
+
+        g_assert_cmpuint(pids->len, ==, n_wanted);
+        for (guint i = 0; i < pids->len; i++) {
+                pid_t pid = g_array_index(pids, pid_t, i);
+
+                unit_wait_for_state(pid, "ST");
+                g_assert_cmpint(kill(pid, number), ==, 0);
+                unit_wait_for_state(pid, number == SIGKILL ? "Z" : "T");
+        }
+}
+
 /* A process that has just unshared a user namespace as `uid`, and the namespace. */
 typedef struct UnitUserns {
         pid_t pid;
