@@ -87,8 +87,13 @@ struct inode {
         struct super_block *i_sb;
 };
 
+struct qstr {
+        const unsigned char *name;
+};
+
 struct dentry {
         struct inode *d_inode;
+        struct qstr d_name;
 };
 
 /* From 6.10 on; earlier ones see the flavour below. */
@@ -161,4 +166,3 @@ struct ovl_fs {
 
 /* Only passed through. */
 struct kern_ipc_perm;
-struct qstr;

@@ -1,33 +1,40 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR GPL-2.0-or-later */
+/* clang-format off */
 /*
  * THE POLICY
  *
- * No inode whose owner or group on disk is an ID that is lent out now comes to exist on a file
- * system that outlives the namespace it is lent to.  In these words:
+ * No inode whose owner or group on disk is an ID that is lent out now comes to exist on a file system
+ * that outlives the namespace it is lent to.  In these words:
  *
  *   Lent      the ID lies in the pool and its record (policy-abi.h) says so.  IDs of the pool that
- * are not lent are nobody's business: subuid blocks, DynamicUser and others live there too. Acting
- * the subjective credentials of the current task, fsuid and fsgid (euid and egid for SysV IPC,
- * which uses these), in whatever namespace the task is. Outlives  the superblock's owning user
- * namespace is neither the holder of the ID nor below it.  Never the mount or the mount namespace:
- * both can be copied by anybody.
+ *             are not lent are nobody's business: subuid blocks, DynamicUser and others live there.
+ *   Acting    the subjective credentials of the current task, fsuid and fsgid (euid and egid for
+ *             SysV IPC, which uses these), in whatever namespace the task is.
+ *   Outlives  the superblock's owning user namespace is neither the holder of the ID nor below it.
+ *             Never the mount or the mount namespace: both can be copied by anybody.
  *
  * Refused, with EPERM, on a superblock that outlives:
  *
  *   make        to create an inode (mkdir, mknod, open, symlink, bind) when the acting IDs, pushed
- * through the mount's ID map, land on disk as lent tmpfile     to open an O_TMPFILE whose owner or
- * group is lent resurrect   to give a first name to an inode without one whose owner or group is
- * lent chown       to give an inode to a lent owner or group, whoever does it mode set-user-ID or
- * set-group-ID on an inode whose owner or group is lent whiteout    a rename that leaves a
- * whiteout, as make overlay     to mount, in a holder or below, an overlayfs whose upper layer
- * outlives, unless the ID map of the upper mount can produce no ID of the pool subvolume   the
- * ioctls of btrfs that make subvolumes and snapshots, as make ACL         an ACL entry that names a
- * lent ID on disk, whoever sets it IPC         shared memory, semaphores, message queues (SysV and
- * POSIX) with acting IDs that are lent, in an IPC namespace that outlives last line
- * inode_init_security, on ext4, xfs and tmpfs: the final owner or group is lent.  Late and exact,
- *               it sees what took another way in (nfsd, layered file systems).  These three are
- * known to unwind cleanly; on btrfs a refusal there aborts the transaction and turns the file
- * system read-only
+ *               through the mount's ID map, land on disk as lent
+ *   tmpfile     to open an O_TMPFILE whose owner or group is lent
+ *   resurrect   to give a first name to an inode without one whose owner or group is lent
+ *   chown       to give an inode to a lent owner or group, whoever does it
+ *   mode        set-user-ID or set-group-ID on an inode whose owner or group is lent
+ *   whiteout    a rename that leaves a whiteout, as make
+ *   overlay     to mount, in a holder or below, an overlayfs whose upper layer outlives, unless the
+ *               ID map of the upper mount can produce no ID of the pool; to make, as above, what
+ *               lands on the upper layer of an overlay that is older than the lending; and, where
+ *               the last line does not reach, the work folder of an overlay, which is there before
+ *               anybody is asked about the mount
+ *   subvolume   the ioctls of btrfs that make subvolumes and snapshots, as make
+ *   ACL         an ACL entry that names a lent ID on disk, whoever sets it
+ *   IPC         shared memory, semaphores, message queues (SysV and POSIX) with acting IDs that are
+ *               lent, in an IPC namespace that outlives
+ *   last line   inode_init_security, on ext4, xfs and tmpfs: the final owner or group is lent.  Late
+ *               and exact, it sees what took another way in (nfsd, layered file systems).  These
+ *               three are known to unwind cleanly; on btrfs a refusal there aborts the transaction
+ *               and turns the file system read-only
  *
  * Not judged: superblocks that no user can mount (pipes, sockets, anonymous inodes, memfd, also of
  * huge pages), and proc, devpts and cgroup2, which the daemon cleans up.
@@ -36,30 +43,37 @@
  * decide in the last line if it is known to run, the others as `make` with the IDs as they are: an
  * ID-mapped mount of them is refused although it would do no harm.
  *
+ * The work folder's mount is not known either.  If the folder it is made in can be written to by
+ * its owner alone, who is not of the pool, the ID map that leads there is believed; otherwise an
+ * overlay on an ID-mapped mount of btrfs or the like becomes read-only.
+ *
  * WHAT IT DOES NOT STOP
  *
  *   - What exists already.  Inodes with lent owners from before the ID was lent stay; only set-ID
- * bits, ACL entries and names for them are refused.
- *   - A host process that gives its own IPC object to a lent ID (IPC_SET).  The new owner is not
- * told to any hook; the daemon removes such objects from the host's IPC namespace before a range is
- * free again.
+ *     bits, ACL entries and names for them are refused.
+ *   - A host process that gives its own IPC object to a lent ID (IPC_SET).  The new owner is not told
+ *     to any hook; the daemon removes such objects from the host's IPC namespace before a range is
+ *     free again.
  *   - Keys: a key made by a lent ID in a keyring it got from outside lives as long as that keyring.
+ *   - What servers inside the kernel (nfsd, ksmbd) make for a lent ID where the last line does not
+ *     reach, such as on btrfs: no path hook sees them.
  *   - Inodes that a file system makes by ioctl without the VFS, other than btrfs (ocfs2's reflink).
  *   - Between 6.0 and 6.8, owners that nfsd is told to set by a client (chown): no hook there sees
- * the ID map. On other versions inode_setattr sees it.
+ *     the ID map.  On other versions inode_setattr sees it.
  *   - Servers outside this kernel: what a remote NFS or 9p server stores is judged by the mount's
- * superblock here, and by nothing when somebody speaks the protocol from user space.
- *   - Group IDs that a set-group-ID directory hands down: the directory cannot have a lent group,
- * or, if it is older than the lending, the last line sees it where it runs.
+ *     superblock here, and by nothing when somebody speaks the protocol from user space.
+ *   - Group IDs that a set-group-ID directory hands down: the directory cannot have a lent group, or,
+ *     if it is older than the lending, the last line sees it where it runs.
  *
  * HOW
  *
- * Programs are loaded by what the kernel's BTF has, never by version (daemon/policy-load.c); where
- * an argument list changed there is one program for each.  They do not look at an earlier program's
+ * Programs are loaded by what the kernel's BTF has, never by version (daemon/policy-load.c); where an
+ * argument list changed there is one program for each.  They do not look at an earlier program's
  * verdict: the trampoline stops at the first refusal, so a program that runs has none before it.
  * Cheap first: acting IDs outside the pool on a mount without ID map leave after a few comparisons.
  * What cannot be read or is too deep is refused.
  */
+/* clang-format on */
 #include <linux/bpf.h>
 #include <linux/errno.h>
 #include <linux/ptrace.h>
@@ -94,6 +108,8 @@
 #define ATTR_UID (1u << 1)
 #define ATTR_GID (1u << 2)
 #define MODE_SETID 06000u
+#define MODE_ALL 07777u
+#define MODE_OTHERS_WRITE 00022u /* the group's bit is also that of whoever an ACL names */
 #define ACL_XATTR_HEADER 4
 #define ACL_USER 0x02
 #define ACL_GROUP 0x08
@@ -193,26 +209,42 @@ static __always_inline bool holder_lives(__u32 holder, __u64 cookie) {
         return entry && entry->cookie && entry->cookie == cookie;
 }
 
+/* Functions that are not static are verified once a program, and not for each call.  They take
+ * addresses as plain numbers and read by probing, also what is found through the private data of
+ * overlayfs, of which the verifier knows no type. */
+static __always_inline __u64 number_of(const void *pointer) {
+        __u64 number = 0;
+
+        (void) bpf_probe_read_kernel(&number, sizeof(number), &pointer);
+        return number;
+}
+
+__noinline bool is_below(__u64 namespace, __u32 holder) {
+        struct user_namespace *ns = (void *) namespace;
+
+        for (int i = 0; i < LEVELS_MAX && ns; i++) {
+                if (BPF_CORE_READ(ns, ns.inum) == holder)
+                        return true;
+                ns = BPF_CORE_READ(ns, parent);
+        }
+        return false;
+}
+
 /* Whether what belongs to `owner` outlives the holder of the record. */
 static __noinline bool outlives(struct user_namespace *owner, const struct policy_record *record) {
         __u32 holder = record->holder;
 
-        if (record->state != POLICY_RECORD_LENT || !holder)
+        if (record->state != POLICY_RECORD_LENT || !holder || !is_below(number_of(owner), holder))
                 return true;
-        for (int i = 0; i < LEVELS_MAX && owner; i++) {
-                if (owner->ns.inum == holder)
-                        return !holder_lives(holder, record->cookie);
-                owner = owner->parent;
-        }
-        return true;
+        return !holder_lives(holder, record->cookie);
 }
 
-static __noinline bool is_exempt(struct super_block *sb) {
-        unsigned long flags = sb->s_flags;
+static __always_inline bool is_exempt(struct super_block *sb) {
+        unsigned long flags = BPF_CORE_READ(sb, s_flags);
 
         if (flags & SB_NOUSER)
                 return true;
-        switch (sb->s_magic) {
+        switch (BPF_CORE_READ(sb, s_magic)) {
         case PROC_SUPER_MAGIC:
         case DEVPTS_SUPER_MAGIC:
         case CGROUP2_SUPER_MAGIC:
@@ -231,13 +263,21 @@ static __noinline bool is_lent_beyond(__u32 id, struct user_namespace *owner, __
         return record && outlives(owner, record);
 }
 
+__noinline bool is_refused(__u32 uid, __u32 gid, __u64 superblock, __u32 rule) {
+        struct super_block *sb = (void *) superblock;
+        struct user_namespace *owner;
+
+        if (is_exempt(sb))
+                return false;
+        owner = BPF_CORE_READ(sb, s_user_ns);
+        return is_lent_beyond(uid, owner, rule) || is_lent_beyond(gid, owner, rule);
+}
+
 /* An inode of `sb` that belongs, or is to belong, to these IDs on disk. */
-static __noinline int judge(__u32 uid, __u32 gid, struct super_block *sb, __u32 rule) {
-        if ((!in_pool(uid) && !in_pool(gid)) || is_exempt(sb))
+static __always_inline int judge(__u32 uid, __u32 gid, struct super_block *sb, __u32 rule) {
+        if (!in_pool(uid) && !in_pool(gid))
                 return 0;
-        return verdict(
-                is_lent_beyond(uid, sb->s_user_ns, rule) ||
-                is_lent_beyond(gid, sb->s_user_ns, rule));
+        return verdict(is_refused(uid, gid, number_of(sb), rule));
 }
 
 static __always_inline int judge_inode(struct inode *inode, __u32 rule) {
@@ -284,7 +324,8 @@ map_id_sorted(const struct uid_gid_extent *extents, __u32 n, __u32 id, bool up) 
 }
 
 /* Up: from what processes see to what is inside (for a mount: on disk).  Down: the other way. */
-static __noinline __u32 map_id(const struct uid_gid_map *map, __u32 id, bool up) {
+__noinline __u32 map_id(__u64 address, __u32 id, bool up) {
+        const struct uid_gid_map *map = (const void *) address;
         struct uid_gid_extent extents[EXTENTS_INLINE];
         struct uid_gid_extent *sorted;
         __u32 n, mapped;
@@ -337,33 +378,101 @@ static __always_inline bool changes_ids(struct id_mapping mapping, struct user_n
         return mapping.ns && mapping.ns->parent && mapping.ns != owner;
 }
 
-static __always_inline const struct uid_gid_map *uids_of(struct id_mapping mapping) {
-        return mounts_have_maps() ? &mapping.idmap->uid_map : &mapping.ns->uid_map;
+static __always_inline __u64 uids_of(struct id_mapping mapping) {
+        return mounts_have_maps() ? number_of(&mapping.idmap->uid_map)
+                                  : number_of(&mapping.ns->uid_map);
 }
 
-static __always_inline const struct uid_gid_map *gids_of(struct id_mapping mapping) {
-        return mounts_have_maps() ? &mapping.idmap->gid_map : &mapping.ns->gid_map;
+static __always_inline __u64 gids_of(struct id_mapping mapping) {
+        return mounts_have_maps() ? number_of(&mapping.idmap->gid_map)
+                                  : number_of(&mapping.ns->gid_map);
 }
 
-/* An inode of `sb` that is to belong to these IDs, as seen above the mapping.  An ID that is not
- * mapped becomes INVALID_ID, and the kernel refuses it itself. */
+/* An inode of `sb` that is to belong to these IDs, as seen above the mapping if there is one.  An
+ * ID that is not mapped becomes INVALID_ID, and the kernel refuses it itself. */
 static __always_inline int judge_through(
-        struct id_mapping mapping, __u32 uid, __u32 gid, struct super_block *sb, __u32 rule) {
-        struct user_namespace *owner = sb->s_user_ns;
+        struct id_mapping mapping, bool changes, __u32 uid, __u32 gid, struct super_block *sb,
+        __u32 rule) {
+        struct user_namespace *owner;
 
-        if (changes_ids(mapping, owner)) {
+        if (changes) {
+                owner = BPF_CORE_READ(sb, s_user_ns);
                 uid = map_id(uids_of(mapping), uid, true);
                 gid = map_id(gids_of(mapping), gid, true);
-                if (owner->parent) {
-                        uid = map_id(&owner->uid_map, uid, false);
-                        gid = map_id(&owner->gid_map, gid, false);
+                if (BPF_CORE_READ(owner, parent)) {
+                        uid = map_id(number_of(&owner->uid_map), uid, false);
+                        gid = map_id(number_of(&owner->gid_map), gid, false);
                 }
         }
         return judge(uid, gid, sb, rule);
 }
 
+/* ---- upper layers ---- */
+
+/* As mapping_of_mount() and changes_ids(), by probing. */
+static __always_inline struct id_mapping probe_mapping(struct vfsmount *mnt) {
+        struct mnt_idmap *idmap;
+
+        if (!bpf_core_field_exists(mnt->mnt_idmap))
+                return (struct id_mapping){ .ns = BPF_CORE_READ(
+                                                    (struct vfsmount___userns *) mnt, mnt_userns) };
+        idmap = BPF_CORE_READ(mnt, mnt_idmap);
+        if (mounts_have_maps())
+                return (struct id_mapping){ .idmap = idmap };
+        return (struct id_mapping){ .ns = BPF_CORE_READ(
+                                            (struct mnt_idmap___owner *) idmap, owner) };
+}
+
+static __always_inline bool probe_changes_ids(
+        struct id_mapping mapping, struct user_namespace *owner) {
+        struct mnt_idmap *idmap = mapping.idmap;
+        struct user_namespace *ns = mapping.ns;
+
+        return mounts_have_maps() ? BPF_CORE_READ(idmap, uid_map.nr_extents) > 0
+                                  : BPF_CORE_READ(ns, parent) && ns != owner;
+}
+
+/* The mount an overlay puts what is made in it on, NULL if it has none; false if that cannot be
+ * told. */
+static __always_inline bool find_upper(struct super_block *overlay, struct vfsmount **ret_upper) {
+        struct ovl_fs *ovl = BPF_CORE_READ(overlay, s_fs_info);
+        struct ovl_layer *layers = NULL;
+
+        *ret_upper = NULL;
+        if (!bpf_core_field_exists(ovl->layers) || !bpf_core_field_exists(layers->mnt))
+                return false;
+        return !bpf_core_read(&layers, sizeof(layers), &ovl->layers) && layers &&
+               !bpf_core_read(ret_upper, sizeof(*ret_upper), &layers->mnt);
+}
+
+/* What is made in an overlay is made on its upper layer, with the same IDs.  sb_kern_mount has seen
+ * to it, unless the overlay is older than the lending: a namespace can mount one while it is still
+ * empty, and ask for a range then. */
+static __noinline int judge_upper(struct super_block *overlay, __u32 uid, __u32 gid) {
+        struct vfsmount *upper;
+        struct super_block *sb;
+        struct id_mapping mapping;
+
+        if (!in_pool(uid) && !in_pool(gid))
+                return 0;
+        if (!find_upper(overlay, &upper))
+                return -EPERM;
+        if (!upper)
+                return 0;
+        sb = BPF_CORE_READ(upper, mnt_sb);
+        mapping = probe_mapping(upper);
+        return judge_through(
+                mapping, probe_changes_ids(mapping, BPF_CORE_READ(sb, s_user_ns)), uid, gid, sb,
+                POLICY_RULE_OVERLAY);
+}
+
 static __noinline int judge_through_mount(struct vfsmount *mnt, __u32 uid, __u32 gid, __u32 rule) {
-        return judge_through(mapping_of_mount(mnt), uid, gid, mnt->mnt_sb, rule);
+        struct id_mapping mapping = mapping_of_mount(mnt);
+        struct super_block *sb = mnt->mnt_sb;
+        int r;
+
+        r = judge_through(mapping, changes_ids(mapping, sb->s_user_ns), uid, gid, sb, rule);
+        return r || sb->s_magic != OVERLAYFS_SUPER_MAGIC ? r : judge_upper(sb, uid, gid);
 }
 
 /* ---- acting ---- */
@@ -447,21 +556,50 @@ int BPF_PROG(policy_inode_init_security, struct inode *inode) {
         return judge(uid, gid, inode->i_sb, POLICY_RULE_LAST_LINE);
 }
 
-/* ---- make, on kernels without path hooks ---- */
+/* ---- make, where no hook tells the mount ---- */
 
-static __noinline int judge_in(struct inode *dir) {
+/* Whether the last line decides: it knows better. */
+static __always_inline bool has_last_line(struct super_block *sb) {
         struct policy_control *state;
         __u32 zero = 0;
 
         state = bpf_map_lookup_elem(&control, &zero);
-        if (state && state->last_line && unwinds(dir->i_sb))
+        return state && state->last_line && unwinds(sb);
+}
+
+/* Kernels without path hooks. */
+static __noinline int judge_in(struct inode *dir) {
+        return has_last_line(dir->i_sb) ? 0
+                                        : judge_acting_without_mount(dir->i_sb, POLICY_RULE_MAKE);
+}
+
+/* overlayfs has made its work folder before sb_kern_mount is asked, and no path hook sees that.  It
+ * is known by its name and by having no permissions at all.  Where nobody but an owner who is not
+ * of the pool may write, the mount has an ID map that leads to that owner: the folder will not be
+ * lent.  Without the folder the overlay is read-only. */
+static __noinline int judge_work_folder(struct inode *dir, struct dentry *entry) {
+        const struct cred *cred = bpf_get_current_task_btf()->cred;
+        union {
+                char text[8];
+                __u64 word;
+        } name = {};
+
+        if (!in_pool(cred->fsuid.val) && !in_pool(cred->fsgid.val))
                 return 0;
-        return judge_acting_without_mount(dir->i_sb, POLICY_RULE_MAKE);
+        if (bpf_probe_read_kernel_str(name.text, sizeof(name.text), entry->d_name.name) < 0)
+                return -EPERM;
+        if (name.word != word_of("work\0\0\0") ||
+            (!(dir->i_mode & MODE_OTHERS_WRITE) && !in_pool(dir->i_uid.val)) ||
+            has_last_line(dir->i_sb))
+                return 0;
+        return judge_acting_without_mount(dir->i_sb, POLICY_RULE_OVERLAY);
 }
 
 SEC("lsm/inode_mkdir")
-int BPF_PROG(policy_inode_mkdir, struct inode *dir) {
-        return judge_in(dir);
+int BPF_PROG(policy_inode_mkdir, struct inode *dir, struct dentry *entry, unsigned short mode) {
+        if (without_path_hooks)
+                return judge_in(dir);
+        return mode & MODE_ALL ? 0 : judge_work_folder(dir, entry);
 }
 
 SEC("lsm/inode_mknod")
@@ -526,7 +664,9 @@ static __noinline int judge_attr(
                         gid = attr->ia_gid.val;
                 if (idmap)
                         mapping = mapping_of_idmap(idmap);
-                r = judge_through(mapping, uid, gid, inode->i_sb, POLICY_RULE_CHOWN);
+                r = judge_through(
+                        mapping, changes_ids(mapping, inode->i_sb->s_user_ns), uid, gid,
+                        inode->i_sb, POLICY_RULE_CHOWN);
                 if (r)
                         return r;
         }
@@ -583,9 +723,12 @@ struct acl_walk {
 };
 
 static __noinline __u32 acl_to_disk(struct acl_walk *walk, __u32 id, bool group) {
-        id = map_id(group ? &walk->ns->gid_map : &walk->ns->uid_map, id, true);
-        if (walk->owner->parent)
-                id = map_id(group ? &walk->owner->gid_map : &walk->owner->uid_map, id, false);
+        struct user_namespace *ns = walk->ns, *owner = walk->owner;
+
+        id = map_id(group ? number_of(&ns->gid_map) : number_of(&ns->uid_map), id, true);
+        if (owner->parent)
+                id = map_id(
+                        group ? number_of(&owner->gid_map) : number_of(&owner->uid_map), id, false);
         return id;
 }
 
@@ -712,7 +855,8 @@ static __noinline __u32 nearest_holder(struct user_namespace *ns) {
 }
 
 /* Whether a map can produce an ID of the pool on disk. */
-static __noinline bool map_reaches_pool(const struct uid_gid_map *map) {
+__noinline bool map_reaches_pool(__u64 address) {
+        const struct uid_gid_map *map = (const void *) address;
         struct uid_gid_extent *sorted = NULL;
         __u32 n;
 
@@ -737,54 +881,23 @@ static __noinline bool map_reaches_pool(const struct uid_gid_map *map) {
         return true;
 }
 
-/* What is found through the private data of overlayfs is a number to the verifier: it is read by
- * probing only. */
-
-static __noinline bool is_below(struct user_namespace *ns, __u32 holder) {
-        for (int i = 0; i < LEVELS_MAX && ns; i++) {
-                if (BPF_CORE_READ(ns, ns.inum) == holder)
-                        return true;
-                ns = BPF_CORE_READ(ns, parent);
-        }
-        return false;
-}
-
 static __noinline bool mount_reaches_pool(struct vfsmount *mnt) {
-        struct user_namespace *ns = NULL, *owner = BPF_CORE_READ(mnt, mnt_sb, s_user_ns);
-        struct mnt_idmap *idmap = NULL;
-        __u32 n = 0;
+        struct user_namespace *owner = BPF_CORE_READ(mnt, mnt_sb, s_user_ns);
+        struct id_mapping mapping;
 
         /* The IDs on disk of a file system that a namespace owns are not what the map says: do not
          * guess. */
         if (BPF_CORE_READ(owner, parent))
                 return true;
-        if (bpf_core_field_exists(mnt->mnt_idmap))
-                idmap = BPF_CORE_READ(mnt, mnt_idmap);
-        if (mounts_have_maps()) {
-                if (bpf_core_read(&n, sizeof(n), &idmap->uid_map.nr_extents) || n == 0)
-                        return true;
-                return map_reaches_pool(&idmap->uid_map) || map_reaches_pool(&idmap->gid_map);
-        }
-        if (idmap)
-                ns = BPF_CORE_READ((struct mnt_idmap___owner *) idmap, owner);
-        else if (bpf_core_field_exists(((struct vfsmount___userns *) mnt)->mnt_userns))
-                ns = BPF_CORE_READ((struct vfsmount___userns *) mnt, mnt_userns);
-        if (!ns || !BPF_CORE_READ(ns, parent))
+        mapping = probe_mapping(mnt);
+        if (!probe_changes_ids(mapping, owner))
                 return true;
-        return map_reaches_pool(&ns->uid_map) || map_reaches_pool(&ns->gid_map);
-}
-
-static __noinline int judge_upper(struct vfsmount *upper, __u32 holder) {
-        if (is_below(BPF_CORE_READ(upper, mnt_sb, s_user_ns), holder))
-                return 0;
-        return verdict(mount_reaches_pool(upper));
+        return map_reaches_pool(uids_of(mapping)) || map_reaches_pool(gids_of(mapping));
 }
 
 SEC("lsm/sb_kern_mount")
 int BPF_PROG(policy_sb_kern_mount, struct super_block *sb) {
-        struct ovl_fs *ovl = sb->s_fs_info;
-        struct ovl_layer *layers = NULL;
-        struct vfsmount *upper = NULL;
+        struct vfsmount *upper;
         __u32 holder;
 
         if (sb->s_magic != OVERLAYFS_SUPER_MAGIC || (rules_off & POLICY_RULE_OVERLAY))
@@ -792,12 +905,11 @@ int BPF_PROG(policy_sb_kern_mount, struct super_block *sb) {
         holder = nearest_holder(sb->s_user_ns);
         if (!holder)
                 return 0;
-        if (!bpf_core_field_exists(ovl->layers) || !bpf_core_field_exists(layers->mnt))
+        if (!find_upper(sb, &upper))
                 return -EPERM;
-        if (bpf_core_read(&layers, sizeof(layers), &ovl->layers) || !layers ||
-            bpf_core_read(&upper, sizeof(upper), &layers->mnt))
-                return -EPERM;
-        return upper ? judge_upper(upper, holder) : 0;
+        if (!upper || is_below((__u64) BPF_CORE_READ(upper, mnt_sb, s_user_ns), holder))
+                return 0;
+        return verdict(mount_reaches_pool(upper));
 }
 
 /* ---- IPC ---- */

@@ -131,7 +131,7 @@ static const PolicyRuleInfo rules[] = {
                 .name = "overlay",
                 .bit = POLICY_RULE_OVERLAY,
                 .needed = true,
-                .ways = { { P(SB_KERN_MOUNT) } },
+                .ways = { { P(SB_KERN_MOUNT) | P(INODE_MKDIR) } },
                 .missing = NO_HOOK,
                 .remedy = NO_HOOK_REMEDY,
         },

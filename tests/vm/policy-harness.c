@@ -398,6 +398,30 @@ static int make_own_files(void) {
         return own < 0 || white < 0 ? errno : outcome(mkdir("own-dir", 0700));
 }
 
+/* With all layers on an ID-mapped mount of the host's file system, also one that does not unwind.
+ */
+static void check_overlay_on(GString *text, int tree) {
+        static const char *const dirs[] = { "l", "l/open", "u", "w", "m" };
+
+        check(text, "the ID-mapped mount can be attached",
+              outcome(mkdir("/mnt/tree", 0700)) ?:
+                      outcome(syscall(SYS_move_mount, tree, "", AT_FDCWD, "/mnt/tree",
+                                      MOVE_MOUNT_F_EMPTY_PATH)) ?: outcome(chdir("/mnt/tree")));
+        for (size_t i = 0; i < G_N_ELEMENTS(dirs); i++)
+                check(text, "layers", outcome(mkdir(dirs[i], 0700)));
+        check(text, "layers", outcome(chmod("l/open", 01777)) ?: outcome(mkdir("l/gone", 0700)));
+        check(text, "overlayfs on an ID-mapped mount can be mounted",
+              outcome(mount("overlay", "m", "overlay", 0, "lowerdir=l,upperdir=u,workdir=w")));
+        check(text, "mkdir on it works", outcome(mkdir("m/d", 0700)));
+        check(text, "creat on it works", outcome(open("m/f", O_CREAT | O_RDWR, 0600)));
+        check(text, "chown on it works", outcome(chown("m/d", 9, 9)));
+        check(text, "chown of what is below works", outcome(chown("m/open", 9, 9)));
+        check(text, "mkdir in a folder that everybody writes to works",
+              outcome(mkdir("m/open/d", 0700)));
+        check(text, "removing what is below works", outcome(rmdir("m/gone")));
+        check(text, "a file in its place works", outcome(open("m/gone", O_CREAT | O_RDWR, 0600)));
+}
+
 /* The tree is an ID-mapped mount of a folder that the foreign range owns, on a file system of the
  * host. */
 static void body_positives(int connection, const void *userdata) {
@@ -434,6 +458,7 @@ static void body_positives(int connection, const void *userdata) {
                 check(text, "the ID-mapped mount can be entered", outcome(fchdir(tree)));
                 check(text, "files on it", make_own_files());
                 check_all_kinds(text, "an ID-mapped mount");
+                check_overlay_on(text, tree);
         }
         (void) !write(connection, text->str, text->len);
         body_wait(connection, NULL);
@@ -445,7 +470,10 @@ static int map_mount(const char *path, pid_t pid) {
         auto_fd tree =
                 (int) syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
         auto_fd ns = open(ns_path, O_RDONLY | O_CLOEXEC);
-        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (__u64) ns };
+        /* Private: what is mounted on it would appear on the host's mount too. */
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_IDMAP,
+                                         .propagation = MS_PRIVATE,
+                                         .userns_fd = (__u64) ns };
 
         if (tree < 0 || ns < 0 ||
             syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) <
