@@ -17,8 +17,10 @@
 #include "daemon/door-child.h"
 #include "daemon/limits.h"
 #include "lib/util/child.h"
+#include "lib/util/fd-send.h"
 #include "lib/util/fd.h"
 #include "lib/util/file.h"
+#include "lib/util/source.h"
 
 #define MOUNTINFO_SIZE_MAX (16u * 1024 * 1024)
 
@@ -93,16 +95,10 @@ void door_keeper_count(const DoorKeeper *keeper, DoorCounts *ret_counts) {
 
 /* doors */
 
-static void drop_source(GSource **source) {
-        if (*source)
-                g_source_destroy(*source);
-        g_clear_pointer(source, g_source_unref);
-}
-
 /* Everything but the child. */
 static void door_disconnect(Door *door) {
-        drop_source(&door->source);
-        drop_source(&door->deadline);
+        source_drop(&door->source);
+        source_drop(&door->deadline);
         door->fd = fd_close(door->fd);
 }
 
@@ -345,24 +341,8 @@ static Door *find_idle(DoorKeeper *keeper) {
 
 static int send_request(Door *door, int fd, size_t n_bytes) {
         DoorRequest request = { .n_bytes = (uint32_t) MIN(n_bytes, VARLINK_MESSAGE_MAX) };
-        struct iovec iov = { .iov_base = &request, .iov_len = sizeof(request) };
-        union {
-                char space[CMSG_SPACE(sizeof(int))];
-                struct cmsghdr align;
-        } control = { .align = {
-                              .cmsg_level = SOL_SOCKET,
-                              .cmsg_type = SCM_RIGHTS,
-                              .cmsg_len = CMSG_LEN(sizeof(int)),
-                      } };
-        struct msghdr message = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
 
-        memcpy(CMSG_DATA(&control.align), &fd, sizeof(fd));
-        return sendmsg(door->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+        return fd_send(door->fd, &request, sizeof(request), fd);
 }
 
 /* Give the request to an idle door.  -EAGAIN: there is none.  Other errors are the connection's: a
@@ -460,7 +440,7 @@ static gboolean on_refill(gpointer userdata) {
         DoorKeeper *keeper = userdata;
         int r = 0;
 
-        drop_source(&keeper->refill);
+        source_drop(&keeper->refill);
         while (r == 0 && keeper->doors->len < LIMIT_DOORS &&
                count_state(keeper, DOOR_IDLE) < LIMIT_DOORS_IDLE)
                 r = door_start(keeper);
@@ -582,7 +562,7 @@ int door_keeper_new(uid_t uid, gid_t gid, DoorKeeper **ret_keeper) {
 void door_keeper_free(DoorKeeper *keeper) {
         if (!keeper)
                 return;
-        drop_source(&keeper->refill);
+        source_drop(&keeper->refill);
         g_queue_clear_full(&keeper->waiting, (GDestroyNotify) waiting_free);
         g_ptr_array_unref(keeper->doors);
         g_free(keeper);

@@ -21,6 +21,7 @@
 #include "lib/util/child.h"
 #include "lib/util/fd.h"
 #include "lib/util/parse.h"
+#include "lib/util/source.h"
 
 /* A line is three numbers of at most 10 digits, each with a byte after it. */
 #define MAP_SIZE_MAX (LIMIT_MAP_EXTENTS * 33u)
@@ -97,14 +98,8 @@ unsigned userns_helper_count(void) {
 
 static void start_waiting(void);
 
-static void drop_source(GSource **source) {
-        if (*source)
-                g_source_destroy(*source);
-        g_clear_pointer(source, g_source_unref);
-}
-
 static void joiner_free(Joiner *joiner) {
-        drop_source(&joiner->source);
+        source_drop(&joiner->source);
         fd_close(joiner->fd);
         g_free(joiner);
 }
@@ -124,7 +119,7 @@ static void on_exited(Child *child, void *userdata) {
         if (helper)
                 helper->joiner = NULL;
         if (helper && helper->deadline) { /* it has not been answered for yet */
-                drop_source(&helper->deadline);
+                source_drop(&helper->deadline);
                 helper->joined(helper, r < 0 && r != -EAGAIN ? r : -ESRCH, helper->userdata);
         }
         start_waiting();
@@ -186,7 +181,7 @@ static gboolean on_tidy(gpointer userdata) {
         }
         turns.is_filling =
                 false; /* full; or short of something: tried again after the next helper */
-        drop_source(&turns.tidy);
+        source_drop(&turns.tidy);
         return G_SOURCE_REMOVE;
 }
 
@@ -211,7 +206,7 @@ void userns_helper_prepare(void) {
 void userns_helper_stop(void) {
         Joiner *joiner;
 
-        drop_source(&turns.tidy);
+        source_drop(&turns.tidy);
         kill_done();
         while ((joiner = g_queue_pop_head(&turns.idle))) {
                 child_forget(joiner->child);
@@ -237,7 +232,7 @@ void userns_helper_free(UsernsHelper *helper) {
                         kill_done();
                 schedule_tidy();
         }
-        drop_source(&helper->deadline);
+        source_drop(&helper->deadline);
         fd_close(helper->ns_fd);
         fd_close(helper->uid_map_fd);
         fd_close(helper->gid_map_fd);
@@ -280,7 +275,7 @@ static gboolean on_answer(int fd, GIOCondition condition, gpointer userdata) {
 
         /* It said all it has to say, or its end: that is on_exited()'s, who reads why. */
         if (!helper || !helper->deadline || !(condition & G_IO_IN)) {
-                drop_source(&joiner->source);
+                source_drop(&joiner->source);
                 return G_SOURCE_REMOVE;
         }
         r = userns_joiner_receive(fd);
@@ -289,7 +284,7 @@ static gboolean on_answer(int fd, GIOCondition condition, gpointer userdata) {
         if (r == 0)
                 r = open_maps(helper);
 
-        drop_source(&helper->deadline);
+        source_drop(&helper->deadline);
         helper->joined(helper, r, helper->userdata);
         return G_SOURCE_CONTINUE;
 }
@@ -297,7 +292,7 @@ static gboolean on_answer(int fd, GIOCondition condition, gpointer userdata) {
 static gboolean on_deadline(gpointer userdata) {
         UsernsHelper *helper = userdata;
 
-        drop_source(&helper->deadline);
+        source_drop(&helper->deadline);
         if (helper->joiner)
                 child_kill(helper->joiner->child);
         helper->joined(helper, -ETIMEDOUT, helper->userdata);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/util/child.h"
+#include "lib/util/fd-send.h"
 
 /* A group that owns nothing, by convention of every distribution. */
 #define GID_NOBODY 65534u
@@ -64,21 +65,7 @@ void userns_joiner_run(const void *data) {
 }
 
 int userns_joiner_send(int socket, int ns_fd, uid_t owner) {
-        struct iovec iov = { .iov_base = &owner, .iov_len = sizeof(owner) };
-        Control control = { .align = {
-                                    .cmsg_level = SOL_SOCKET,
-                                    .cmsg_type = SCM_RIGHTS,
-                                    .cmsg_len = CMSG_LEN(sizeof(int)),
-                            } };
-        struct msghdr message = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
-
-        memcpy(CMSG_DATA(&control.align), &ns_fd, sizeof(ns_fd));
-        return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+        return fd_send(socket, &owner, sizeof(owner), ns_fd);
 }
 
 int userns_joiner_receive(int socket) {

@@ -3,15 +3,19 @@ noinst_LTLIBRARIES += libutil.la
 libutil_la_SOURCES = \
 	%D%/child.c %D%/child.h \
 	%D%/fd.h \
+	%D%/fd-send.c %D%/fd-send.h \
 	%D%/file.c %D%/file.h \
 	%D%/log.c %D%/log.h \
-	%D%/parse.c %D%/parse.h
+	%D%/parse.c %D%/parse.h \
+	%D%/source.h
 libutil_la_LIBADD = $(GLIB_LIBS)
 
-check_PROGRAMS += tests/unit/test-child tests/unit/test-parse tests/unit/test-file
-TESTS += tests/unit/test-child tests/unit/test-parse tests/unit/test-file
+check_PROGRAMS += tests/unit/test-child tests/unit/test-fd-send tests/unit/test-parse tests/unit/test-file
+TESTS += tests/unit/test-child tests/unit/test-fd-send tests/unit/test-parse tests/unit/test-file
 tests_unit_test_child_SOURCES = tests/unit/test-child.c tests/unit/unit.h
 tests_unit_test_child_LDADD = libutil.la $(GLIB_LIBS)
+tests_unit_test_fd_send_SOURCES = tests/unit/test-fd-send.c
+tests_unit_test_fd_send_LDADD = libutil.la $(GLIB_LIBS)
 tests_unit_test_parse_SOURCES = tests/unit/test-parse.c
 tests_unit_test_parse_LDADD = libutil.la $(GLIB_LIBS)
 tests_unit_test_file_SOURCES = tests/unit/test-file.c

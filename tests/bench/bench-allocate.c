@@ -18,6 +18,7 @@
 #include "lib/util/file.h"
 #include "lib/varlink/client.h"
 #include "lib/varlink/json.h"
+#include "tests/unit/holder.h"
 
 /* How long AllocateUserRange takes beside the floor: a root process that forks, has the child join
  * the namespace and writes both maps, nothing else.  The two alternate, so that a noisy machine is
@@ -28,11 +29,6 @@
  * Before measuring it makes LIVE namespaces with a range each and keeps them.  Prints medians and
  * their ratio. */
 
-typedef struct Namespace {
-        pid_t pid;
-        int fd;
-} Namespace;
-
 static void fail(const char *what, int error) {
         fprintf(stderr, "bench-allocate: %s: %s\n", what, g_strerror(abs(error)));
         exit(EXIT_FAILURE);
@@ -40,33 +36,17 @@ static void fail(const char *what, int error) {
 
 /* A namespace that only its descriptor keeps alive. */
 static int make_namespace(void) {
-        int gate[2], fd;
-        char path[64], byte;
-        pid_t pid;
+        pid_t pid = -1;
+        int r;
 
-        if (pipe2(gate, O_CLOEXEC) < 0)
-                fail("pipe", errno);
-        pid = fork();
-        if (pid < 0)
-                fail("fork", errno);
-        if (pid == 0) {
-                if (unshare(CLONE_NEWUSER) < 0)
-                        _exit(1);
-                (void) !write(gate[1], "x", 1);
-                (void) pause();
-                _exit(0);
-        }
-        (void) close(gate[1]);
-        if (read(gate[0], &byte, 1) != 1)
-                fail("unshare", EPERM);
-        (void) close(gate[0]);
-        (void) g_snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                fail(path, errno);
-        (void) kill(pid, SIGKILL);
-        (void) waitpid(pid, NULL, 0);
-        return fd;
+        r = holder_new(&pid);
+        if (r < 0)
+                fail("holder", r);
+        r = holder_open(pid);
+        if (r < 0)
+                fail("namespace", r);
+        holder_end(pid);
+        return r;
 }
 
 static uint64_t now_nsec(void) {
@@ -113,8 +93,7 @@ static uint64_t measure_floor(void) {
         write_map(pid, "gid_map");
         end = now_nsec();
 
-        (void) kill(pid, SIGKILL);
-        (void) waitpid(pid, NULL, 0);
+        holder_end(pid);
         return end - begin;
 }
 

@@ -3,7 +3,7 @@
 bench_programs = tests/bench/bench-allocate tests/bench/bench-names
 EXTRA_PROGRAMS += $(bench_programs)
 CLEANFILES += $(bench_programs)
-tests_bench_bench_allocate_SOURCES = %D%/bench-allocate.c
+tests_bench_bench_allocate_SOURCES = %D%/bench-allocate.c tests/unit/holder.h
 tests_bench_bench_allocate_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_bench_bench_allocate_LDADD = libvarlink.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
 

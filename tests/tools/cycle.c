@@ -1,51 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <glib.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "lib/util/fd.h"
 #include "lib/varlink/client.h"
 #include "lib/varlink/json.h"
+#include "tests/unit/holder.h"
 
 /* Allocate and end in a row, for tests:
  *
  *      cycle SOCKET ROUNDS SIZE
  *
  * Prints how many rounds were answered with success, then each error id with its count. */
-
-static int holder_new(pid_t *ret_pid) {
-        char path[64], byte;
-        int pair[2], fd;
-        pid_t pid;
-
-        if (pipe2(pair, O_CLOEXEC) < 0)
-                return -errno;
-        pid = fork();
-        if (pid == 0) {
-                if (unshare(CLONE_NEWUSER) < 0)
-                        _exit(1);
-                (void) !write(pair[1], "x", 1);
-                (void) pause();
-                _exit(0);
-        }
-        (void) close(pair[1]);
-        if (read(pair[0], &byte, 1) != 1)
-                return -EPERM;
-        (void) close(pair[0]);
-        (void) g_snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        *ret_pid = pid;
-        return fd < 0 ? -errno : fd;
-}
 
 /* One round.  Returns 0, or a negative errno where the machine or the connection failed. */
 static int cycle(VarlinkClient *client, unsigned round, int size, char **ret_error) {
@@ -55,16 +25,17 @@ static int cycle(VarlinkClient *client, unsigned round, int size, char **ret_err
         pid_t pid = -1;
         int r;
 
-        fd = holder_new(&pid);
-        if (fd < 0)
-                return fd;
+        r = holder_new(&pid);
+        if (r < 0)
+                return r;
+        fd = holder_open(pid);
         parameters = json_pack(
                 "{s:s, s:i, s:i}", "name", name, "size", size, "userNamespaceFileDescriptor", 0);
-        r = varlink_client_call(
-                client, "io.systemd.NamespaceResource.AllocateUserRange", parameters, &fd, 1,
-                &reply, ret_error);
-        (void) kill(pid, SIGKILL);
-        (void) waitpid(pid, NULL, 0);
+        r = fd < 0 ? fd
+                   : varlink_client_call(
+                             client, "io.systemd.NamespaceResource.AllocateUserRange", parameters,
+                             &fd, 1, &reply, ret_error);
+        holder_end(pid);
         return r;
 }
 

@@ -19,6 +19,7 @@
 #include "lib/util/fd.h"
 #include "lib/util/file.h"
 #include "tests/unit/fake-policy.h"
+#include "tests/unit/holder.h"
 
 /* The order of steps, with a policy that can watch and interfere. */
 
@@ -38,30 +39,8 @@ typedef struct Fixture {
         int result;
 } Fixture;
 
-/* A process in a new user namespace. */
-static pid_t holder_new(void) {
-        int pair[2];
-        pid_t pid;
-        char byte;
-
-        g_assert_cmpint(pipe2(pair, O_CLOEXEC), ==, 0);
-        pid = fork();
-        if (pid == 0) {
-                if (unshare(CLONE_NEWUSER) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-                        _exit(1);
-                (void) !write(pair[1], "x", 1);
-                (void) pause();
-                _exit(0);
-        }
-        (void) close(pair[1]);
-        g_assert_cmpint(read(pair[0], &byte, 1), ==, 1);
-        (void) close(pair[0]);
-        return pid;
-}
-
-static void holder_end(Fixture *f) {
-        (void) kill(f->holder, SIGKILL);
-        (void) waitpid(f->holder, NULL, 0);
+static void fixture_end_holder(Fixture *f) {
+        holder_end(f->holder);
         f->holder = 0;
 }
 
@@ -102,7 +81,7 @@ static void fixture_set_up(Fixture *f, gconstpointer unused) {
         g_assert_cmpint(userns_probe_new(&f->probe), ==, 0);
         g_assert_cmpint(unenforced_open(unenforced, &f->unenforced), ==, 0);
         make_allocator(f, true, 100, UINT64_C(1) << 32);
-        f->holder = holder_new();
+        g_assert_cmpint(holder_new(&f->holder), ==, 0);
 }
 
 static void fixture_tear_down(Fixture *f, gconstpointer unused) {
@@ -110,7 +89,7 @@ static void fixture_tear_down(Fixture *f, gconstpointer unused) {
         const char *name;
 
         if (f->holder > 0)
-                holder_end(f);
+                fixture_end_holder(f);
         allocator_free(f->allocator);
         /* Helpers are reaped on the loop. */
         while (userns_helper_count() > 0)
@@ -259,7 +238,7 @@ static void test_client_writes_in_between(Fixture *f, gconstpointer unused) {
         (void) allocator_reconcile(f->allocator, false, &cursor, UINT32_MAX);
         g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_MAPPING);
 
-        holder_end(f);
+        fixture_end_holder(f);
         for (unsigned i = 0; i < 400 && table_writer_state(f->table, record) == TABLE_STATE_MAPPING;
              i++) {
                 /* A helper keeps the namespace until it is reaped, on the loop. */
@@ -311,8 +290,8 @@ static void test_quota(Fixture *f, gconstpointer unused) {
         g_assert_cmpint(request(f, "a", 131072, allocator_allocate), ==, ALLOCATOR_E_QUOTA);
         make_allocator(f, true, 100, 131072);
         g_assert_cmpint(request(f, "a", 131072, allocator_allocate), ==, 0);
-        holder_end(f);
-        f->holder = holder_new();
+        fixture_end_holder(f);
+        g_assert_cmpint(holder_new(&f->holder), ==, 0);
         make_allocator(f, true, 0, 131072);
         g_assert_cmpint(request(f, "b", 1, allocator_allocate), ==, ALLOCATOR_E_QUOTA);
 }
