@@ -19,6 +19,8 @@ tests_unit_test_policy_LDADD = libpolicy.la $(GLIB_LIBS)
 nodist_libpolicy_la_SOURCES = bpf/policy.skel.h
 else
 libpolicy_la_SOURCES = %D%/policy-none.c %D%/policy.h
+# Without a line here there would be no flags at all: the one above hides AM_CFLAGS.
+libpolicy_la_CFLAGS = $(AM_CFLAGS)
 libpolicy_la_LIBADD = $(GLIB_LIBS)
 endif
 EXTRA_DIST += tests/unit/test-policy.c %D%/policy-none.c %D%/policy.c %D%/policy-internal.h %D%/policy-canary.c \
