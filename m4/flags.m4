@@ -71,6 +71,15 @@ AC_DEFUN([NSR_FLAGS], [
                 AS_VAR_APPEND([SANITIZER_CFLAGS], [" --coverage"])
         ])
         AM_CONDITIONAL([ENABLE_SANITIZERS], [test "x$enable_sanitizers" != xno])
+        # The reader's own test is built a second time with ThreadSanitizer, whatever else is built.  It has to run,
+        # too: some kernels lay out memory in a way that the runtime of some compilers refuses.
+        AC_CACHE_CHECK([whether programs of $CC -fsanitize=thread run], [nsr_cv_tsan], [
+                nsr_save_CFLAGS=$CFLAGS
+                CFLAGS="$CFLAGS -fsanitize=thread -fPIE -pie"
+                AC_RUN_IFELSE([AC_LANG_PROGRAM()], [nsr_cv_tsan=yes], [nsr_cv_tsan=no], [nsr_cv_tsan=no])
+                CFLAGS=$nsr_save_CFLAGS
+        ])
+        AM_CONDITIONAL([HAVE_TSAN], [test "x$nsr_cv_tsan" = xyes])
         # For tests/bats/artefacts.bats.
         AC_SUBST([NSR_HARDENING], [$enable_hardening])
         AC_SUBST([NSR_SANITIZERS], [$enable_sanitizers])

@@ -59,3 +59,15 @@ EXTRA_DIST += tests/unit/table-sample.h
 tests_unit_test_table_read_SOURCES = tests/unit/test-table-read.c
 tests_unit_test_table_read_CFLAGS = $(AM_CFLAGS) -pthread
 tests_unit_test_table_read_LDADD = libtable-write.la libutil.la $(GLIB_LIBS)
+
+# The same with ThreadSanitizer, reader and writer compiled for it alone.
+if HAVE_TSAN
+check_PROGRAMS += tests/unit/tsan-table-read
+TESTS += tests/unit/tsan-table-read
+endif
+tests_unit_tsan_table_read_SOURCES = tests/unit/test-table-read.c \
+	$(libtable_read_la_SOURCES) $(libtable_core_la_SOURCES) $(libtable_write_la_SOURCES) \
+	lib/util/parse.c lib/util/parse.h
+tests_unit_tsan_table_read_CFLAGS = -std=gnu11 $(EXTRA_CFLAGS) $(GLIB_CFLAGS) -pthread -fPIE -fsanitize=thread
+tests_unit_tsan_table_read_LDFLAGS = $(EXTRA_LDFLAGS) -pthread -pie -fsanitize=thread
+tests_unit_tsan_table_read_LDADD = $(GLIB_LIBS)

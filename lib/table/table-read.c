@@ -34,8 +34,9 @@ static int pread_full(int fd, void *buffer, size_t size, uint64_t offset) {
         return 0;
 }
 
-/* Read n words at `offset`, in order: each load is done before any later one. */
-static int load_words(const TableView *view, uint64_t offset, size_t n, TableWord *ret_words) {
+/* Read n words at `offset`, in order: each load is done before any later one.  Inline: n is a
+ * constant, and this is half of a look-up. */
+static inline int load_words(const TableView *view, uint64_t offset, size_t n, TableWord *ret_words) {
         const TableWord *from;
 
         if (!view->data)
@@ -216,32 +217,45 @@ uint32_t table_record_crc(const TableRecord *record) {
         return table_crc((const uint8_t *) record + from, sizeof(*record) - from);
 }
 
+/* Copy a record, state and sequence first.  Two words at a time where the machine has words that
+ * wide: what comes after `sequence` is believed only if that did not change. */
+static int load_record(const TableView *view, uint64_t offset, TableRecord *ret_record) {
+#if UINTPTR_MAX > UINT32_MAX
+        typedef uint64_t __attribute__((__may_alias__)) Word;
+        const Word *from = (const Word *) (const void *) (view->data + offset);
+        Word *to = (Word *) (void *) ret_record;
+
+        if (view->data) {
+                for (size_t i = 0; i < sizeof(*ret_record) / sizeof(Word); i++)
+                        to[i] = __atomic_load_n(from + i, __ATOMIC_ACQUIRE);
+                return 0;
+        }
+#endif
+        return load_words(view, offset, WORDS(sizeof(*ret_record)), (TableWord *) ret_record);
+}
+
 /* A consistent copy of a record that is not free, state included.  Into its final place, garbage
  * unless 0: copies of copies were a third of a look-up's time. */
 static int record_read(const TableView *view, uint32_t number, TableRecord *record) {
         uint64_t offset = view->records_offset + (uint64_t) number * TABLE_RECORD_SIZE;
 
         for (unsigned i = 0; i < READ_TRIES; i++) {
-                uint32_t before[2], after[2]; /* state, sequence */
-                int r = load_words(view, offset, 2, before);
+                uint32_t state = 0, after[2]; /* state, sequence */
+                int r = load_words(view, offset, 1, &state);
 
-                if (r != 0)
-                        return r;
-                if (before[0] == TABLE_STATE_FREE)
+                if (r == 0 && state == TABLE_STATE_FREE)
                         return TABLE_READ_E_NOT_FOUND;
-                if (before[1] & 1)
-                        continue;
-
-                r = load_words(view, offset, WORDS(sizeof(*record)), (TableWord *) record);
+                if (r == 0)
+                        r = load_record(view, offset, record);
                 if (r == 0)
                         r = load_words(view, offset, 2, after);
                 if (r != 0)
                         return r;
-                if (before[0] != after[0] || before[1] != after[1])
+                if (record->state != after[0] || record->sequence != after[1] ||
+                    (record->sequence & 1))
                         continue;
-
-                record->state = before[0];
-                record->sequence = before[1];
+                if (record->state == TABLE_STATE_FREE)
+                        return TABLE_READ_E_NOT_FOUND;
                 return record->crc == table_record_crc(record) ? 0 : TABLE_READ_E_UNTRUSTED;
         }
         return TABLE_READ_E_BUSY;

@@ -4,15 +4,29 @@
 /* A program that looks names up in unusual circumstances.  Each verb exits with 0 if all was as it
  * should be, and says on standard error what was not.
  *
- *      errno-kept MODULE UID NAME errno as before after a hit, misses, foreign IDs and names
- *      small-buffers UID          every buffer size from none on: ERANGE, then the entry
- *      close-all UID              the application closes every descriptor and uses the numbers
- * itself no-mapping UID NAME        shared mappings are refused, as SELinux may chroot FOLDER UID
- * found before, and in a root folder without the table around UID COMMAND UID     looked up,
- * COMMAND run by the shell, looked up: "-" for none threads UID LAST SECONDS   threads look up, and
- * fork children that look up as-other UID               effective and real user differ no-calls
- * MODULE UID NAME   the module's entry points make no system call once the table is mapped; for
- *                                 foreign IDs and names never */
+ *      errno-kept MODULE UID NAME
+ *              errno as before after a hit, misses, foreign IDs and names
+ *      small-buffers UID
+ *              every buffer size from none on: ERANGE, then the entry
+ *      close-all UID
+ *              the application closes every descriptor and uses the numbers itself
+ *      no-mapping UID NAME
+ *              shared mappings are refused, as SELinux may
+ *      chroot FOLDER UID
+ *              found before, and in a root folder without the table
+ *      around UID COMMAND UID
+ *              looked up, COMMAND run by the shell, looked up: "-" for none
+ *      threads UID LAST SECONDS
+ *              threads look up, and fork children that look up
+ *      hammer MODULE FIRST SLOTS LOOKUPS
+ *              threads look up in a table of `table-make fill-slots`, whatever happens to it
+ *      as-other UID
+ *              effective and real user differ
+ *      wrong
+ *              decides by memory that nobody has set: for those who look for that
+ *      no-calls MODULE UID NAME
+ *              the module's entry points make no system call once the table is mapped; for foreign
+ *              IDs and names never */
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -280,43 +294,93 @@ static void threads(char **args) {
                 CHECK(pthread_join(ids[i], NULL) == 0);
 }
 
-static void *hammer_on(void *userdata) {
-        const Work *todo = userdata;
-        unsigned long n = 0, n_found = 0;
+/* What hammer()'s threads share. */
+typedef struct Hammer {
+        Module module;
+        uid_t first;
+        uint32_t n_slots;
+        uint64_t n_wanted;        /* look-ups, of all threads together */
+        uint64_t n_done, n_found; /* atomic */
+} Hammer;
 
-        for (uid_t uid = todo->first; n % 1000 != 0 || time(NULL) < todo->end; n++) {
-                struct passwd passwd, *found = NULL;
-                char buffer[512];
-                int r = getpwuid_r(uid, &passwd, buffer, sizeof(buffer), &found);
+/* The table names each range after its slot, and gives it to the owner of that number: so a number
+ * says what every answer must be, whichever life of the slot it is from. */
+static void check_slot(const Hammer *hammer, uid_t uid, const struct passwd *passwd) {
+        uint32_t slot = (uid - hammer->first) / 65536, offset = uid % 65536;
+        char name[64], gecos[128];
 
-                /* Between the old table and the new one. */
-                CHECK(r == 0 || r == EBUSY);
-                if (found) {
-                        CHECK(passwd.pw_uid == uid && strncmp(passwd.pw_name, "ns-", 3) == 0);
-                        CHECK(strtoul(strrchr(passwd.pw_name, '-') + 1, NULL, 10) == uid % 65536);
-                        n_found++;
-                }
-                uid = todo->first + (uid - todo->first + 7919) % (todo->last - todo->first);
+        (void) snprintf(name, sizeof(name), "ns-s%u-%u", slot, offset);
+        (void) snprintf(
+                gecos, sizeof(gecos), "User %u of namespace s%u of UID %u since 20", offset, slot,
+                slot);
+        CHECK(passwd->pw_uid == uid && passwd->pw_gid == uid);
+        CHECK(strcmp(passwd->pw_name, name) == 0);
+        CHECK(strncmp(passwd->pw_gecos, gecos, strlen(gecos)) == 0);
+        CHECK(strcmp(passwd->pw_dir, "/") == 0);
+}
+
+static void hammer_once(Hammer *hammer, uid_t uid, bool by_name, uint64_t *n_found) {
+        uint32_t slot = (uid - hammer->first) / 65536;
+        enum nss_status status;
+        struct passwd passwd;
+        char buffer[512], name[64];
+        int other = 0;
+
+        (void) snprintf(name, sizeof(name), "ns-s%u-%u", slot, uid % 65536);
+        status = by_name ? hammer->module.by_name(name, &passwd, buffer, sizeof(buffer), &other)
+                         : hammer->module.by_id(uid, &passwd, buffer, sizeof(buffer), &other);
+        if (status == NSS_STATUS_SUCCESS) {
+                check_slot(hammer, uid, &passwd);
+                (*n_found)++;
+                return;
         }
-        CHECK(n_found > 0);
+        /* Between the old table and the new one it may be busy. */
+        CHECK(status == NSS_STATUS_NOTFOUND || (status == NSS_STATUS_UNAVAIL && other == EBUSY));
+}
+
+static void *hammer_on(void *userdata) {
+        enum { BATCH = 10000 };
+        uint64_t n_found = 0, n_done;
+        Hammer *hammer = userdata;
+        uint32_t at = 0;
+
+        do {
+                for (uint32_t i = 0; i < BATCH; i++) {
+                        at = (at + 7919 * 65536u + 4241) % (hammer->n_slots * 65536u);
+                        hammer_once(hammer, hammer->first + at, i % 4 == 0, &n_found);
+                }
+                n_done = __atomic_add_fetch(&hammer->n_done, BATCH, __ATOMIC_RELAXED);
+        } while (n_done < hammer->n_wanted);
+        (void) __atomic_add_fetch(&hammer->n_found, n_found, __ATOMIC_RELAXED);
         return NULL;
 }
 
 static void hammer(char **args) {
-        Work todo = { .first = parse_uid(args[0]),
-                      .last = parse_uid(args[1]),
-                      .end = time(NULL) + atoi(args[2]) };
+        Hammer hammer = { .module = load_module(args[0]),
+                          .first = parse_uid(args[1]),
+                          .n_slots = (uint32_t) strtoul(args[2], NULL, 10),
+                          .n_wanted = strtoull(args[3], NULL, 10) };
         pthread_t ids[4];
 
         for (size_t i = 0; i < 4; i++)
-                CHECK(pthread_create(&ids[i], NULL, hammer_on, &todo) == 0);
+                CHECK(pthread_create(&ids[i], NULL, hammer_on, &hammer) == 0);
         for (size_t i = 0; i < 4; i++)
                 CHECK(pthread_join(ids[i], NULL) == 0);
+        CHECK(hammer.n_found > 0 && hammer.n_found < hammer.n_done);
+        printf("%llu look-ups, %llu found\n", (unsigned long long) hammer.n_done,
+               (unsigned long long) hammer.n_found);
 }
 
 static void as_other(char **args) {
         CHECK(getuid() != geteuid());
         check_found(parse_uid(args[0]));
+}
+
+static void wrong(char **args) {
+        int *volatile memory = malloc(sizeof(*memory));
+
+        puts(*memory == 12345 ? "it is" : "it is not");
+        free(memory);
 }
 
 static void no_calls(char **args) {
@@ -369,8 +433,9 @@ int main(int argc, char **argv) {
                 { "errno-kept", 3, errno_kept }, { "small-buffers", 1, small_buffers },
                 { "close-all", 1, close_all },   { "no-mapping", 2, no_mapping },
                 { "chroot", 2, enter_chroot },   { "around", 3, around },
-                { "threads", 3, threads },       { "hammer", 3, hammer },
-                { "as-other", 1, as_other },     { "no-calls", 3, no_calls },
+                { "threads", 3, threads },       { "hammer", 4, hammer },
+                { "wrong", 0, wrong },           { "as-other", 1, as_other },
+                { "no-calls", 3, no_calls },
         };
 
         for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)

@@ -9,7 +9,8 @@
  *      free NAME             all the way to `free`
  *      fill N SIZE           ranges f0, f1, ... in `active`
  *      churn N               N ranges come and go, one after the other
- *      churn-small N         the same, of one slot each
+ *      fill-slots N          slots 0 ... N - 1, each named sSLOT and with the owner SLOT
+ *      churn-slots N         N ranges of that kind come and go, in slots that are free
  *      replace               set the file aside and go on with a new one
  *      entries-all           enumerations list every ID, until the next table-make */
 
@@ -47,7 +48,13 @@ static void open_table(Maker *maker) {
                 fail("cannot open the table");
 }
 
-static uint32_t map(Maker *maker, const char *name, uint32_t size, uint32_t owner) {
+static bool offer_one(uint32_t start, uint32_t n_ids, void *userdata) {
+        return start == *(const uint32_t *) userdata;
+}
+
+/* A range in `mapping`; where `start` is not TABLE_NONE, there or nowhere: TABLE_NONE. */
+static uint32_t try_map(
+        Maker *maker, const char *name, uint32_t size, uint32_t owner, uint32_t start) {
         TableRange range = {
                 .name = name,
                 .owner_uid = owner,
@@ -59,9 +66,19 @@ static uint32_t map(Maker *maker, const char *name, uint32_t size, uint32_t owne
         uint32_t record;
 
         if (!table_name_is_valid(name, size) ||
-            table_writer_reserve(maker->writer, &range, NULL, NULL, &record) != 0)
-                fail("cannot add a range");
+            table_writer_reserve(
+                    maker->writer, &range, start != TABLE_NONE ? offer_one : NULL, &start,
+                    &record) != 0)
+                return TABLE_NONE;
         table_writer_set_state(maker->writer, record, TABLE_STATE_MAPPING);
+        return record;
+}
+
+static uint32_t map(Maker *maker, const char *name, uint32_t size, uint32_t owner) {
+        uint32_t record = try_map(maker, name, size, owner, TABLE_NONE);
+
+        if (record == TABLE_NONE)
+                fail("cannot add a range");
         return record;
 }
 
@@ -69,6 +86,17 @@ static uint32_t add(Maker *maker, const char *name, uint32_t size, uint32_t owne
         uint32_t record = map(maker, name, size, owner);
 
         table_writer_set_state(maker->writer, record, TABLE_STATE_ACTIVE);
+        return record;
+}
+
+static uint32_t try_add_slot(Maker *maker, uint32_t slot) {
+        g_autofree char *name = g_strdup_printf("s%u", slot);
+        uint32_t record =
+                try_map(maker, name, TABLE_SLOT_SIZE, slot,
+                        maker->config.pool_start + slot * TABLE_SLOT_SIZE);
+
+        if (record != TABLE_NONE)
+                table_writer_set_state(maker->writer, record, TABLE_STATE_ACTIVE);
         return record;
 }
 
@@ -125,11 +153,20 @@ static char **command_churn(Maker *maker, char **args) {
         return args + 1;
 }
 
-static char **command_churn_small(Maker *maker, char **args) {
-        for (uint32_t i = 0, n = number(args[0]); i < n; i++) {
-                g_autofree char *name = g_strdup_printf("churn%u", i % 100);
+static char **command_fill_slots(Maker *maker, char **args) {
+        for (uint32_t i = 0, n = number(args[0]); i < n; i++)
+                if (try_add_slot(maker, i) == TABLE_NONE)
+                        fail("cannot add a range");
+        return args + 1;
+}
 
-                release(maker, add(maker, name, 65536, 1000));
+static char **command_churn_slots(Maker *maker, char **args) {
+        for (uint32_t i = 0, n = number(args[0]); i < n; i++) {
+                uint32_t slot = g_random_int() % maker->config.n_slots;
+                uint32_t record = try_add_slot(maker, slot);
+
+                if (record != TABLE_NONE)
+                        release(maker, record);
         }
         return args + 1;
 }
@@ -162,7 +199,8 @@ static char **run(Maker *maker, char **args) {
                 { "replace", command_replace },
                 { "end", command_end },
                 { "mapping", command_mapping },
-                { "churn-small", command_churn_small },
+                { "fill-slots", command_fill_slots },
+                { "churn-slots", command_churn_slots },
                 { "entries-all", command_entries_all },
         };
 
