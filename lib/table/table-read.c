@@ -36,7 +36,8 @@ static int pread_full(int fd, void *buffer, size_t size, uint64_t offset) {
 
 /* Read n words at `offset`, in order: each load is done before any later one.  Inline: n is a
  * constant, and this is half of a look-up. */
-static inline int load_words(const TableView *view, uint64_t offset, size_t n, TableWord *ret_words) {
+static inline int load_words(
+        const TableView *view, uint64_t offset, size_t n, TableWord *ret_words) {
         const TableWord *from;
 
         if (!view->data)
