@@ -111,18 +111,16 @@ bool allocator_release_if_dead(Allocator *allocator, uint32_t record) {
 
 void allocator_release(Allocator *allocator, uint32_t record, bool proven) {
         TableWriter *table = allocator->config.table;
-        const TableRecord *range = table_writer_record(table, record);
-        uint32_t n_records = allocator_n_records(range->size);
 
         if (allocator_is_leaving(allocator, record))
                 return;
         /* First, for a daemon that is killed after it finds the proof there. */
         if (proven)
-                (void) policy_bereave(allocator->config.policy, record, n_records);
+                (void) allocator_for_each_record(allocator, record, policy_bereave);
         if (table_writer_state(table, record) != TABLE_STATE_RELEASING)
                 table_writer_set_state(table, record, TABLE_STATE_RELEASING);
-        if (range->size == 0) {
-                (void) policy_unprotect(allocator->config.policy, record, n_records);
+        if (table_writer_record(table, record)->size == 0) {
+                (void) policy_unprotect(allocator->config.policy, record, 1);
                 table_writer_set_state(table, record, TABLE_STATE_FREE);
                 return;
         }
@@ -147,9 +145,7 @@ static void allocator_reconcile_quarantined(Allocator *allocator, unsigned max) 
                 if (allocator_is_reusable(allocator, record) &&
                     !allocator_is_leaving(allocator, record) &&
                     allocator_check(allocator, record) == USERNS_E_DEAD) {
-                        (void) policy_bereave(
-                                allocator->config.policy, record,
-                                allocator_n_records(table_writer_record(table, record)->size));
+                        (void) allocator_for_each_record(allocator, record, policy_bereave);
                         allocator_leave(allocator, record, true);
                 }
         }

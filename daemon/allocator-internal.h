@@ -14,7 +14,7 @@ struct Allocator {
 
         /* Proven dead, and what the host has of them is to be removed: record -> Leaving, owned. */
         GHashTable *leaving;
-        GArray *swept; /* records that a child looks at now, or NULL */
+        GArray *swept; /* the record of each range that a child looks at now, or NULL */
         gint64 sweep_began, sweep_not_before, sweep_at; /* microseconds */
         guint sweep_source;
         uint32_t quarantine_cursor;
@@ -42,6 +42,12 @@ void allocator_removal_free(void *removal);
 /* The control groups of a range are gone (or it never became one's): what else the host has of it
  * is removed, if its end is proven; then it is free, or quarantined. */
 void allocator_leave(Allocator *allocator, uint32_t record, bool proven);
+
+/* Tell the policy something of each record of a range; the first error. */
+int allocator_for_each_record(
+        Allocator *allocator, uint32_t record,
+        int (*tell)(Policy *policy, uint32_t first_record, uint32_t n_records));
+
 bool allocator_is_leaving(const Allocator *allocator, uint32_t record);
 
 /* Whether the range may be lent again once it is clean: the policy was in force all along. */

@@ -36,15 +36,30 @@ bool allocator_is_leaving(const Allocator *allocator, uint32_t record) {
         return g_hash_table_contains(allocator->leaving, GUINT_TO_POINTER(record));
 }
 
-bool allocator_is_reusable(const Allocator *allocator, uint32_t record) {
-        const TableRecord *range = table_writer_record(allocator->config.table, record);
-        uint32_t n_records = allocator_n_records(range->size);
+int allocator_for_each_record(
+        Allocator *allocator, uint32_t record,
+        int (*tell)(Policy *policy, uint32_t first_record, uint32_t n_records)) {
+        uint32_t records[TABLE_RANGE_RECORDS_MAX], n;
+        int r = 0;
 
-        if (!allocator->config.enforced || (range->flags & TABLE_FLAG_UNENFORCED))
+        n = table_writer_list_records(allocator->config.table, record, records);
+        for (uint32_t i = 0; i < n && r == 0; i++)
+                r = tell(allocator->config.policy, records[i], 1);
+        return r;
+}
+
+bool allocator_is_reusable(const Allocator *allocator, uint32_t record) {
+        TableWriter *table = allocator->config.table;
+        uint32_t records[TABLE_RANGE_RECORDS_MAX], n;
+
+        if (!allocator->config.enforced ||
+            (table_writer_record(table, record)->flags & TABLE_FLAG_UNENFORCED))
                 return false;
-        for (uint32_t i = 0; i < n_records; i++)
+        n = table_writer_list_records(table, record, records);
+        for (uint32_t i = 0; i < n; i++)
                 if (unenforced_is_marked(
-                            allocator->config.unenforced, range->start + i * TABLE_SLOT_SIZE))
+                            allocator->config.unenforced,
+                            table_writer_record(table, records[i])->start))
                         return false;
         return true;
 }
@@ -53,6 +68,32 @@ bool allocator_was_clean(const Allocator *allocator, uint32_t record) {
         return table_writer_state(allocator->config.table, record) >= TABLE_STATE_RELEASING &&
                allocator_is_reusable(allocator, record) &&
                policy_was_adopted(allocator->config.policy);
+}
+
+/* Add what the record's range has of IDs: its own, side by side, and each slot that is delegated to
+ * it.  Returns how many. */
+static uint64_t allocator_list_ranges(const Allocator *allocator, uint32_t record, GArray *ranges) {
+        TableWriter *table = allocator->config.table;
+        const TableRecord *own = table_writer_record(table, record);
+        uint32_t records[TABLE_RANGE_RECORDS_MAX], n;
+        LeftoversRange range = { .start = own->start, .size = own->size };
+        uint64_t n_ids = own->size;
+
+        memcpy(range.name, own->name, sizeof(range.name) - 1);
+        if (ranges)
+                g_array_append_val(ranges, range);
+        n = table_writer_list_records(table, record, records);
+        for (uint32_t i = allocator_n_records(own->size); i < n; i++) {
+                const TableRecord *part = table_writer_record(table, records[i]);
+
+                range.start = part->start;
+                range.size = part->size;
+                range.first_offset = part->part * TABLE_SLOT_SIZE;
+                n_ids += part->size;
+                if (ranges)
+                        g_array_append_val(ranges, range);
+        }
+        return n_ids;
 }
 
 void allocator_leaving_usage(
@@ -66,13 +107,14 @@ void allocator_leaving_usage(
         *ret_n_ids = 0;
         g_hash_table_iter_init(&i, allocator->leaving);
         while (g_hash_table_iter_next(&i, &record, &leaving)) {
-                const TableRecord *range = table_writer_record(table, GPOINTER_TO_UINT(record));
+                uint32_t number = GPOINTER_TO_UINT(record);
 
-                if (((Leaving *) leaving)->n_busy > 0 || range->account_uid != account_uid ||
-                    table_writer_state(table, GPOINTER_TO_UINT(record)) != TABLE_STATE_RELEASING)
+                if (((Leaving *) leaving)->n_busy > 0 ||
+                    table_writer_record(table, number)->account_uid != account_uid ||
+                    table_writer_state(table, number) != TABLE_STATE_RELEASING)
                         continue;
                 (*ret_n_ranges)++;
-                *ret_n_ids += range->size;
+                *ret_n_ids += allocator_list_ranges(allocator, number, NULL);
         }
 }
 
@@ -83,12 +125,9 @@ static void allocator_quarantine(Allocator *allocator, uint32_t record) {
 }
 
 static void allocator_give_back(Allocator *allocator, uint32_t record) {
-        const TableRecord *range = table_writer_record(allocator->config.table, record);
-
         (void) g_hash_table_remove(allocator->leaving, GUINT_TO_POINTER(record));
         if (!allocator_is_reusable(allocator, record) ||
-            policy_unprotect(allocator->config.policy, record, allocator_n_records(range->size)) <
-                    0) {
+            allocator_for_each_record(allocator, record, policy_unprotect) != 0) {
                 allocator_quarantine(allocator, record);
                 return;
         }
@@ -114,10 +153,13 @@ static void allocator_swept(const bool *clean, size_t n, void *userdata) {
 
         g_assert(swept && swept->len == n);
         allocator->sweep_not_before = now + SWEEP_PAUSE_FACTOR * (now - allocator->sweep_began);
-        for (guint i = 0; i < swept->len; i++) {
+        for (guint i = 0; i < swept->len;) {
                 uint32_t record = g_array_index(swept, uint32_t, i);
+                bool all_clean = clean != NULL;
 
-                if (clean && clean[i])
+                for (; i < swept->len && g_array_index(swept, uint32_t, i) == record; i++)
+                        all_clean = all_clean && clean[i];
+                if (all_clean)
                         allocator_give_back(allocator, record);
                 else
                         allocator_try_again(allocator, record);
@@ -135,14 +177,12 @@ static void allocator_sweep(Allocator *allocator) {
         g_hash_table_iter_init(&i, allocator->leaving);
         while (g_hash_table_iter_next(&i, &record, &leaving)) {
                 uint32_t number = GPOINTER_TO_UINT(record);
-                const TableRecord *from = table_writer_record(allocator->config.table, number);
-                LeftoversRange range = { .start = from->start, .size = from->size };
 
                 if (((Leaving *) leaving)->due_usec > allocator->sweep_began)
                         continue;
-                memcpy(range.name, from->name, sizeof(range.name) - 1);
-                g_array_append_val(ranges, range);
-                g_array_append_val(allocator->swept, number);
+                (void) allocator_list_ranges(allocator, number, ranges);
+                while (allocator->swept->len < ranges->len)
+                        g_array_append_val(allocator->swept, number);
         }
         if (ranges->len == 0) {
                 g_clear_pointer(&allocator->swept, g_array_unref);

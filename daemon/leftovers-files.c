@@ -137,9 +137,10 @@ static bool linger_id(const LeftoversTask *task, const char *name, uint32_t *ret
                 size_t n = strlen(range->name);
 
                 if (n == 0 || n != (size_t) (end - name) - 3 ||
-                    memcmp(range->name, name + 3, n) != 0 || offset >= range->size)
+                    memcmp(range->name, name + 3, n) != 0 || offset < range->first_offset ||
+                    offset - range->first_offset >= range->size)
                         continue;
-                *ret_id = range->start + offset;
+                *ret_id = range->start + offset - range->first_offset;
                 return true;
         }
         return false;

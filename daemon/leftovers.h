@@ -40,8 +40,10 @@ void leftovers_free(Leftovers *leftovers);
 /* IDs that nobody may hold. */
 typedef struct LeftoversRange {
         uint32_t start, size;
-        char name[TABLE_NAME_MAX + 1]; /* of the namespace, or empty: the host may have known its
-                                          IDs as ns-NAME-OFFSET */
+        /* Of the namespace, or empty: the host may have known ID number N as ns-NAME-OFFSET, with
+         * the offset first_offset + N. */
+        char name[TABLE_NAME_MAX + 1];
+        uint32_t first_offset;
 } LeftoversRange;
 
 /* clean[i]: a pass that began after the call found nothing of ranges[i], or removed it all.  What

@@ -22,29 +22,35 @@ static bool holder_is_gone(UsernsProbe *probe, const TableRecord *record) {
         return identity.inode == 0 || userns_probe_check(probe, &identity) == USERNS_E_DEAD;
 }
 
-static bool slots_are_used(GHashTable *used, const TableHeader *header, const TableRecord *record) {
-        uint32_t first = (record->start - header->pool_start) / TABLE_SLOT_SIZE;
-        uint32_t n = MAX(1u, (record->size + TABLE_SLOT_SIZE - 1) / TABLE_SLOT_SIZE);
+static bool slots_are_used(const TableWriter *table, GHashTable *used, uint32_t record) {
+        uint32_t pool_start = table_writer_header(table)->pool_start;
+        uint32_t records[TABLE_RANGE_RECORDS_MAX];
+        uint32_t n = table_writer_list_records(table, record, records);
 
-        for (uint32_t i = 0; i < n; i++)
-                if (g_hash_table_contains(used, GUINT_TO_POINTER(first + i)))
+        for (uint32_t i = 0; i < n; i++) {
+                uint32_t start = table_writer_record(table, records[i])->start;
+
+                if (g_hash_table_contains(
+                            used, GUINT_TO_POINTER((start - pool_start) / TABLE_SLOT_SIZE)))
                         return true;
+        }
         return false;
 }
 
 /* What the kernel still refuses its IDs for would be refused the next holder too. */
 static void free_record(TableWriter *table, Policy *policy, uint32_t record) {
-        uint32_t size = table_writer_record(table, record)->size;
-        uint32_t n = MAX(1u, (size + TABLE_SLOT_SIZE - 1) / TABLE_SLOT_SIZE);
+        uint32_t records[TABLE_RANGE_RECORDS_MAX];
+        uint32_t n = table_writer_list_records(table, record, records);
 
-        if (policy_unprotect(policy, record, n) == 0)
-                table_writer_set_state(table, record, TABLE_STATE_FREE);
+        for (uint32_t i = 0; i < n; i++)
+                if (policy_unprotect(policy, records[i], 1) != 0)
+                        return;
+        table_writer_set_state(table, record, TABLE_STATE_FREE);
 }
 
 static void free_unused_records(
         const Unenforced *unenforced, TableWriter *table, Policy *policy, UsernsProbe *probe,
         GHashTable *used) {
-        const TableHeader *header = table_writer_header(table);
         uint32_t cursor = 0, record;
 
         while ((record = table_writer_next_quarantined(table, &cursor)) != TABLE_NONE) {
@@ -52,7 +58,7 @@ static void free_unused_records(
 
                 if (((r->flags & TABLE_FLAG_UNENFORCED) ||
                      unenforced_is_marked(unenforced, r->start)) &&
-                    holder_is_gone(probe, r) && !slots_are_used(used, header, r))
+                    holder_is_gone(probe, r) && !slots_are_used(table, used, record))
                         free_record(table, policy, record);
         }
 }

@@ -4,17 +4,24 @@ units = \
 	%D%/nsresourced.socket \
 	%D%/nsresource-userdbd.service \
 	%D%/nsresource-userdbd.socket
-edited_files += $(units) %D%/nsresource.tmpfiles %D%/nsresource.sysusers
+edited_files += $(units) %D%/nsresource.tmpfiles %D%/nsresource.sysusers %D%/nsresource.rules
 systemdunit_DATA = $(units)
 
 nsresourceconfdir = $(sysconfdir)/nsresource
 dist_nsresourceconf_DATA = %D%/nsresourced.conf
 
-# systemd reads NAME.conf in both folders.
-install-data-local: %D%/nsresource.tmpfiles %D%/nsresource.sysusers
-	$(MKDIR_P) '$(DESTDIR)$(tmpfilesdir)' '$(DESTDIR)$(sysusersdir)'
+# The default pool, as in lib/table/table-format.h.
+POOL_FIRST = 524288
+POOL_LAST = 1879048191
+polkitrulesdir = $(datadir)/polkit-1/rules.d
+
+# systemd reads NAME.conf in both folders; polkit reads rules by the order of their names.
+install-data-local: %D%/nsresource.tmpfiles %D%/nsresource.sysusers %D%/nsresource.rules
+	$(MKDIR_P) '$(DESTDIR)$(tmpfilesdir)' '$(DESTDIR)$(sysusersdir)' '$(DESTDIR)$(polkitrulesdir)'
+	$(INSTALL_DATA) %D%/nsresource.rules '$(DESTDIR)$(polkitrulesdir)/00-nsresource.rules'
 	$(INSTALL_DATA) %D%/nsresource.tmpfiles '$(DESTDIR)$(tmpfilesdir)/nsresource.conf'
 	$(INSTALL_DATA) %D%/nsresource.sysusers '$(DESTDIR)$(sysusersdir)/nsresource.conf'
 
 uninstall-local:
-	rm -f '$(DESTDIR)$(tmpfilesdir)/nsresource.conf' '$(DESTDIR)$(sysusersdir)/nsresource.conf'
+	rm -f '$(DESTDIR)$(tmpfilesdir)/nsresource.conf' '$(DESTDIR)$(sysusersdir)/nsresource.conf' \
+		'$(DESTDIR)$(polkitrulesdir)/00-nsresource.rules'

@@ -73,6 +73,7 @@
 #define TABLE_INDEX_ENTRIES 131072u   /* a power of two, at most 0.44 full with all records named */
 #define TABLE_PROBE_MAX 1024u /* more than one user can crowd together within the default quota */
 #define TABLE_PARTS_MAX 16u   /* slots of one range beyond its first */
+#define TABLE_RANGE_RECORDS_MAX (1 + TABLE_PARTS_MAX)
 #define TABLE_RANGE_SIZE_MAX (16u * TABLE_SLOT_SIZE)
 #define TABLE_NAME_MAX 22u      /* bytes of a namespace's name, see table_name_max() */
 #define TABLE_USER_NAME_MAX 31u /* bytes of "ns-NAME-OFFSET": what utmp and useradd take */

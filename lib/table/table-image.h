@@ -56,8 +56,6 @@ static inline uint32_t table_image_n_parts(const TableImage *image, uint32_t num
                                                   : 1;
 }
 
-#define TABLE_RANGE_RECORDS_MAX (1 + TABLE_PARTS_MAX)
-
 /* The numbers of all records of range `number`, itself first, then those that follow it, then the
  * delegated ones.  Returns how many.  For a table that is sound. */
 uint32_t table_image_list_records(

@@ -593,6 +593,13 @@ const TableRecord *table_writer_record(const TableWriter *writer, uint32_t recor
         return record < writer->image.n_records ? &writer->image.records[record] : NULL;
 }
 
+uint32_t table_writer_list_records(
+        const TableWriter *writer, uint32_t record,
+        uint32_t ret_records[static TABLE_RANGE_RECORDS_MAX]) {
+        g_assert(record < writer->image.n_records);
+        return table_image_list_records(&writer->image, record, ret_records);
+}
+
 uint32_t table_writer_state(const TableWriter *writer, uint32_t record) {
         g_assert(record < writer->image.n_records);
         return writer->image.records[record].state;

@@ -118,6 +118,12 @@ void table_writer_quarantine_slot(TableWriter *writer, uint32_t slot, uint32_t f
 
 /* The record, in the mapping: valid until the writer is freed; NULL beyond the last one. */
 const TableRecord *table_writer_record(const TableWriter *writer, uint32_t record);
+
+/* The numbers of all records of a range, itself first, then those that follow it, then the
+ * delegated ones.  Returns how many; 1 for a single ID or a registration. */
+uint32_t table_writer_list_records(
+        const TableWriter *writer, uint32_t record,
+        uint32_t ret_records[static TABLE_RANGE_RECORDS_MAX]);
 uint32_t table_writer_state(const TableWriter *writer, uint32_t record);
 uint32_t table_writer_n_records(const TableWriter *writer);
 const TableHeader *table_writer_header(const TableWriter *writer);

@@ -55,18 +55,34 @@ int policy_protect(
         fake->last_record = first_record;
         fake->last_n_records = n_records;
         fake->n_protected++;
+        for (uint32_t i = 0; fake->slots && i < n_records; i++)
+                fake->slots[first_record + i] = POLICY_SLOT_LENT;
         if (fake->on_protect)
                 fake->on_protect(first_record, n_records, fake->userdata);
         return fake->protect_result;
 }
 
+static void fake_policy_change(
+        FakePolicy *fake, uint32_t first_record, uint32_t n_records, uint8_t slot) {
+        for (uint32_t i = 0; i < n_records; i++) {
+                if (fake->on_step)
+                        fake->on_step(fake->userdata);
+                if (fake->slots)
+                        fake->slots[first_record + i] = slot;
+                if (fake->on_step)
+                        fake->on_step(fake->userdata);
+        }
+}
+
 int policy_bereave(Policy *policy, uint32_t first_record, uint32_t n_records) {
         policy->fake.n_bereaved++;
+        fake_policy_change(&policy->fake, first_record, n_records, POLICY_SLOT_BEREAVED);
         return 0;
 }
 
 int policy_unprotect(Policy *policy, uint32_t first_record, uint32_t n_records) {
         policy->fake.n_unprotected++;
+        fake_policy_change(&policy->fake, first_record, n_records, POLICY_SLOT_FREE);
         return 0;
 }
 
@@ -76,5 +92,5 @@ bool policy_sees_ends(const Policy *policy) {
 
 int policy_slot(Policy *policy, uint32_t record, uint64_t *ret_userns_inode) {
         *ret_userns_inode = 0;
-        return policy->fake.slot;
+        return policy->fake.slots ? policy->fake.slots[record] : policy->fake.slot;
 }

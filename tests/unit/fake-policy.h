@@ -12,7 +12,9 @@ typedef struct FakePolicy {
         void *userdata;
         unsigned n_protected, n_unprotected, n_bereaved;
         uint32_t last_record, last_n_records;
-        int slot; /* what policy_slot() says of every record */
+        int slot;                        /* what policy_slot() says of every record, or ... */
+        uint8_t *slots;                  /* ... of each, POLICY_SLOT_*; kept by the other calls */
+        void (*on_step)(void *userdata); /* before and after what takes protection off */
         unsigned n_cut;
         uint32_t cut_slot, cut_first_single;
 } FakePolicy;

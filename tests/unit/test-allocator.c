@@ -9,11 +9,14 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/host-ids.h"
+#include "daemon/leftovers.h"
 #include "daemon/unenforced.h"
 #include "lib/table/table-write.h"
 #include "lib/util/fd.h"
@@ -33,7 +36,10 @@ typedef struct Fixture {
         HostIds *host_ids;
         UsernsProbe *probe;
         Unenforced *unenforced;
+        Leftovers *leftovers; /* NULL: ranges do not come back */
         Allocator *allocator;
+        uint8_t *slots; /* of the policy, shared with children */
+        unsigned n_steps, last_step;
         pid_t holder;
         bool answered;
         int result;
@@ -56,6 +62,7 @@ static void make_allocator(Fixture *f, bool enforced, uint32_t namespaces, uint6
                 .host_ids = f->host_ids,
                 .probe = f->probe,
                 .unenforced = f->unenforced,
+                .leftovers = f->leftovers,
                 .lock_folder = g_intern_string(locks),
                 .enforced = enforced,
                 .namespaces_per_user = namespaces,
@@ -90,6 +97,7 @@ static void fixture_tear_down(Fixture *f, gconstpointer unused) {
 
         if (f->holder > 0)
                 fixture_end_holder(f);
+        leftovers_free(f->leftovers);
         allocator_free(f->allocator);
         /* Helpers are reaped on the loop. */
         while (userns_helper_count() > 0)
@@ -316,6 +324,307 @@ static void test_freed_with_a_request(Fixture *f, gconstpointer unused) {
         g_assert_cmpuint(count(f, TABLE_STATE_RESERVED), ==, 0);
 }
 
+/* the way back */
+
+#define N_RECORDS (N_SLOTS + TABLE_SINGLES_MAX + TABLE_REGISTRATIONS_MAX)
+
+/* Nothing of the host's is looked at: a /proc without processes, IPC of this test's own. */
+static void use_leftovers(Fixture *f, bool enforced) {
+        g_autofree char *proc = path_of(f, "proc"), *none = path_of(f, "none");
+        LeftoversConfig config = {
+                .proc_folder = proc,
+                .run_user_folder = none,
+                .linger_folder = none,
+        };
+
+        (void) g_mkdir(proc, 0755);
+        g_clear_pointer(&f->leftovers, leftovers_free);
+        g_assert_cmpint(leftovers_new(&config, &f->leftovers), ==, 0);
+        f->slots = mmap(NULL, N_RECORDS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        g_assert_true(f->slots != MAP_FAILED);
+        fake_policy(f->policy)->slots = f->slots;
+        make_allocator(f, enforced, 100, UINT64_C(1) << 32);
+}
+
+/* As the kernel does at a namespace's end. */
+static void kernel_sees_end(Fixture *f, uint32_t record) {
+        uint32_t records[TABLE_RANGE_RECORDS_MAX];
+        uint32_t n = table_writer_list_records(f->table, record, records);
+
+        for (uint32_t i = 0; i < n; i++)
+                f->slots[records[i]] = POLICY_SLOT_BEREAVED;
+}
+
+static void reconcile(Fixture *f) {
+        uint32_t cursor = 0;
+
+        (void) allocator_reconcile(f->allocator, false, &cursor, UINT32_MAX);
+}
+
+static void run_until_state(Fixture *f, uint32_t record, uint32_t state) {
+        while (table_writer_state(f->table, record) != state)
+                g_main_context_iteration(NULL, TRUE);
+}
+
+static void test_comes_back(Fixture *f, gconstpointer unused) {
+        uint32_t record;
+
+        use_leftovers(f, true);
+        g_assert_cmpint(request(f, "a", 131072, allocator_allocate), ==, 0);
+        record = fake_policy(f->policy)->last_record;
+        reconcile(f);
+        g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_ACTIVE);
+
+        kernel_sees_end(f, record);
+        reconcile(f);
+        /* Its name is free at once, the range only when it was looked for leftovers. */
+        g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_RELEASING);
+        g_assert_cmpuint(table_writer_find_name(f->table, "a"), ==, TABLE_NONE);
+        g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_BEREAVED);
+        run_until_state(f, record, TABLE_STATE_FREE);
+        g_assert_cmpuint(table_writer_state(f->table, record + 1), ==, TABLE_STATE_FREE);
+        g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_FREE);
+        g_assert_cmpuint(f->slots[record + 1], ==, POLICY_SLOT_FREE);
+}
+
+static void test_single_comes_back(Fixture *f, gconstpointer unused) {
+        uint32_t record;
+
+        use_leftovers(f, true);
+        g_assert_cmpint(request(f, "a", 1, allocator_allocate), ==, 0);
+        record = fake_policy(f->policy)->last_record;
+        g_assert_cmpuint(record, >=, N_SLOTS);
+        kernel_sees_end(f, record);
+        reconcile(f);
+        run_until_state(f, record, TABLE_STATE_FREE);
+        g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_FREE);
+}
+
+static void test_delegated_come_back(Fixture *f, gconstpointer unused) {
+        TableRange range = { .name = "d", .userns_inode = 1, .size = 65536, .n_delegated = 2 };
+        uint32_t record, records[TABLE_RANGE_RECORDS_MAX], n;
+
+        use_leftovers(f, true);
+        g_assert_cmpint(table_writer_reserve(f->table, &range, NULL, NULL, &record), ==, 0);
+        table_writer_set_state(f->table, record, TABLE_STATE_MAPPING);
+        table_writer_set_state(f->table, record, TABLE_STATE_ACTIVE);
+        n = table_writer_list_records(f->table, record, records);
+        g_assert_cmpuint(n, ==, 3);
+        kernel_sees_end(f, record);
+        reconcile(f);
+        run_until_state(f, record, TABLE_STATE_FREE);
+        for (uint32_t i = 0; i < n; i++) {
+                g_assert_cmpuint(table_writer_state(f->table, records[i]), ==, TABLE_STATE_FREE);
+                g_assert_cmpuint(f->slots[records[i]], ==, POLICY_SLOT_FREE);
+        }
+}
+
+/* Quarantined for good: looked at once more, it would not change. */
+static void assert_stays(Fixture *f, uint32_t record) {
+        run_until_state(f, record, TABLE_STATE_QUARANTINED);
+        reconcile(f);
+        for (unsigned i = 0; i < 30; i++) {
+                (void) g_main_context_iteration(NULL, FALSE);
+                g_usleep(2000);
+        }
+        g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_QUARANTINED);
+        g_assert_cmpuint(f->slots[record], !=, POLICY_SLOT_FREE);
+}
+
+static void test_unenforced_stays(Fixture *f, gconstpointer unused) {
+        uint32_t record;
+
+        use_leftovers(f, false);
+        g_assert_cmpint(request(f, "a", 65536, allocator_allocate), ==, 0);
+        record = fake_policy(f->policy)->last_record;
+        /* Also when the policy is in force now. */
+        make_allocator(f, true, 100, UINT64_C(1) << 32);
+        kernel_sees_end(f, record);
+        reconcile(f);
+        assert_stays(f, record);
+}
+
+/* Lent with the policy in force, which was gone for a while. */
+static void test_unprotected_once_stays(Fixture *f, gconstpointer unused) {
+        uint32_t record;
+
+        use_leftovers(f, true);
+        g_assert_cmpint(request(f, "a", 65536, allocator_allocate), ==, 0);
+        record = fake_policy(f->policy)->last_record;
+        g_assert_cmpint(unenforced_mark(f->unenforced, POOL_START + record * 65536), ==, 0);
+        kernel_sees_end(f, record);
+        reconcile(f);
+        assert_stays(f, record);
+}
+
+/* What was given up without proof comes back when there is one. */
+static void test_late_proof(Fixture *f, gconstpointer unused) {
+        uint32_t record;
+
+        use_leftovers(f, true);
+        g_assert_cmpint(request(f, "a", 65536, allocator_allocate), ==, 0);
+        record = fake_policy(f->policy)->last_record;
+        allocator_release(f->allocator, record, false);
+        g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_QUARANTINED);
+        assert_stays(f, record);
+        kernel_sees_end(f, record);
+        reconcile(f);
+        run_until_state(f, record, TABLE_STATE_FREE);
+        g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_FREE);
+}
+
+/* Slots that the table knows nothing of: those the kernel saw the end of come back, those that
+ * something of the host's uses do not. */
+static void test_lost_table(Fixture *f, gconstpointer unused) {
+        use_leftovers(f, true);
+        for (uint32_t slot = 0; slot < 3; slot++)
+                table_writer_quarantine_slot(f->table, slot, 0);
+        f->slots[0] = POLICY_SLOT_BEREAVED;
+        f->slots[1] = POLICY_SLOT_LENT;
+        reconcile(f);
+        run_until_state(f, 0, TABLE_STATE_FREE);
+        g_assert_cmpuint(f->slots[0], ==, POLICY_SLOT_FREE);
+        g_assert_cmpuint(table_writer_state(f->table, 1), ==, TABLE_STATE_QUARANTINED);
+        g_assert_cmpuint(table_writer_state(f->table, 2), ==, TABLE_STATE_QUARANTINED);
+        f->slots[1] = POLICY_SLOT_BEREAVED;
+        reconcile(f);
+        run_until_state(f, 1, TABLE_STATE_FREE);
+        g_assert_cmpuint(table_writer_state(f->table, 2), ==, TABLE_STATE_QUARANTINED);
+}
+
+/* Our own time is not the account's, but what cannot be removed is. */
+static void test_busy_is_charged(Fixture *f, gconstpointer unused) {
+        g_autofree char *proc = path_of(f, "proc");
+        uint32_t record, n_ranges;
+        uint64_t n_ids;
+
+        use_leftovers(f, true);
+        make_allocator(f, true, 1, 65536);
+        g_assert_cmpint(request(f, "a", 65536, allocator_allocate), ==, 0);
+        record = fake_policy(f->policy)->last_record;
+        g_assert_cmpint(g_rmdir(proc), ==, 0);
+        kernel_sees_end(f, record);
+        reconcile(f);
+        table_writer_usage(f->table, 1000, &n_ranges, &n_ids);
+        g_assert_cmpuint(n_ranges, ==, 1);
+        fixture_end_holder(f);
+        g_assert_cmpint(holder_new(&f->holder), ==, 0);
+        /* Before the first look is over. */
+        g_assert_cmpint(request(f, "b", 65536, allocator_allocate), ==, 0);
+        fixture_end_holder(f);
+        kernel_sees_end(f, fake_policy(f->policy)->last_record);
+        reconcile(f);
+        for (int r = 0; r != ALLOCATOR_E_QUOTA;) {
+                g_assert_cmpint(holder_new(&f->holder), ==, 0);
+                r = request(f, "c", 65536, allocator_allocate);
+                g_assert_true(r == ALLOCATOR_E_QUOTA || r == 0 || r == ALLOCATOR_E_EXHAUSTED);
+                fixture_end_holder(f);
+                if (r == 0) {
+                        kernel_sees_end(f, fake_policy(f->policy)->last_record);
+                        reconcile(f);
+                }
+        }
+        g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_RELEASING);
+        g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_BEREAVED);
+        g_assert_cmpint(g_mkdir(proc, 0755), ==, 0);
+        run_until_state(f, record, TABLE_STATE_FREE);
+}
+
+static void write_text(pid_t pid, const char *file, const char *text) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/%s", pid, file);
+        auto_fd fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        g_assert_cmpint(file_write_all(fd, text, strlen(text)), ==, 0);
+}
+
+/* It lends nothing; the kernel reports its end all the same. */
+static void test_registration_ends(Fixture *f, gconstpointer unused) {
+        uint32_t record;
+
+        use_leftovers(f, true);
+        write_text(f->holder, "uid_map", "0 0 1");
+        write_text(f->holder, "gid_map", "0 0 1");
+        g_assert_cmpint(request(f, "r", 0, allocator_register), ==, 0);
+        record = table_writer_find_name(f->table, "r");
+        g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_LENT);
+        reconcile(f);
+        g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_ACTIVE);
+        kernel_sees_end(f, record);
+        reconcile(f);
+        g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_FREE);
+        g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_FREE);
+}
+
+static void on_step(void *userdata) {
+        Fixture *f = userdata;
+
+        if (f->n_steps++ == f->last_step)
+                _exit(1);
+}
+
+/* In a process of its own: give the range back, and be killed at step number `last_step`, which is
+ * a change of the kernel's records or a turn of the main loop.  Whether it came to the end. */
+static bool give_back_and_die(Fixture *f, const TableWriterConfig *config, uint32_t record) {
+        int status;
+        pid_t pid;
+
+        pid = fork();
+        if (pid == 0) {
+                TableOpenReport report = {};
+
+                if (table_writer_open(config, &f->table, &report) != 0)
+                        _exit(2);
+                make_allocator(f, true, 100, UINT64_C(1) << 32);
+                fake_policy(f->policy)->on_step = on_step;
+                fake_policy(f->policy)->userdata = f;
+                f->n_steps = 0;
+                reconcile(f);
+                while (table_writer_state(f->table, record) != TABLE_STATE_FREE) {
+                        on_step(f);
+                        (void) g_main_context_iteration(NULL, TRUE);
+                }
+                _exit(0);
+        }
+        g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+        g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) <= 1);
+        return WEXITSTATUS(status) == 0;
+}
+
+/* Whatever a daemon had done when it was killed, the next one gives the range back: once. */
+static void test_killed_at_each_step(Fixture *f, gconstpointer unused) {
+        g_autofree char *path = path_of(f, "table");
+        TableWriterConfig config = { .path = path, .pool_start = POOL_START, .n_slots = N_SLOTS };
+        bool finished = false;
+
+        use_leftovers(f, true);
+        for (f->last_step = 0; !finished; f->last_step++) {
+                TableRange range = { .name = "d",
+                                     .userns_inode = 1 + f->last_step,
+                                     .size = 65536,
+                                     .n_delegated = 1 };
+                TableOpenReport report = {};
+                uint32_t record;
+
+                g_assert_cmpint(table_writer_reserve(f->table, &range, NULL, NULL, &record), ==, 0);
+                table_writer_set_state(f->table, record, TABLE_STATE_MAPPING);
+                table_writer_set_state(f->table, record, TABLE_STATE_ACTIVE);
+                kernel_sees_end(f, record);
+                g_clear_pointer(&f->allocator, allocator_free);
+                g_clear_pointer(&f->table, table_writer_free);
+                finished = give_back_and_die(f, &config, record);
+
+                g_assert_cmpint(table_writer_open(&config, &f->table, &report), ==, 0);
+                make_allocator(f, true, 100, UINT64_C(1) << 32);
+                reconcile(f);
+                run_until_state(f, record, TABLE_STATE_FREE);
+                for (uint32_t slot = 0; slot < N_SLOTS; slot++) {
+                        g_assert_cmpuint(f->slots[slot], ==, POLICY_SLOT_FREE);
+                        g_assert_cmpuint(table_writer_state(f->table, slot), ==, TABLE_STATE_FREE);
+                }
+        }
+        g_assert_cmpuint(f->last_step, >, 5);
+}
+
 int main(int argc, char **argv) {
         static const struct {
                 const char *name;
@@ -330,10 +639,20 @@ int main(int argc, char **argv) {
                 { "/allocator/quota", test_quota },
                 { "/allocator/register-needs-own-ids", test_register_needs_own_ids },
                 { "/allocator/freed-with-a-request", test_freed_with_a_request },
+                { "/allocator/comes-back", test_comes_back },
+                { "/allocator/single-comes-back", test_single_comes_back },
+                { "/allocator/delegated-come-back", test_delegated_come_back },
+                { "/allocator/unenforced-stays", test_unenforced_stays },
+                { "/allocator/unprotected-once-stays", test_unprotected_once_stays },
+                { "/allocator/late-proof", test_late_proof },
+                { "/allocator/lost-table", test_lost_table },
+                { "/allocator/busy-is-charged", test_busy_is_charged },
+                { "/allocator/registration-ends", test_registration_ends },
+                { "/allocator/killed-at-each-step", test_killed_at_each_step },
         };
 
         g_test_init(&argc, &argv, NULL);
-        if (geteuid() != 0) {
+        if (geteuid() != 0 || unshare(CLONE_NEWIPC) < 0) {
                 g_printerr("Bail out! needs root: maps of ranges are written\n");
                 return 77;
         }

@@ -247,6 +247,12 @@ static void test_untrusted(TableFixture *fixture, gconstpointer data) {
                 edited = *table_writer_record(writer, number);
                 table_writer_free(writer);
 
+                /* By chance, it may be so already. */
+                if (i < G_N_ELEMENTS(cases) && memcmp((char *) &edited + cases[i].field,
+                                                      &cases[i].value, sizeof(uint32_t)) == 0) {
+                        (void) remove(fixture->path);
+                        continue;
+                }
                 if (i < G_N_ELEMENTS(cases))
                         memcpy((char *) &edited + cases[i].field, &cases[i].value,
                                sizeof(uint32_t));

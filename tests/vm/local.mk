@@ -5,11 +5,11 @@ EXTRA_DIST += \
 	%D%/fetch-kernels %D%/mirror.sh %D%/tap-filter %D%/kernel-log.sh %D%/run %D%/init %D%/lib.sh %D%/README.md \
 	%D%/guest-etc/group %D%/guest-etc/nsswitch.conf %D%/guest-etc/passwd \
 	%D%/guest-etc/subgid %D%/guest-etc/subuid \
-	%D%/t-attack-none %D%/t-daemon-none %D%/t-policy %D%/t-policy-no-path %D%/t-smoke %D%/t-varlink
+	%D%/t-attack-none %D%/t-daemon-none %D%/t-leftovers %D%/t-policy %D%/t-policy-no-path %D%/t-smoke %D%/t-varlink
 
 # Programs the machine gets as /vm/NAME.  Built by vm-check only.
-VM_TOOLS = %D%/attack %D%/attack32 %D%/churn %D%/lender %D%/probe-lsm
-EXTRA_PROGRAMS += %D%/attack %D%/churn %D%/lender %D%/probe-lsm
+VM_TOOLS = %D%/attack %D%/attack32 %D%/churn %D%/leave %D%/lender %D%/probe-lsm
+EXTRA_PROGRAMS += %D%/attack %D%/churn %D%/leave %D%/lender %D%/probe-lsm
 if BUILD_POLICY
 VM_TOOLS += %D%/policy-harness
 EXTRA_PROGRAMS += %D%/policy-harness
@@ -30,6 +30,9 @@ VM_UNIT_TESTS = \
 		-I$(top_srcdir) -I. -o $@ $(filter %.c,$^)
 
 %C%_churn_SOURCES = %D%/churn.c %D%/attack-stage.c %D%/attack.h
+
+%C%_leave_SOURCES = %D%/leave.c
+%C%_leave_LDADD = -lpthread
 
 %C%_lender_SOURCES = %D%/lender.c %D%/lender-policy.h
 if BUILD_POLICY

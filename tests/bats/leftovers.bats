@@ -1,0 +1,159 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What the host still has of a range goes with its namespace.  The file runs in namespaces of its own (isolated), where
+# nothing else has the IDs.
+
+load common
+load daemon
+
+setup() {
+        [ "$(readlink /proc/self/ns/ipc)" != "$(readlink /proc/1/ns/ipc)" ] || [ "$(head -c 8 /proc/1/comm)" != systemd ] ||
+                skip "not in namespaces of its own"
+        daemon_setup
+        daemon_configure '[Policy]' 'Enforcement=none' '[Pool]' 'Start=0x18000000' 'End=0x18ffffff'
+        mkdir "$NSR/run-user" "$NSR/linger"
+        daemon_start
+}
+
+teardown() {
+        local mount
+        for mount in "$NSR"/run-user/*; do
+                umount "$mount" 2>/dev/null || true
+        done
+        daemon_teardown
+}
+
+# lend NAME SIZE: to a new namespace of Alice's; sets HOLDER and FIRST.
+lend() {
+        namespace_as "$ALICE"
+        call_as "$ALICE" "$SERVICE.AllocateUserRange" "$(allocate_json "$1" "$2")" "userns:$USERNS"
+        read -r _ FIRST _ <"/proc/$HOLDER/uid_map"
+}
+
+# ended: nothing is on its way any more.
+ended() {
+        wait_for count_is active 0
+        wait_for count_is releasing 0
+}
+
+runs() {
+        [ -r "/proc/$1/status" ] && ! grep -q '^State:.[ZX]' "/proc/$1/status"
+}
+
+@test "processes of the host with an ID of the range end with it, others do not" {
+        lend web 65536
+        background "$FIRST" sleep 1000
+        local as_user=$BACKGROUND beside
+        setpriv --regid="$((FIRST + 65535))" --clear-groups sleep 1000 3>&- &
+        HOLDERS+=($!)
+        local as_group=$!
+        setpriv --groups="$((FIRST + 7))" sleep 1000 3>&- &
+        HOLDERS+=($!)
+        local in_group=$!
+        background "$((FIRST - 1))" sleep 1000
+        beside=$BACKGROUND
+        background "$((FIRST + 65536))" sleep 1000
+        local behind=$BACKGROUND
+        wait_for eval '[ "$(cat /proc/$behind/comm)" = sleep ]'
+        namespace_end "$HOLDER"
+        ended
+        local pid
+        for pid in "$as_user" "$as_group" "$in_group"; do
+                runs "$pid" && return 1
+        done
+        runs "$beside"
+        runs "$behind"
+}
+
+@test "while the namespace lives nothing of it is touched, however many others end" {
+        lend stays 65536
+        local stays=$HOLDER first=$FIRST
+        background "$first" sleep 1000
+        local pid=$BACKGROUND
+        mkdir "$NSR/run-user/$first"
+        touch "$NSR/linger/ns-$ALICE-stays-0" "$NSR/linger/$first"
+        lend goes 65536
+        namespace_end "$HOLDER"
+        wait_for count_is active 1
+        wait_for count_is releasing 0
+        runs "$pid"
+        [ -d "$NSR/run-user/$first" ]
+        [ -f "$NSR/linger/ns-$ALICE-stays-0" ]
+        [ -f "$NSR/linger/$first" ]
+        namespace_end "$stays"
+        ended
+        runs "$pid" && return 1
+        [ ! -e "$NSR/run-user/$first" ]
+        [ -z "$(ls "$NSR/linger")" ]
+}
+
+@test "IPC objects, runtime folders and linger files of its IDs go" {
+        need_command ipcmk ipcs
+        lend web 65536
+        as "$FIRST" ipcmk -M 4096 -S 1 -Q
+        as "$((FIRST + 9))" ipcmk -Q
+        ipcmk -Q
+        [ "$(tail -qn +2 /proc/sysvipc/* | wc -l)" = 5 ]
+        mkdir "$NSR/run-user/$FIRST" "$NSR/run-user/$ALICE"
+        mount -t tmpfs -o "uid=$FIRST" tmpfs "$NSR/run-user/$FIRST"
+        touch "$NSR/run-user/$FIRST/bus" "$NSR/linger/ns-$ALICE-web-0" "$NSR/linger/ns-$ALICE-web-9" "$NSR/linger/alice"
+        namespace_end "$HOLDER"
+        ended
+        [ "$(tail -qn +2 /proc/sysvipc/* | wc -l)" = 1 ]
+        [ "$(ls "$NSR/run-user")" = "$ALICE" ]
+        [ "$(ls "$NSR/linger")" = alice ]
+        ipcrm --all=msg
+}
+
+@test "the daemon is killed while ranges are on their way: the next one goes on" {
+        local i pid=()
+        for i in 1 2 3 4 5; do
+                lend "n$i" 65536
+                background "$FIRST" sleep 1000
+                pid+=("$BACKGROUND")
+                touch "$NSR/linger/$FIRST"
+                namespace_end "$HOLDER"
+                sleep "0.0$i"
+                daemon_stop KILL 2>/dev/null || true
+                daemon_start
+        done
+        ended
+        for i in "${pid[@]}"; do
+                runs "$i" && return 1
+        done
+        [ -z "$(ls "$NSR/linger")" ]
+        count_is quarantined 5
+}
+
+@test "a single ID's leftovers go, its neighbour's stay" {
+        lend one 1
+        local holder=$HOLDER first=$FIRST
+        background "$first" sleep 1000
+        local own=$BACKGROUND
+        background "$((first + 1))" sleep 1000
+        local neighbour=$BACKGROUND
+        wait_for eval '[ "$(cat /proc/$neighbour/comm)" = sleep ]'
+        namespace_end "$holder"
+        ended
+        runs "$own" && return 1
+        runs "$neighbour"
+}
+
+@test "what cannot be removed holds up nothing else" {
+        lend stuck 65536
+        local stuck=$FIRST
+        mkdir "$NSR/run-user/$FIRST"
+        local holder=$HOLDER
+        lend other 65536
+        touch "$NSR/linger/$FIRST"
+        mount --bind "$NSR/run-user" "$NSR/run-user"
+        mount -o remount,bind,ro "$NSR/run-user"
+        namespace_end "$holder"
+        namespace_end "$HOLDER"
+        # It is never lent again, so it is given up after some tries.
+        ended
+        [ -z "$(ls "$NSR/linger")" ]
+        [ -d "$NSR/run-user/$stuck" ]
+        count_is quarantined 2
+        umount "$NSR/run-user"
+}
