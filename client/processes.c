@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lib/util/file.h"
 #include "lib/util/parse.h"
@@ -49,19 +50,46 @@ static int compare_pids(const void *a, const void *b) {
         return (left > right) - (left < right);
 }
 
-GArray *processes_with_uids(uint32_t start, uint32_t n_ids) {
+typedef bool (*ProcessMatch)(uint32_t pid, const void *userdata);
+
+static GArray *list_processes(ProcessMatch matches, const void *userdata) {
         GArray *pids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         g_autoptr(GDir) folder = g_dir_open("/proc", 0, NULL);
         const char *name;
 
         while (folder && (name = g_dir_read_name(folder))) {
-                ProcessIds ids;
                 uint32_t pid;
 
-                if (parse_u32(name, &pid) && process_ids(pid, &ids) == 0 &&
-                    has_uid(&ids, start, n_ids))
+                if (parse_u32(name, &pid) && matches(pid, userdata))
                         g_array_append_val(pids, pid);
         }
         g_array_sort(pids, compare_pids);
         return pids;
+}
+
+typedef struct Uids {
+        uint32_t start, n;
+} Uids;
+
+static bool runs_as(uint32_t pid, const void *userdata) {
+        const Uids *uids = userdata;
+        ProcessIds ids;
+
+        return process_ids(pid, &ids) == 0 && has_uid(&ids, uids->start, uids->n);
+}
+
+GArray *processes_with_uids(uint32_t start, uint32_t n_ids) {
+        return list_processes(runs_as, &(Uids){ .start = start, .n = n_ids });
+}
+
+static bool is_in_userns(uint32_t pid, const void *userdata) {
+        g_autofree char *path = g_strdup_printf("/proc/%u/ns/user", pid);
+        const uint64_t *inode = userdata;
+        struct stat st;
+
+        return stat(path, &st) == 0 && st.st_ino == *inode;
+}
+
+GArray *processes_in_userns(uint64_t inode) {
+        return list_processes(is_in_userns, &inode);
 }

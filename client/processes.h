@@ -20,3 +20,7 @@ int process_ids(uint32_t pid, ProcessIds *ret_ids);
 /* The processes that have one of the `n_ids` UIDs from `start` on, in order of their PIDs: an array
  * of uint32_t, which the caller unrefs. */
 GArray *processes_with_uids(uint32_t start, uint32_t n_ids);
+
+/* The processes that are in the user namespace with this inode number, not in one below it; those
+ * that we may look at (ptrace(2)).  As above. */
+GArray *processes_in_userns(uint64_t inode);

@@ -63,7 +63,6 @@ int range_info_open(const char *path, TableView *ret_view) {
 
 int range_info_find_name(
         const TableView *view, const char *text, TableAnswer *ret_answer, bool *ret_is_user) {
-        g_autofree char *user_name = NULL;
         int r = TABLE_READ_E_NOT_FOUND;
 
         if (strlen(text) > TABLE_USER_NAME_MAX)
@@ -76,12 +75,13 @@ int range_info_find_name(
 
         /* A namespace may be called ns-1-2 itself. */
         *ret_is_user = false;
-        user_name = g_strdup_printf(TABLE_USER_NAME_PREFIX "%s-0", text);
-        return table_find_name(view, user_name, strlen(user_name), ret_answer);
+        return table_find_range(view, text, strlen(text), ret_answer);
 }
 
 static json_t *processes_to_json(const TableRecord *range) {
-        g_autoptr(GArray) pids = processes_with_uids(range->start, range->size);
+        /* What was registered has a map of its own: only where a process is says whose it is. */
+        g_autoptr(GArray) pids = range->size > 0 ? processes_with_uids(range->start, range->size)
+                                                 : processes_in_userns(range->userns_inode);
         json_t *array = json_array();
 
         for (guint i = 0; i < pids->len; i++)
@@ -162,6 +162,12 @@ void range_info_print(const json_t *info) {
                                 manager_integer(info, "insideId")));
         print_line("Namespace:", g_strdup(manager_string(info, "namespace")));
         print_line("Owner:", message_user((uint32_t) manager_integer(info, "ownerUid")));
+        if (size == 0) {
+                print_line("IDs:", g_strdup("its own (registered)"));
+                print_line("Since:", message_time((uint64_t) manager_integer(info, "birthUSec")));
+                print_line("Processes:", processes_text(json_object_get(info, "processes")));
+                return;
+        }
         print_line(
                 "IDs:", g_strdup_printf(
                                 "%" JSON_INTEGER_FORMAT " ... %" JSON_INTEGER_FORMAT

@@ -17,7 +17,7 @@ bats_tests += %D%/bats/run.bats
 bats_tests += %D%/bats/same-answers.bats
 bats_tests += %D%/bats/userdb.bats
 
-EXTRA_DIST += $(bats_tests) %D%/bats/common.bash %D%/bats/isolated %D%/bats/daemon.bash
+EXTRA_DIST += $(bats_tests) %D%/bats/common.bash %D%/bats/isolated %D%/bats/daemon.bash %D%/bats/stub-policy.cil
 if HAVE_BATS
 TESTS += $(bats_tests)
 endif

@@ -10,6 +10,10 @@ systemdunit_DATA = $(units)
 nsresourceconfdir = $(sysconfdir)/nsresource
 dist_nsresourceconf_DATA = %D%/nsresourced.conf
 
+# For hosts with SELinux, which load it themselves: semodule -i.
+selinuxdir = $(datadir)/selinux/packages
+dist_selinux_DATA = %D%/selinux/nsresource.cil
+
 # The default pool, as in lib/table/table-format.h.
 POOL_FIRST = 524288
 POOL_LAST = 1879048191

@@ -540,6 +540,26 @@ int table_find_name(
         return r;
 }
 
+int table_find_range(const TableView *view, const char *name, size_t n, TableAnswer *ret_answer) {
+        TableAnswer answer;
+        int r;
+
+        if (n == 0 || n > TABLE_NAME_MAX)
+                return TABLE_READ_E_NOT_FOUND;
+        r = check_retired(view);
+        if (r == 0)
+                r = find_range(view, name, n, &answer);
+        if (r == 0 && answer.range.size > 0)
+                r = answer_offset(view, 0, &answer);
+        else if (r == 0 && !table_range_is_sound(view, answer.record, &answer.range))
+                r = TABLE_READ_E_UNTRUSTED;
+        else if (r == 0)
+                answer.id = answer.offset = TABLE_NONE;
+        if (r == 0)
+                *ret_answer = answer;
+        return r;
+}
+
 /* all */
 
 /* Look at the ID that *cursor, an ID's place in the pool, stands at, and move it to the next one

@@ -70,6 +70,10 @@ int table_find_id(const TableView *view, uint32_t id, TableAnswer *ret_answer);
 int table_find_name(
         const TableView *view, const char *user_name, size_t n, TableAnswer *ret_answer);
 
+/* The active range or registration called `name` (n bytes), as the answer for its first ID.  A
+ * registration has none: id and offset are TABLE_NONE then. */
+int table_find_range(const TableView *view, const char *name, size_t n, TableAnswer *ret_answer);
+
 /* The active range after *cursor (start at 0), as the answer for its first ID, in the order of
  * their IDs; *cursor moves on with every outcome but _RETIRED.  NOT_FOUND at the end.
  * Registrations (size 0) are passed over. */

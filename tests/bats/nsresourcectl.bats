@@ -141,6 +141,32 @@ start_of() {
         [[ "$output" == *'"namespace": "1000-web"'*'"start": '$start,* ]]
 }
 
+@test "show: what was registered has no IDs of ours, and says who is in it" {
+        unshare -U true || cannot userns "no user namespace can be made here"
+        unshare -U sleep 1000 3>&- &
+        sleeper=$!
+        local i inode
+        for ((i = 0; i < 500; i++)); do
+                inode=$(stat -Lc %i "/proc/$sleeper/ns/user")
+                [ "$inode" = "$(stat -Lc %i /proc/self/ns/user)" ] || break
+                sleep 0.01
+        done
+        table register own "$inode" 1000 add web 65536 0
+        run -0 ctl show own
+        echo "$output"
+        [ "${lines[0]}" = "Namespace:  own" ]
+        [ "${lines[2]}" = "IDs:        its own (registered)" ]
+        [[ "${lines[3]}" == "Since: "* ]]
+        [ "${lines[4]}" = "Processes:  1 ($sleeper)" ]
+        [ ${#lines[@]} = 5 ]
+        run -0 ctl show --json own
+        [[ "$output" == *'"size": 0'* && "$output" == *"\"userNamespaceInode\": $inode"* ]]
+        # it has no users
+        run -1 ctl show ns-own-0
+        run -1 ctl whose 4294967295
+        kill $sleeper
+}
+
 @test "whose: a UID, a file, a process; what is nobody's" {
         table add 1000-web 131072 1000 add db 65536 0
         local start db

@@ -4,6 +4,7 @@
 /* Makes tables for tests: table-make PATH POOL_START N_SLOTS [COMMAND]...
  *
  *      add NAME SIZE OWNER   a range in `active`; prints "NAME START SIZE"
+ *      register NAME INODE OWNER  a namespace with a map of its own
  *      mapping NAME SIZE OWNER  the same, not yet active
  *      end NAME              to `releasing`: its name is gone, its IDs are not
  *      free NAME             all the way to `free`
@@ -112,6 +113,17 @@ static char **command_add(Maker *maker, char **args) {
         return args + 3;
 }
 
+static char **command_register(Maker *maker, char **args) {
+        uint32_t record;
+
+        maker->last_inode = number(args[1]) - 1;
+        record = add(maker, args[0], 0, number(args[2]));
+        if (table_writer_record(maker->writer, record)->userns_inode != number(args[1]))
+                fail("another inode number");
+        maker->last_inode = (uint64_t) g_get_real_time();
+        return args + 3;
+}
+
 static char **command_mapping(Maker *maker, char **args) {
         (void) map(maker, args[0], number(args[1]), number(args[2]));
         return args + 3;
@@ -192,6 +204,7 @@ static char **run(Maker *maker, char **args) {
                 const char *name;
                 char **(*run)(Maker *maker, char **args);
         } commands[] = {
+                { "register", command_register },
                 { "add", command_add },
                 { "free", command_free },
                 { "fill", command_fill },

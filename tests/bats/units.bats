@@ -159,3 +159,15 @@ EOF
         grep -qx '#End=0x6FFFFFFF' "$conf"
         grep -qE '^#define TABLE_POOL_END 0x70000000u' "$abs_top_srcdir/lib/table/table-format.h"
 }
+
+@test "the SELinux module compiles, labels the table, and lets every domain map it and none write it" {
+        need_command secilc
+        cd "$BATS_TEST_TMPDIR"
+        secilc -o policy -f contexts "$abs_top_srcdir/tests/bats/stub-policy.cil" "$abs_top_srcdir/units/selinux/nsresource.cil"
+        grep -qxP '/run/nsresource/table\t--\tsystem_u:object_r:nsresource_table_t:s0' contexts
+        grep -qxP '/run/nsresource\t-d\tsystem_u:object_r:nsresource_table_t:s0' contexts
+        # the path is the one that programs open
+        grep -q '^#define TABLE_PATH "/run/nsresource/table"$' "$abs_top_srcdir/lib/table/table-format.h"
+        grep -q '^(allow domain nsresource_table_t (file (getattr open read map)))$' "$abs_top_srcdir/units/selinux/nsresource.cil"
+        absent -E '^\(allow.*(write|create|unlink|append)' "$abs_top_srcdir/units/selinux/nsresource.cil"
+}

@@ -373,6 +373,31 @@ user_record() {
         provider=
 }
 
+@test "attributes of the socket say which look-ups are ours, where the kernel takes them" {
+        need_command strace getfattr
+        # A kernel that takes them, whatever this one does.
+        ASAN_OPTIONS=detect_leaks=0 strace -f -o trace -e trace=lsetxattr -e inject=lsetxattr:retval=0 \
+                "$abs_top_builddir/nsresource-userdbd" --socket "$PWD/socket" --table "$PWD/table" >provider.log 2>&1 3>&- &
+        local tracer=$! i
+        for ((i = 0; i < 500; i++)); do
+                ! raw socket $V.GetInfo >/dev/null 2>&1 || break
+                sleep 0.01
+        done
+        kill "$(cut -d' ' -f1 trace | head -n 1)"
+        wait "$tracer" || true
+        sed -n 's/.*lsetxattr("[^"]*socket", "\([^"]*\)", "\([^"]*\)", .*/\1=\2/p' trace | sort >attributes
+        cat attributes
+        printf '%s\n' user.userdb.gid=524288-17301503 'user.userdb.groupname=ns-*' user.userdb.uid=524288-17301503 \
+                'user.userdb.username=ns-*' user.varlink=entrypoint | sort | diff - attributes
+
+        # This kernel: all of them, or none and no word about it.
+        start_provider
+        getfattr -d socket 2>/dev/null | sed -n 's/^\(user[^=]*\)="\(.*\)"$/\1=\2/p' | sort >real
+        [ ! -s real ] || diff attributes real
+        [ ! -s provider.log ]
+        call GetUserRecord "\"uid\": $web"
+}
+
 # activated SECONDS: as the service manager would start it, at the first connection.
 activated() {
         need_command systemd-socket-activate

@@ -93,6 +93,12 @@ static void look_up_all(const TableView *view) {
 
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
                 check(view, table_find_name(view, names[i], strlen(names[i]), &answer), &answer);
+        r = table_find_range(view, "registered", 10, &answer);
+        if (r == 0 && answer.range.size == 0)
+                g_assert_true(answer.id == TABLE_NONE && answer.offset == TABLE_NONE);
+        else
+                check(view, r, &answer);
+        check(view, table_find_range(view, "large", 5, &answer), &answer);
         for (uint32_t slot = 0; slot <= SAMPLE_SLOTS + 1; slot++)
                 for (size_t i = 0; i < G_N_ELEMENTS(offsets); i++) {
                         uint32_t id = view->pool_start + slot * TABLE_SLOT_SIZE + offsets[i];

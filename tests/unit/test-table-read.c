@@ -186,6 +186,17 @@ static void check_answers(const TableView *view) {
                         table_find_name(view, no_names[i], strlen(no_names[i]), &answer), ==,
                         TABLE_READ_E_NOT_FOUND);
 
+        g_assert_cmpint(table_find_range(view, "registered", 10, &answer), ==, 0);
+        g_assert_cmpuint(answer.id, ==, TABLE_NONE);
+        g_assert_cmpuint(answer.range.size, ==, 0);
+        g_assert_cmpint(table_find_range(view, "large", 5, &answer), ==, 0);
+        g_assert_cmpuint(answer.id, ==, SAMPLE_SLOT_ID(SAMPLE_LARGE));
+        g_assert_cmpint(table_find_range(view, "gone", 4, &answer), ==, TABLE_READ_E_NOT_FOUND);
+        g_assert_cmpint(table_find_range(view, "", 0, &answer), ==, TABLE_READ_E_NOT_FOUND);
+        g_assert_cmpint(
+                table_find_range(view, "aaaaaaaaaaaaaaaaaaaaaaa", 23, &answer), ==,
+                TABLE_READ_E_NOT_FOUND);
+
         while (table_next(view, &cursor, &answer) == 0) {
                 g_assert_cmpuint(answer.offset, ==, 0);
                 g_assert_cmpuint(answer.id, ==, answer.range.start);
