@@ -142,6 +142,15 @@ const char *ask_for_status(const char *socket_path) {
         return reply;
 }
 
+void skip_rules(const char *socket_path, const char *rules) {
+        char message[256];
+
+        snprintf(
+                message, sizeof(message),
+                "{\"method\":\"vm.Skip\",\"parameters\":{\"rules\":\"%s\"}}", rules);
+        free(call(socket_path, message, -1));
+}
+
 /* The first ID of the range a process's namespace maps its root to. */
 static uint32_t map_start(pid_t pid) {
         char path[64];

@@ -23,9 +23,10 @@
 #include <unistd.h>
 
 #define CHILD_LIMIT 20 /* seconds an attack may take */
+#define HOLD_TRIES 600
 
 typedef struct Options {
-        const char *dir, *socket, *rule, *not_rule, *only;
+        const char *dir, *socket, *rule, *not_rule, *only, *hold, *without;
         bool allowed; /* no policy: attacks must work */
         bool brief;   /* all contexts for the first attack only */
         bool daemon;  /* no way to protect late */
@@ -300,16 +301,33 @@ static void run_group(Run *run, const Group *group) {
         }
 }
 
+/* Says that the range is there, by making FILE.ready, and waits for FILE. */
+static void wait_for_go(const char *file) {
+        char ready[256];
+
+        if (!file)
+                return;
+        snprintf(ready, sizeof(ready), "%s.ready", file);
+        close(must(open(ready, O_WRONLY | O_CREAT, 0666), ready));
+        for (int i = 0; access(file, F_OK) < 0; i++) {
+                errno = ETIMEDOUT;
+                must(i < HOLD_TRIES ? 0 : -1, file);
+                usleep(100 * 1000);
+        }
+}
+
 static void usage(void) {
         printf("usage: attack --dir DIR --socket PATH [--allowed] [--brief] [--daemon] [--rule "
                "RULE] [--not-rule RULE]\n"
-               "              [--only WORDS] [GROUP]...\n"
+               "              [--only WORDS] [--hold FILE] [--without RULES] [GROUP]...\n"
                "       attack --walk DIR...\n\n"
                "Attacks the world-writable folder DIR with IDs from the service at PATH; each must "
                "be refused, or\n"
                "with --allowed must work.  --daemon: the service is nsresourced itself, which "
                "cannot be asked to\n"
-               "protect late.  --brief: every context for the first attack only.  --walk lists "
+               "protect late.  --without: these rules do not judge.  --hold: wait for FILE when "
+               "the range is "
+               "there.  --brief: every context for the first attack only.  --walk lists "
                "what IDs of the pool own.  Groups:");
         for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
                 printf(" %s", groups[i].name);
@@ -330,6 +348,8 @@ static bool parse(int argc, char **argv, Options *options) {
                 { "rule", required_argument, NULL, 'r' },
                 { "not-rule", required_argument, NULL, 'n' },
                 { "only", required_argument, NULL, 'o' },
+                { "hold", required_argument, NULL, 'h' },
+                { "without", required_argument, NULL, 'w' },
                 { "allowed", no_argument, NULL, 'a' },
                 { "daemon", no_argument, NULL, 'D' },
                 { "brief", no_argument, NULL, 'b' },
@@ -353,6 +373,12 @@ static bool parse(int argc, char **argv, Options *options) {
                         break;
                 case 'o':
                         options->only = optarg;
+                        break;
+                case 'h':
+                        options->hold = optarg;
+                        break;
+                case 'w':
+                        options->without = optarg;
                         break;
                 case 'a':
                         options->allowed = true;
@@ -383,7 +409,10 @@ int main(int argc, char **argv) {
         }
         run.proc_fd = must(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC), "/proc");
         Stage asking = { .socket = options.socket };
+        if (options.without)
+                skip_rules(options.socket, options.without);
         run.holder = holder_new(&asking, false);
+        wait_for_go(options.hold);
         for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
                 bool wanted = optind == argc;
                 for (int j = optind; j < argc; j++)

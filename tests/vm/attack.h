@@ -95,6 +95,8 @@ void protect_late(Stage *stage);
 /* Asks the lender, or the daemon, for a range for this namespace; what it answered if it refused.
  */
 const char *ask_for_range(const char *socket, int userns_fd, bool late);
+/* These rules of the policy do not judge what the lender lends from now on. */
+void skip_rules(const char *socket, const char *rules);
 /* NULL once no range of a dead namespace counts as held any more; what the lender said last if that
  * takes longer than two seconds. */
 const char *ask_for_status(const char *socket);

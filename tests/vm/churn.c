@@ -5,7 +5,8 @@
  * one that had its number.
  *
  * Usage: churn SOCKET NAMESPACES: makes so many without a range in two processes, with ranges as
- * many as there is time for meanwhile.  Prints TAP.
+ * many as there is time for meanwhile.  Started by root, the former belong to another user than the
+ * latter.  Prints TAP.
  */
 #include "config.h"
 
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #define CHURNERS 2
+#define OTHER_USER 1001
 #define STACK_SIZE 65536
 #define RECENT 4096 /* inode numbers that are remembered */
 
@@ -86,8 +88,12 @@ int main(int argc, char **argv) {
         }
         setvbuf(stdout, NULL, _IOLBF, 0);
         for (int i = 0; i < CHURNERS; i++)
-                if (must(fork(), "fork") == 0)
+                if (must(fork(), "fork") == 0) {
+                        if (geteuid() == 0)
+                                must(setresuid(OTHER_USER, OTHER_USER, OTHER_USER), "setresuid");
                         _exit(churn(shared, namespaces / CHURNERS));
+                }
+        drop_to_user();
         bool good = true;
         while (running > 0) {
                 struct stat st;

@@ -8,3 +8,7 @@
 int lender_policy_open(const PolicyConfig *config, const char *without, Policy **ret_policy) {
         return -EOPNOTSUPP;
 }
+
+int lender_policy_skip(Policy *policy, uint32_t record, const char *names) {
+        return -EOPNOTSUPP;
+}

@@ -3,7 +3,8 @@
  * Stands in for the daemon before the attacks: lends a range to any user namespace it is sent, with
  * the same call, but without a table, quotas or an end.  Unlike the daemon it can be told to lend
  * first and protect later (a range asked for under the name "late", then the call vm.Protect), so
- * that files with lent owners can exist that the rules on changing them are tried on.
+ * that files with lent owners can exist that the rules on changing them are tried on.  The call
+ * vm.Skip names rules that do not judge the ranges that are lent after it.
  *
  * Usage: lender SOCKET none | policy [RULE,RULE...]     the latter without these rules
  */
@@ -32,6 +33,7 @@
 
 typedef struct Lender {
         Policy *policy; /* NULL: lend without */
+        char skip[128]; /* rules that do not judge what is lent from now on */
         uint32_t next_slot;
         struct {
                 uint32_t slot;
@@ -41,7 +43,9 @@ typedef struct Lender {
 } Lender;
 
 static int protect(Lender *lender, uint32_t slot, uint64_t inode) {
-        return lender->policy ? policy_protect(lender->policy, slot, 1, inode) : 0;
+        int r = lender->policy ? policy_protect(lender->policy, slot, 1, inode) : 0;
+
+        return r == 0 && *lender->skip ? lender_policy_skip(lender->policy, slot, lender->skip) : r;
 }
 
 static int write_maps(pid_t pid, uint32_t start) {
@@ -112,6 +116,17 @@ static int protect_late(Lender *lender) {
         return 0;
 }
 
+/* From the message {"method":"vm.Skip","parameters":{"rules":"make,chown"}}. */
+static int set_skip(Lender *lender, const char *message) {
+        const char *names = strstr(message, "\"rules\":\"");
+
+        if (!names || !lender->policy)
+                return -EINVAL;
+        names += strlen("\"rules\":\"");
+        snprintf(lender->skip, sizeof(lender->skip), "%.*s", (int) strcspn(names, "\""), names);
+        return 0;
+}
+
 static void tell_status(Lender *lender, char *reply, size_t size) {
         unsigned n[POLICY_SLOT_BEREAVED + 1] = { 0 };
 
@@ -160,8 +175,9 @@ static void serve(Lender *lender, int fd) {
                 (void) !write(fd, reply, strlen(reply) + 1);
                 return;
         }
-        int r = strstr(message, "vm.Protect")
-                        ? protect_late(lender)
+        int r = strstr(message, "vm.Protect") ? protect_late(lender)
+                : strstr(message, "vm.Skip")
+                        ? set_skip(lender, message)
                         : lend(lender, userns_fd, strstr(message, "\"late\"") != NULL);
         if (r != 0)
                 snprintf(reply, sizeof(reply), "{\"error\":\"%s\"}", strerror(-r));

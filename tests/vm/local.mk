@@ -5,7 +5,8 @@ EXTRA_DIST += \
 	%D%/fetch-kernels %D%/mirror.sh %D%/tap-filter %D%/kernel-log.sh %D%/run %D%/init %D%/lib.sh %D%/README.md \
 	%D%/guest-etc/group %D%/guest-etc/nsswitch.conf %D%/guest-etc/passwd \
 	%D%/guest-etc/subgid %D%/guest-etc/subuid \
-	%D%/t-attack-none %D%/t-daemon-none %D%/t-leftovers %D%/t-policy %D%/t-policy-no-path %D%/t-smoke %D%/t-varlink
+	%D%/soak-churn %D%/t-attack %D%/t-attack-none %D%/t-churn %D%/t-daemon %D%/t-daemon-no-lsm %D%/t-daemon-none \
+	%D%/t-leftovers %D%/t-policy %D%/t-policy-no-lsm %D%/t-policy-no-path %D%/t-rules %D%/t-smoke %D%/t-varlink
 
 # Programs the machine gets as /vm/NAME.  Built by vm-check only.
 VM_TOOLS = %D%/attack %D%/attack32 %D%/churn %D%/leave %D%/lender %D%/probe-lsm
@@ -61,3 +62,9 @@ vm-check: all
 	$(VM_RUN) $(VM_KERNEL:%=--kernel %) $(VM_SCRIPT:%=--script $(srcdir)/%) \
 		$(if $(VM_CMDLINE),--cmdline '$(VM_CMDLINE)')
 .PHONY: vm-check
+
+# t-churn for long, on one kernel.
+vm-soak: all
+	@$(MAKE) $(VM_TOOLS) $(VM_UNIT_TESTS)
+	VM_BOOT_LIMIT=3600 $(VM_RUN) --kernel $(or $(VM_KERNEL),6.12) --script $(srcdir)/%D%/soak-churn
+.PHONY: vm-soak

@@ -317,7 +317,10 @@ static uint32_t with_backing(uint32_t rule) {
 static void test_without_rule(Policy *policy, uint32_t rule, char **file_systems) {
         int results[N_ATTACKS];
 
+        /* One that the last line judges and one that it must not: the rules know no others. */
         for (char **fs = file_systems; *fs; fs++) {
+                if (fs != file_systems && !is_btrfs(*fs))
+                        continue;
                 run_attacks(policy, *fs, rule, with_backing(rule), results);
                 for (size_t i = 0; i < N_ATTACKS; i++)
                         if ((attacks[i].rule & rule) && (!attacks[i].only_btrfs || is_btrfs(*fs)))
