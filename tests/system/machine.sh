@@ -6,8 +6,10 @@
 # shellcheck source=tests/system/system.sh
 . /check/system.sh
 
-# A Debian tree of alice's, and the first of the IDs that it is owned by on disk.
+# Debian trees of alice's: Debian 12, and the machine's own release; and the first of the IDs that own them on disk.
 TREE=/home/alice/tree
+# shellcheck disable=SC2034
+NEWEST=/home/alice/newest
 # shellcheck disable=SC2034
 FOREIGN=2147352576
 POOL_FIRST=524288 POOL_LAST=1879048191
@@ -39,6 +41,15 @@ the_range() {
 
 nobody_holds_a_range() {
         ! the_range
+}
+
+# For what may take longer than wait_for has patience: an emulated machine has little, and shares it.
+wait_longer() {
+        local i
+        for i in 1 2 3 4 5 6; do
+                wait_for "$@" && return
+        done
+        return 1
 }
 
 # What containers might leave, beside files: a list to compare.
