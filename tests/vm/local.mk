@@ -5,7 +5,7 @@ EXTRA_DIST += \
 	%D%/fetch-kernels %D%/mirror.sh %D%/tap-filter %D%/kernel-log.sh %D%/run %D%/init %D%/lib.sh %D%/README.md \
 	%D%/guest-etc/group %D%/guest-etc/nsswitch.conf %D%/guest-etc/passwd \
 	%D%/guest-etc/subgid %D%/guest-etc/subuid \
-	%D%/soak-churn %D%/t-attack %D%/t-attack-none %D%/t-churn %D%/t-daemon %D%/t-daemon-no-lsm %D%/t-daemon-none \
+	%D%/bench-cost %D%/soak-churn %D%/t-attack %D%/t-attack-none %D%/t-churn %D%/t-daemon %D%/t-daemon-no-lsm %D%/t-daemon-none \
 	%D%/t-leftovers %D%/t-policy %D%/t-policy-no-lsm %D%/t-policy-no-path %D%/t-rules %D%/t-smoke %D%/t-varlink
 
 # Programs the machine gets as /vm/NAME.  Built by vm-check only.
@@ -13,9 +13,10 @@ VM_TOOLS = %D%/attack %D%/attack32 %D%/churn %D%/leave %D%/lender %D%/probe-lsm
 EXTRA_PROGRAMS += %D%/attack %D%/churn %D%/leave %D%/lender %D%/probe-lsm
 if BUILD_POLICY
 VM_TOOLS += %D%/policy-harness
-EXTRA_PROGRAMS += %D%/policy-harness
+VM_BENCH = %D%/bench-policy
+EXTRA_PROGRAMS += %D%/policy-harness %D%/bench-policy
 endif
-CLEANFILES += $(VM_TOOLS)
+CLEANFILES += $(VM_TOOLS) $(VM_BENCH)
 # Unit tests of what the kernel does.
 VM_UNIT_TESTS = \
 	tests/unit/test-varlink-connection tests/unit/test-varlink-descriptors \
@@ -52,6 +53,10 @@ endif
 %C%_policy_harness_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
 %C%_policy_harness_LDADD = libpolicy.la libutil.la $(LIBBPF_LIBS) $(GLIB_LIBS)
 
+%C%_bench_policy_SOURCES = %D%/bench-policy.c %D%/lender-policy.c %D%/lender-policy.h
+%C%_bench_policy_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
+%C%_bench_policy_LDADD = libpolicy.la libutil.la $(LIBBPF_LIBS) $(GLIB_LIBS)
+
 # VM_KERNEL and friends come from the environment or the command line: a value here would win over the former.
 VM_RUN = $(srcdir)/%D%/run --builddir . $(VM_TOOLS:%=--program %) $(VM_UNIT_TESTS:%=--program %) $(VM_EXTRA_TOOLS:%=--program %)
 
@@ -68,3 +73,9 @@ vm-soak: all
 	@$(MAKE) $(VM_TOOLS) $(VM_UNIT_TESTS)
 	VM_BOOT_LIMIT=3600 $(VM_RUN) --kernel $(or $(VM_KERNEL),6.12) --script $(srcdir)/%D%/soak-churn
 .PHONY: vm-soak
+
+# What the policy costs; figures, no verdict.
+vm-bench: all
+	@$(MAKE) $(VM_TOOLS) $(VM_UNIT_TESTS) $(VM_BENCH)
+	$(VM_RUN) $(VM_BENCH:%=--program %) --kernel $(or $(VM_KERNEL),6.12) --script $(srcdir)/%D%/bench-cost
+.PHONY: vm-bench
