@@ -13,8 +13,8 @@ VM_TOOLS = %D%/attack %D%/attack32 %D%/churn %D%/leave %D%/lender %D%/probe-lsm
 EXTRA_PROGRAMS += %D%/attack %D%/churn %D%/leave %D%/lender %D%/probe-lsm
 if BUILD_POLICY
 VM_TOOLS += %D%/policy-harness
-VM_BENCH = %D%/bench-policy
-EXTRA_PROGRAMS += %D%/policy-harness %D%/bench-policy
+VM_BENCH = %D%/bench-policy %D%/bench-ends
+EXTRA_PROGRAMS += %D%/policy-harness %D%/bench-policy %D%/bench-ends
 endif
 CLEANFILES += $(VM_TOOLS) $(VM_BENCH)
 # Unit tests of what the kernel does.
@@ -53,6 +53,9 @@ endif
 %C%_policy_harness_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
 %C%_policy_harness_LDADD = libpolicy.la libutil.la $(LIBBPF_LIBS) $(GLIB_LIBS)
 
+%C%_bench_ends_SOURCES = %D%/bench-ends.c
+%C%_bench_ends_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_bench_ends_LDADD = libvarlink.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
 %C%_bench_policy_SOURCES = %D%/bench-policy.c %D%/lender-policy.c %D%/lender-policy.h
 %C%_bench_policy_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
 %C%_bench_policy_LDADD = libpolicy.la libutil.la $(LIBBPF_LIBS) $(GLIB_LIBS)
