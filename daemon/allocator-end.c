@@ -151,6 +151,18 @@ static void allocator_reconcile_quarantined(Allocator *allocator, unsigned max) 
         }
 }
 
+bool allocator_needs_sweep(const Allocator *allocator) {
+        bool sees_ends = policy_sees_ends(allocator->config.policy);
+        uint32_t cursor = 0, record;
+        uint64_t inode;
+
+        while ((record = table_writer_next_live(allocator->config.table, &cursor)) != TABLE_NONE)
+                if (!sees_ends ||
+                    policy_slot(allocator->config.policy, record, &inode) == POLICY_SLOT_FREE)
+                        return true;
+        return false;
+}
+
 unsigned allocator_reconcile(
         Allocator *allocator, bool unknown_too, uint32_t *cursor, unsigned max) {
         TableWriter *table = allocator->config.table;

@@ -115,6 +115,11 @@ int allocator_add_cgroup(
  * proven and clean and enforced all along, the slot is free again, else quarantined. */
 void allocator_release(Allocator *allocator, uint32_t record, bool proven);
 
+/* Whether of some live record only userns_probe_refresh() can tell if its namespace lives: the
+ * kernel policy does not note ends, or does not know of the record (it was lent without
+ * enforcement). */
+bool allocator_needs_sweep(const Allocator *allocator);
+
 /* Probe the namespaces of up to `max` records from *cursor on (start at 0; 0 again after the last)
  * and release those that are proven dead, and with `unknown_too` those of which nothing is seen any
  * more: only right after userns_probe_refresh(), for an older sweep has not seen a younger

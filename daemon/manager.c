@@ -134,14 +134,16 @@ static void manager_schedule(Manager *manager, guint delay_msec) {
 
 static gboolean manager_reconcile(gpointer userdata) {
         Manager *manager = userdata;
-        bool sweeps = userns_probe_sweeps(manager->probe);
+        bool can_sweep = userns_probe_sweeps(manager->probe), sweeps;
         int r;
 
         manager->reconcile_source = 0;
         if (!manager->allocator)
                 return G_SOURCE_REMOVE;
 
-        /* A sweep is only good for what it has seen: its pass is not spread over several turns. */
+        /* A sweep is only good for what it has seen: its pass is not spread over several turns.  It
+         * keeps everybody waiting, so there is none where the kernel tells of each end. */
+        sweeps = can_sweep && allocator_needs_sweep(manager->allocator);
         if (sweeps) {
                 manager->reconcile_cursor = 0;
                 r = userns_probe_refresh(manager->probe);
@@ -153,7 +155,8 @@ static gboolean manager_reconcile(gpointer userdata) {
                 manager->reconcile_cursor = 0;
         } else
                 (void) allocator_reconcile(
-                        manager->allocator, true, &manager->reconcile_cursor, RECONCILE_CHUNK);
+                        manager->allocator, !can_sweep, &manager->reconcile_cursor,
+                        RECONCILE_CHUNK);
 
         if (manager->reconcile_cursor != 0)
                 manager_schedule(manager, 0);

@@ -271,8 +271,11 @@ static void test_kernel_is_witness(Fixture *f, gconstpointer unused) {
         g_clear_pointer(&f->probe, userns_probe_free);
         g_assert_cmpint(userns_probe_new_with(USERNS_PROOF_SWEEP, &f->probe), ==, 0);
         make_allocator(f, true, 100, UINT64_C(1) << 32);
+        fake->slot = POLICY_SLOT_FREE;
+        g_assert_true(allocator_needs_sweep(f->allocator));
         /* Nobody has looked yet, so the sweep has not seen it. */
         fake->slot = POLICY_SLOT_LENT;
+        g_assert_false(allocator_needs_sweep(f->allocator));
         (void) allocator_reconcile(f->allocator, true, &cursor, UINT32_MAX);
         g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_ACTIVE);
 
