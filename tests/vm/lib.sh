@@ -99,10 +99,10 @@ as() {
                 setpriv --reuid "$user" --regid "$user" --init-groups -- "$@"
 }
 
-# Waits up to thirty seconds for a command to succeed.
+# Waits up to two minutes for a command to succeed.
 wait_for() {
         local i
-        for ((i = 0; i < 600; i++)); do
+        for ((i = 0; i < 2400; i++)); do
                 "$@" >/dev/null 2>&1 && return
                 sleep 0.05
         done
