@@ -14,8 +14,7 @@ struct Allocator {
 
         /* Proven dead, and what the host has of them is to be removed: record -> Leaving, owned. */
         GHashTable *leaving;
-        GArray *swept;           /* the record of each range that a child looks at now, or NULL */
-        GPtrArray *swept_claims; /* VettingClaim of each, owned */
+        GArray *swept; /* the record of each range that a child looks at now, or NULL */
         gint64 sweep_began, sweep_not_before, sweep_at; /* microseconds */
         guint sweep_source;
         uint32_t quarantine_cursor;

@@ -5,10 +5,8 @@
 
 #include "daemon/allocator-internal.h"
 #include "daemon/leftovers.h"
-#include "daemon/limits.h"
 #include "daemon/policy.h"
 #include "daemon/unenforced.h"
-#include "daemon/vetting.h"
 #include "lib/table/table-write.h"
 
 /* The last stretch of a range's way back: its namespace is proven dead, what the host still has of
@@ -154,7 +152,6 @@ static void allocator_swept(const bool *clean, size_t n, void *userdata) {
         gint64 now = g_get_monotonic_time();
 
         g_assert(swept && swept->len == n);
-        g_ptr_array_set_size(allocator->swept_claims, 0);
         allocator->sweep_not_before = now + SWEEP_PAUSE_FACTOR * (now - allocator->sweep_began);
         for (guint i = 0; i < swept->len;) {
                 uint32_t record = g_array_index(swept, uint32_t, i);
@@ -170,49 +167,23 @@ static void allocator_swept(const bool *clean, size_t n, void *userdata) {
         allocator_schedule_next_sweep(allocator);
 }
 
-/* Have all ranges of a record looked at, unless systemd-nspawn has picked the IDs of one since they
- * lost their names: what has those then is not ours to end. */
-static bool allocator_add_to_sweep(Allocator *allocator, uint32_t record, GArray *ranges) {
-        guint n_ranges = ranges->len, n_claims = allocator->swept_claims->len;
-
-        (void) allocator_list_ranges(allocator, record, ranges);
-        for (guint i = n_ranges; i < ranges->len; i++) {
-                const LeftoversRange *range = &g_array_index(ranges, LeftoversRange, i);
-                VettingClaim *claim;
-
-                if (vetting_lock(
-                            allocator->config.lock_folder, range->start, range->size, &claim) !=
-                    0) {
-                        g_array_set_size(ranges, n_ranges);
-                        g_ptr_array_set_size(allocator->swept_claims, (gint) n_claims);
-                        return false;
-                }
-                g_ptr_array_add(allocator->swept_claims, claim);
-        }
-        while (allocator->swept->len < ranges->len)
-                g_array_append_val(allocator->swept, record);
-        return true;
-}
-
 static void allocator_sweep(Allocator *allocator) {
         g_autoptr(GArray) ranges = g_array_new(FALSE, TRUE, sizeof(LeftoversRange));
-        g_autoptr(GArray) taken = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         GHashTableIter i;
         gpointer record, leaving;
 
         allocator->sweep_began = g_get_monotonic_time();
         allocator->swept = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         g_hash_table_iter_init(&i, allocator->leaving);
-        while (ranges->len < LIMIT_LEFTOVERS_RANGES &&
-               g_hash_table_iter_next(&i, &record, &leaving)) {
+        while (g_hash_table_iter_next(&i, &record, &leaving)) {
                 uint32_t number = GPOINTER_TO_UINT(record);
 
-                if (((Leaving *) leaving)->due_usec <= allocator->sweep_began &&
-                    !allocator_add_to_sweep(allocator, number, ranges))
-                        g_array_append_val(taken, number);
+                if (((Leaving *) leaving)->due_usec > allocator->sweep_began)
+                        continue;
+                (void) allocator_list_ranges(allocator, number, ranges);
+                while (allocator->swept->len < ranges->len)
+                        g_array_append_val(allocator->swept, number);
         }
-        for (guint k = 0; k < taken->len; k++)
-                allocator_try_again(allocator, g_array_index(taken, uint32_t, k));
         if (ranges->len == 0) {
                 g_clear_pointer(&allocator->swept, g_array_unref);
                 allocator_schedule_next_sweep(allocator);
@@ -276,6 +247,5 @@ void allocator_stop_leaving(Allocator *allocator) {
         if (allocator->sweep_source != 0)
                 g_source_remove(allocator->sweep_source);
         g_clear_pointer(&allocator->swept, g_array_unref);
-        g_ptr_array_unref(allocator->swept_claims);
         g_hash_table_unref(allocator->leaving);
 }

@@ -50,7 +50,6 @@ int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator) {
                 .config = *config,
                 .jobs = g_ptr_array_new_with_free_func((GDestroyNotify) job_free),
                 .removals = g_hash_table_new_full(NULL, NULL, NULL, allocator_removal_free),
-                .swept_claims = g_ptr_array_new_with_free_func((GDestroyNotify) vetting_claim_free),
                 .leaving = g_hash_table_new_full(NULL, NULL, NULL, g_free),
         };
         *ret_allocator = allocator;

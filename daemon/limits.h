@@ -36,7 +36,6 @@
 /* Children that look for what the host still has of IDs whose holder has died.  One does it for all
  * of them; there are more only when one hangs. */
 #define LIMIT_LEFTOVERS_CHILDREN 4u
-#define LIMIT_LEFTOVERS_RANGES 1024u /* of one look; each costs two descriptors meanwhile */
 #define LIMIT_LEFTOVERS_MSEC 5000u
 #define LIMIT_LEFTOVERS_PASSES 6u /* with pauses that double from 2 ms on */
 

@@ -87,30 +87,23 @@ void vetting_claim_free(VettingClaim *claim) {
         g_free(claim);
 }
 
-/* Slots are lent whole; single IDs come from a slot that has been claimed as one. */
-static int widen(uint32_t start, uint32_t n_ids, uint64_t *ret_first, uint64_t *ret_end) {
+int vetting_claim(
+        const HostIds *ids, const char *lock_folder, uint32_t start, uint32_t n_ids,
+        VettingClaim **ret_claim) {
+        g_autoptr(VettingClaim) claim = NULL;
         uint64_t first = start, end = (uint64_t) start + n_ids;
+        int r;
 
+        /* Slots are lent whole; single IDs come from a slot that has been claimed as one. */
         if (n_ids > 1) {
                 first -= first % TABLE_SLOT_SIZE;
                 end += (TABLE_SLOT_SIZE - end % TABLE_SLOT_SIZE) % TABLE_SLOT_SIZE;
         }
         if (n_ids == 0 || end > UINT32_MAX || end - first > CLAIM_SLOTS_MAX * TABLE_SLOT_SIZE)
                 return -EINVAL;
-        *ret_first = first;
-        *ret_end = end;
-        return 0;
-}
+        if (host_ids_claims(ids, (uint32_t) first, (uint32_t) (end - first)))
+                return VETTING_E_TAKEN;
 
-int vetting_lock(
-        const char *lock_folder, uint32_t start, uint32_t n_ids, VettingClaim **ret_claim) {
-        g_autoptr(VettingClaim) claim = NULL;
-        uint64_t first, end;
-        int r;
-
-        r = widen(start, n_ids, &first, &end);
-        if (r < 0)
-                return r;
         claim = g_new(VettingClaim, 1);
         *claim = (VettingClaim){ .folder_fd = -1 };
         if (n_ids > 1) {
@@ -128,20 +121,6 @@ int vetting_lock(
         }
         *ret_claim = g_steal_pointer(&claim);
         return 0;
-}
-
-int vetting_claim(
-        const HostIds *ids, const char *lock_folder, uint32_t start, uint32_t n_ids,
-        VettingClaim **ret_claim) {
-        uint64_t first, end;
-        int r;
-
-        r = widen(start, n_ids, &first, &end);
-        if (r < 0)
-                return r;
-        if (host_ids_claims(ids, (uint32_t) first, (uint32_t) (end - first)))
-                return VETTING_E_TAKEN;
-        return vetting_lock(lock_folder, start, n_ids, ret_claim);
 }
 
 /* what is in use */

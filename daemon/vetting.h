@@ -28,10 +28,6 @@ enum {
 int vetting_claim(
         const HostIds *ids, const char *lock_folder, uint32_t start, uint32_t n_ids,
         VettingClaim **ret_claim);
-
-/* The lock files alone, of IDs that were ours and have no names any more: whoever is about to end
- * what has them must not end a container of nspawn's. */
-int vetting_lock(const char *lock_folder, uint32_t start, uint32_t n_ids, VettingClaim **ret_claim);
 void vetting_claim_free(VettingClaim *claim);
 
 /* Slots of the pool that something of the host's uses now, found by looking: real, effective, saved

@@ -18,7 +18,6 @@
 #include "daemon/host-ids.h"
 #include "daemon/leftovers.h"
 #include "daemon/unenforced.h"
-#include "daemon/vetting.h"
 #include "lib/table/table-write.h"
 #include "lib/util/fd.h"
 #include "lib/util/file.h"
@@ -391,30 +390,6 @@ static void test_comes_back(Fixture *f, gconstpointer unused) {
         g_assert_cmpuint(f->slots[record + 1], ==, POLICY_SLOT_FREE);
 }
 
-/* systemd-nspawn may pick the IDs once they have no names: what has them then is its container. */
-static void test_picked_by_nspawn(Fixture *f, gconstpointer unused) {
-        g_autofree char *locks = path_of(f, "locks");
-        VettingClaim *nspawn;
-        uint32_t record;
-
-        use_leftovers(f, true);
-        g_assert_cmpint(request(f, "a", 65536, allocator_allocate), ==, 0);
-        record = fake_policy(f->policy)->last_record;
-        g_assert_cmpint(vetting_lock(locks, POOL_START + record * 65536, 65536, &nspawn), ==, 0);
-        kernel_sees_end(f, record);
-        reconcile(f);
-        for (unsigned i = 0; i < 100; i++) {
-                (void) g_main_context_iteration(NULL, FALSE);
-                g_usleep(2000);
-        }
-        g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_RELEASING);
-        vetting_claim_free(nspawn);
-        run_until_state(f, record, TABLE_STATE_FREE);
-        /* Nothing of ours is kept. */
-        g_assert_cmpint(vetting_lock(locks, POOL_START + record * 65536, 65536, &nspawn), ==, 0);
-        vetting_claim_free(nspawn);
-}
-
 static void test_single_comes_back(Fixture *f, gconstpointer unused) {
         uint32_t record;
 
@@ -664,7 +639,6 @@ int main(int argc, char **argv) {
                 { "/allocator/register-needs-own-ids", test_register_needs_own_ids },
                 { "/allocator/freed-with-a-request", test_freed_with_a_request },
                 { "/allocator/comes-back", test_comes_back },
-                { "/allocator/picked-by-nspawn", test_picked_by_nspawn },
                 { "/allocator/single-comes-back", test_single_comes_back },
                 { "/allocator/delegated-come-back", test_delegated_come_back },
                 { "/allocator/unenforced-stays", test_unenforced_stays },
