@@ -24,6 +24,7 @@ typedef struct Arguments {
         char *config_file, *socket, *runtime_folder, *state_folder, *etc, *nspawn_folder,
                 *pin_folder, *run_user_folder, *linger_folder;
         gboolean debug, version;
+        bool host_mounts; /* the runtime folders are the host's; others are where we are */
 } Arguments;
 
 /* After parsing: GOption forgets what was there before an option. */
@@ -72,6 +73,7 @@ static int arguments_parse(int *argc, char ***argv, Arguments *ret_arguments) {
         set_default(&a.etc, "/etc");
         set_default(&a.nspawn_folder, "/run/systemd/nspawn-uid");
         set_default(&a.pin_folder, "/sys/fs/bpf/nsresource");
+        a.host_mounts = !a.run_user_folder;
         set_default(&a.run_user_folder, "/run/user");
         set_default(&a.linger_folder, "/var/lib/systemd/linger");
         *ret_arguments = a;
@@ -180,7 +182,7 @@ static int process_run(const Arguments *a) {
                 .nspawn_folder = a->nspawn_folder,
                 .pin_folder = a->pin_folder,
                 .leftovers = {
-                        .mount_namespace = "/proc/1/ns/mnt",
+                        .mount_namespace = a->host_mounts ? "/proc/1/ns/mnt" : NULL,
                         .proc_folder = "/proc",
                         .run_user_folder = a->run_user_folder,
                         .linger_folder = a->linger_folder,

@@ -23,7 +23,8 @@ setup_file() {
         cp "$abs_top_builddir/nsresourcectl" "$abs_top_builddir/tests/tools/terminal" "$work/bin"
         printf '[Policy]\nEnforcement=none\n[Limits]\nNamespacesPerUser=4\n' >"$work/conf"
         "$nsresourced" --config="$work/conf" --socket="$work/socket" --runtime-dir="$work/run" \
-                --state-dir="$work/state" --nspawn-dir="$work/nspawn" --pin-dir="$work/pins" >"$work/log" 2>&1 3>&- &
+                --state-dir="$work/state" --nspawn-dir="$work/nspawn" --pin-dir="$work/pins" \
+                --run-user-dir="$work/run-user" --linger-dir="$work/linger" >"$work/log" 2>&1 3>&- &
         echo $! >"$work/pid"
         local i
         for ((i = 0; i < 500; i++)); do

@@ -194,10 +194,9 @@ attack_everywhere() {
                 # The contexts make no difference to a file system: all of them on the first one only.
                 include "${dir##*/}" as alice /vm/attack --dir "$dir" "${common[@]}" $brief
                 include "${dir##*/}, root" /vm/attack --dir "$dir" "${common[@]}"
+                include "${dir##*/}, 32 bits" as alice /vm/attack32 --dir "$dir" "${common[@]}" --brief
                 brief=--brief
         done
-        # What differs in 32 bits is the way in; btrfs has all attacks there are.
-        include "btrfs, 32 bits" as alice /vm/attack32 --dir /mnt/btrfs "${common[@]}" --brief
         include "hugetlbfs" as alice /vm/attack --dir /mnt/hugetlbfs "${common[@]}" --brief make
         include "/dev/shm" as alice /vm/attack --dir /dev/shm "${common[@]}" --brief make fs
 }
