@@ -11,11 +11,7 @@
 #include "daemon/leftovers-internal.h"
 #include "lib/util/fd.h"
 #include "lib/util/parse.h"
-
-/* A task that has ended meanwhile has nothing any more. */
-static int pass_over_ended(int r) {
-        return r == -ENOENT || r == -ESRCH ? 0 : r;
-}
+#include "lib/util/proc-status.h"
 
 static int read_status(const LeftoversTask *task, int process) {
         auto_fd fd = openat(process, "status", O_RDONLY | O_CLOEXEC);
@@ -38,40 +34,27 @@ static int read_status(const LeftoversTask *task, int process) {
         return 0;
 }
 
-/* Note the ranges of the numbers on the line that begins with `key`. */
-static bool find_on_line(const LeftoversTask *task, const char *key) {
-        const char *line = strstr(task->status, key);
-        bool found = false;
+typedef struct Look {
+        const LeftoversTask *task;
+        bool found;
+} Look;
 
-        if (!line)
-                return false;
-        line += strlen(key);
-        for (;;) {
-                size_t n;
-                uint64_t id;
+static void look_at_id(uint32_t id, void *userdata) {
+        Look *look = userdata;
 
-                line += strspn(line, " \t");
-                n = strcspn(line, " \t\n");
-                if (n == 0)
-                        return found;
-                if (parse_decimal(line, n, UINT32_MAX, &id) && leftovers_find(task, (uint32_t) id))
-                        found = true;
-                line += n;
-        }
+        if (leftovers_find(look->task, id))
+                look->found = true;
 }
 
 /* Whether the task that was read last has one of the IDs.  A zombie's do nothing any more, and its
- * parent may let it lie for as long as it likes.  A name cannot fake a line: the kernel escapes
- * newlines. */
+ * parent may let it lie for as long as it likes. */
 static bool status_has_ids(const LeftoversTask *task) {
-        bool uid, gid, groups;
+        Look look = { .task = task };
 
         if (strstr(task->status, "\nState:\tZ") || strstr(task->status, "\nState:\tX"))
                 return false;
-        uid = find_on_line(task, "\nUid:");
-        gid = find_on_line(task, "\nGid:");
-        groups = find_on_line(task, "\nGroups:");
-        return uid || gid || groups;
+        proc_status_for_each_id(task->status, look_at_id, &look);
+        return look.found;
 }
 
 /* 1: it has one of the IDs. */
@@ -81,10 +64,9 @@ static int look_at_thread(const LeftoversTask *task, int folder, const char *nam
 
         if (r == 0)
                 return status_has_ids(task) ? -EEXIST : 0;
-        return pass_over_ended(r);
+        return proc_status_pass_over_ended(r);
 }
 
-/* Credentials are each thread's own. */
 static int process_has_ids(const LeftoversTask *task, int process) {
         auto_fd threads = -1;
         int r;
@@ -94,7 +76,7 @@ static int process_has_ids(const LeftoversTask *task, int process) {
                 return r;
         if (status_has_ids(task))
                 return 1;
-        if (strstr(task->status, "\nThreads:\t1\n"))
+        if (!proc_status_has_threads(task->status))
                 return 0;
         threads = openat(process, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (threads < 0)
@@ -115,7 +97,7 @@ static int look_at_process(const LeftoversTask *task, int folder, const char *na
         process = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         r = process < 0 ? -errno : process_has_ids(task, process);
         if (r <= 0)
-                return pass_over_ended(r);
+                return proc_status_pass_over_ended(r);
         (void) syscall(SYS_pidfd_send_signal, process, SIGKILL, NULL, 0);
         return 0;
 }

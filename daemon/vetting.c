@@ -16,6 +16,7 @@
 #include "lib/util/fd.h"
 #include "lib/util/file.h"
 #include "lib/util/parse.h"
+#include "lib/util/proc-status.h"
 
 #define STATUS_SIZE_MAX (4u * 1024 * 1024) /* 65,536 groups of 10 digits, and the rest */
 #define LOCK_TRIES 10
@@ -131,34 +132,14 @@ typedef struct Look {
         void *userdata;
 } Look;
 
-static void found_id(const Look *look, uint32_t id) {
+static void found_id(uint32_t id, void *userdata) {
+        const Look *look = userdata;
+
         if (id >= look->pool_start && (id - look->pool_start) / TABLE_SLOT_SIZE < look->n_slots)
                 look->mark((id - look->pool_start) / TABLE_SLOT_SIZE, look->userdata);
 }
 
-/* The numbers on the line that begins with `key`. */
-static void found_line(const Look *look, const char *status, const char *key) {
-        const char *line = strstr(status, key);
-
-        if (!line)
-                return;
-        line += strlen(key);
-        for (;;) {
-                size_t n;
-                uint64_t id;
-
-                line += strspn(line, " \t");
-                n = strcspn(line, " \t\n");
-                if (n == 0)
-                        return;
-                if (parse_decimal(line, n, UINT32_MAX, &id))
-                        found_id(look, (uint32_t) id);
-                line += n;
-        }
-}
-
-/* The IDs of one task, and whether its process has others.  A name in the status cannot fake a
- * line: the kernel escapes newlines. */
+/* The IDs of one task, and whether its process has others. */
 static int look_at_task(const Look *look, int task, bool *ret_has_threads) {
         g_autofree char *status = NULL;
         int r;
@@ -166,10 +147,8 @@ static int look_at_task(const Look *look, int task, bool *ret_has_threads) {
         r = file_read(task, "status", STATUS_SIZE_MAX, &status, NULL);
         if (r < 0)
                 return r;
-        found_line(look, status, "\nUid:");
-        found_line(look, status, "\nGid:");
-        found_line(look, status, "\nGroups:");
-        *ret_has_threads = !strstr(status, "\nThreads:\t1\n");
+        proc_status_for_each_id(status, found_id, (void *) look);
+        *ret_has_threads = proc_status_has_threads(status);
         return 0;
 }
 
@@ -205,13 +184,8 @@ static int for_each_number(
 }
 
 static int look_at_entry(const Look *look, int folder, uint32_t number) {
-        found_id(look, number);
+        found_id(number, (void *) look);
         return 0;
-}
-
-/* A task that has ended meanwhile uses nothing. */
-static int pass_over_ended(int r) {
-        return r == -ENOENT || r == -ESRCH ? 0 : r;
 }
 
 static int open_number(int folder, uint32_t number, int *ret_fd) {
@@ -234,7 +208,7 @@ static int look_at_thread(const Look *look, int folder, uint32_t number) {
         r = open_number(folder, number, &task);
         if (r == 0)
                 r = look_at_task(look, task, &has_threads);
-        return pass_over_ended(r);
+        return proc_status_pass_over_ended(r);
 }
 
 static int look_at_process(const Look *look, int folder, uint32_t number) {
@@ -248,7 +222,7 @@ static int look_at_process(const Look *look, int folder, uint32_t number) {
         /* Credentials are each thread's own. */
         if (r == 0 && has_threads)
                 r = for_each_number(process, "task", look_at_thread, look);
-        return pass_over_ended(r);
+        return proc_status_pass_over_ended(r);
 }
 
 int vetting_find_used(

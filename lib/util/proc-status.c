@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "lib/util/proc-status.h"
+
+#include <string.h>
+
+#include "lib/util/parse.h"
+
+/* The numbers on the line that begins with `key`. */
+static void for_each_on_line(
+        const char *status, const char *key, ProcStatusIdFunc func, void *userdata) {
+        const char *line = strstr(status, key);
+
+        if (!line)
+                return;
+        line += strlen(key);
+        for (;;) {
+                size_t n;
+                uint64_t id;
+
+                line += strspn(line, " \t");
+                n = strcspn(line, " \t\n");
+                if (n == 0)
+                        return;
+                if (parse_decimal(line, n, UINT32_MAX, &id))
+                        func((uint32_t) id, userdata);
+                line += n;
+        }
+}
+
+void proc_status_for_each_id(const char *status, ProcStatusIdFunc func, void *userdata) {
+        static const char *const keys[] = { "\nUid:", "\nGid:", "\nGroups:" };
+
+        for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+                for_each_on_line(status, keys[i], func, userdata);
+}
+
+bool proc_status_has_threads(const char *status) {
+        return !strstr(status, "\nThreads:\t1\n");
+}

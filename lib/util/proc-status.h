@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The text of /proc/PID/status, as proc_pid_status(5) has it.  A name in it cannot fake a line: the
+ * kernel escapes newlines.  Allocates nothing, libc only: for children too. */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef void (*ProcStatusIdFunc)(uint32_t id, void *userdata);
+
+/* Call `func` for each real, effective, saved and file system UID and GID and each supplementary
+ * group. */
+void proc_status_for_each_id(const char *status, ProcStatusIdFunc func, void *userdata);
+
+/* Whether the process has more threads than the one: credentials are each thread's own. */
+bool proc_status_has_threads(const char *status);
+
+/* The result of a look at a task: 0 instead of the errors that say that it has ended meanwhile, for
+ * then it has nothing any more. */
+static inline int proc_status_pass_over_ended(int r) {
+        return r == -ENOENT || r == -ESRCH ? 0 : r;
+}
