@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -65,17 +66,11 @@ int leftovers_for_each(const LeftoversTask *task, int fd, LeftoversEntryFunc fun
                         return 0;
                 /* An entry takes 24 bytes at least, so all of them fit. */
                 for (ssize_t at = 0; at < size && n < ENTRIES_MAX;) {
-                        const struct {
-                                uint64_t inode;
-                                int64_t offset;
-                                uint16_t size;
-                                uint8_t type;
-                                char name[];
-                        } *entry = (const void *) (buffer + at);
+                        const struct dirent64 *entry = (const void *) (buffer + at);
 
-                        at += entry->size;
-                        if (strcmp(entry->name, ".") != 0 && strcmp(entry->name, "..") != 0)
-                                names[n++] = entry->name;
+                        at += entry->d_reclen;
+                        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+                                names[n++] = entry->d_name;
                 }
                 while (n > 0 && r >= 0)
                         r = func(task, fd, names[--n]);

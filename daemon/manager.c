@@ -291,8 +291,7 @@ static int manager_open_details(Manager *manager) {
         if (r == -EBADMSG) {
                 log_error(
                         "%s is not to be believed: renamed to %s; control groups of namespaces "
-                        "that "
-                        "run now will not be removed",
+                        "that run now will not be removed",
                         manager->details_path, aside);
                 if (rename(manager->details_path, aside) < 0) {
                         r = -errno;

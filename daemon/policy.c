@@ -15,6 +15,7 @@
 
 #include "lib/table/table-format.h"
 #include "lib/util/fd.h"
+#include "lib/util/source.h"
 
 G_STATIC_ASSERT(POLICY_SLOT_SIZE == TABLE_SLOT_SIZE);
 G_STATIC_ASSERT(POLICY_SINGLES_PER_CUT == TABLE_SINGLES_PER_CUT);
@@ -288,14 +289,6 @@ static gboolean on_ring_readable(gint fd, GIOCondition condition, gpointer userd
 
         (void) ring_buffer__consume(policy->ring);
         return check_missed(policy);
-}
-
-static void drop_source(GSource **source) {
-        if (!*source)
-                return;
-        g_source_destroy(*source);
-        g_source_unref(*source);
-        *source = NULL;
 }
 
 static int listen_to_events(Policy *policy) {
@@ -689,8 +682,8 @@ int policy_open(const PolicyConfig *config, Policy **ret_policy) {
 void policy_free(Policy *policy) {
         if (!policy)
                 return;
-        drop_source(&policy->ring_source);
-        drop_source(&policy->missed_source);
+        source_drop(&policy->ring_source);
+        source_drop(&policy->missed_source);
         ring_buffer__free(policy->ring);
         if (policy->records)
                 (void) munmap(policy->records, policy->records_size);

@@ -170,8 +170,7 @@ static void kill_done(void) {
 static gboolean on_tidy(gpointer userdata) {
         Joiner *joiner;
 
-        while ((joiner = g_queue_pop_head(&turns.done)))
-                child_kill(joiner->child);
+        kill_done();
         if (turns.idle.length <= LIMIT_HELPERS_IDLE_LOW)
                 turns.is_filling = true;
         if (turns.is_filling && turns.idle.length < LIMIT_HELPERS_IDLE &&
