@@ -195,7 +195,7 @@ int varlink_call_reply_more(
         r = send_answer(call, NULL, parameters, true);
         if (r < 0)
                 return r;
-        if (varlink_connection_output_size(call->connection) <= VARLINK_OUTPUT_HIGH)
+        if (!varlink_connection_has_had_its_turn(call->connection))
                 return 0;
         call->resume = resume_call;
         call->resume_userdata = userdata;

@@ -10,6 +10,7 @@
 
 #include "lib/util/fd.h"
 #include "lib/varlink/output.h"
+#include "lib/varlink/run-queue.h"
 
 #define INPUT_SIZE_MIN 4096u
 
@@ -29,8 +30,12 @@ struct VarlinkConnection {
         const VarlinkConnectionHandlers *handlers;
         void *userdata;
         VarlinkPeek *peek;
-        GSource *source;
-        void *tag; /* of the fd in the source; NULL when it is not polled any more */
+        VarlinkRunQueue *queue;
+        VarlinkRunItem item; /* in the queue */
+        GSource *source;     /* sees what is to be done, and queues the connection for it */
+        GPollFD poll;        /* in the source */
+        bool polled;
+        GIOCondition events; /* seen, and not served yet */
         GList link;
 
         Input input;
@@ -41,10 +46,14 @@ struct VarlinkConnection {
         void (*drained)(VarlinkConnection *connection, void *userdata);
         void *drained_userdata;
 
-        size_t n_offered;  /* bytes that `receive` may take; 0: it is not at work */
-        bool busy;         /* a message was handed up */
+        size_t n_offered; /* bytes that `receive` may take; 0: it is not at work */
+        bool busy;        /* a message was handed up */
+        bool serving;     /* in a step: what is sent waits for the step's end ... */
+        size_t n_unwritten;
+        unsigned n_more;   /* ... and there are so many of it that others follow */
         bool end_of_input; /* the peer sends no more */
         bool gone;         /* the peer reads no more */
+        bool full;         /* the socket takes no more, until poll() says otherwise */
         bool finishing;
         bool failed; /* to be closed at the next turn */
 };
@@ -53,6 +62,9 @@ typedef struct ConnectionSource {
         GSource source;
         VarlinkConnection *connection; /* borrowed: the source is destroyed when it is closed */
 } ConnectionSource;
+
+/* Bytes that one step gathers for one system call. */
+#define BATCH_SIZE (64u * 1024)
 
 /* input */
 
@@ -144,19 +156,17 @@ static bool is_ready(VarlinkConnection *connection) {
                 return true;
         if (!can_work(connection))
                 return false;
-        return has_message(connection) || (!connection->tag && !connection->end_of_input);
+        return has_message(connection) || (!connection->polled && !connection->end_of_input);
 }
 
-static void update_events(VarlinkConnection *connection) {
+static GIOCondition wanted_events(VarlinkConnection *connection) {
         GIOCondition events = 0;
 
-        if (!connection->tag)
-                return;
         if (can_work(connection) && !connection->end_of_input && !has_message(connection))
                 events |= G_IO_IN | G_IO_PRI;
         if (connection->output.size > 0)
                 events |= G_IO_OUT;
-        g_source_modify_unix_fd(connection->source, connection->tag, events);
+        return events;
 }
 
 static void stop_writing(VarlinkConnection *connection) {
@@ -168,17 +178,20 @@ static void stop_writing(VarlinkConnection *connection) {
  * asking; what the peer sent before is still read. */
 static void hang_up(VarlinkConnection *connection) {
         stop_writing(connection);
-        if (connection->tag) {
-                g_source_remove_unix_fd(connection->source, connection->tag);
-                connection->tag = NULL;
-        }
+        if (connection->polled)
+                g_source_remove_poll(connection->source, &connection->poll);
+        connection->polled = false;
 }
 
 /* A peer that has shut down reading only can still send, so
  * writing is all that ends with an error. */
 static void flush(VarlinkConnection *connection) {
-        if (!connection->gone && varlink_output_write(&connection->output, connection->fd) < 0)
+        connection->n_unwritten = 0;
+        if (connection->gone || connection->full)
+                return;
+        if (varlink_output_write(&connection->output, connection->fd) < 0)
                 stop_writing(connection);
+        connection->full = connection->output.size > 0;
 }
 
 /* steps */
@@ -229,8 +242,7 @@ static int read_input(VarlinkConnection *connection) {
         ssize_t n;
         int r;
 
-        if (room == 0)
-                return -EMSGSIZE;
+        g_assert(room > 0);
         r = varlink_peek_look(connection->peek, connection->fd, room, &seen);
         if (r < 0)
                 return r;
@@ -252,69 +264,103 @@ static int read_input(VarlinkConnection *connection) {
         return 0;
 }
 
+/* One message, read first if there is none. */
 static void work(VarlinkConnection *connection) {
-        for (unsigned i = 0; i < VARLINK_TURN_STEPS && can_work(connection); i++) {
-                size_t size = input_message_size(&connection->input);
-                int r;
+        size_t size;
+        int r;
 
-                if (size > 0) {
-                        hand_up(connection, size);
-                        continue;
-                }
-                if (connection->end_of_input)
-                        return;
+        if (!can_work(connection))
+                return;
+        if (!has_message(connection) && !connection->end_of_input) {
                 r = read_input(connection);
-                if (r == -EAGAIN && connection->tag)
+                if (r == -EAGAIN && connection->polled)
                         return;
-                if (r < 0)
+                if (r < 0) {
                         connection->failed = true;
+                        return;
+                }
         }
+        size = input_message_size(&connection->input);
+        if (size == 0 && input_partial_size(&connection->input) >= VARLINK_MESSAGE_MAX)
+                connection->failed = true;
+        else if (size > 0 && can_work(connection))
+                hand_up(connection, size);
 }
 
-static void call_drained(VarlinkConnection *connection) {
+/* Whether there was somebody to call. */
+static bool call_drained(VarlinkConnection *connection) {
         void (*drained)(VarlinkConnection *, void *) = connection->drained;
 
         if (!drained || (!connection->gone && connection->output.size > VARLINK_OUTPUT_HIGH))
-                return;
+                return false;
         connection->drained = NULL;
         drained(connection, connection->drained_userdata);
+        return true;
 }
 
-/* the source */
+/* the step */
 
-static gboolean source_prepare(GSource *source, int *ret_timeout_ms) {
-        *ret_timeout_ms = -1;
-        return is_ready(((ConnectionSource *) source)->connection);
-}
+static void serve(void *userdata) {
+        g_autoptr(VarlinkConnection) connection = varlink_connection_ref(userdata);
+        GIOCondition events = connection->events;
 
-static gboolean source_dispatch(GSource *source, GSourceFunc callback, void *data) {
-        g_autoptr(VarlinkConnection) connection =
-                varlink_connection_ref(((ConnectionSource *) source)->connection);
-        GIOCondition events = connection->tag ? g_source_query_unix_fd(source, connection->tag) : 0;
-
+        connection->events = 0;
         if (events & G_IO_PRI)
                 /* Out-of-band data: not part of the protocol, and a way to hide descriptors. */
                 connection->failed = true;
         if (events & (G_IO_HUP | G_IO_ERR))
                 hang_up(connection);
+        if (events & G_IO_OUT)
+                connection->full = false;
         if (!connection->failed)
                 flush(connection);
-        call_drained(connection);
-        work(connection);
 
+        connection->serving = true;
+        connection->n_more = 0;
+        if (!call_drained(connection))
+                work(connection);
+        connection->serving = false;
         if (connection->fd < 0)
-                return G_SOURCE_REMOVE;
+                return;
+        if (!connection->failed)
+                flush(connection);
+
         if (is_over(connection)) {
                 varlink_connection_close(connection);
                 connection->handlers->closed(connection, connection->userdata);
-                return G_SOURCE_REMOVE;
+        } else if (is_ready(connection))
+                varlink_run_queue_add(connection->queue, &connection->item);
+}
+
+/* the source: never run, it only looks */
+
+static gboolean source_prepare(GSource *source, int *ret_timeout_ms) {
+        VarlinkConnection *connection = ((ConnectionSource *) source)->connection;
+
+        *ret_timeout_ms = -1;
+        if (is_ready(connection))
+                varlink_run_queue_add(connection->queue, &connection->item);
+        connection->poll.events = wanted_events(connection);
+        return FALSE;
+}
+
+static gboolean source_check(GSource *source) {
+        VarlinkConnection *connection = ((ConnectionSource *) source)->connection;
+
+        if (connection->polled && connection->poll.revents != 0) {
+                connection->events |= connection->poll.revents;
+                varlink_run_queue_add(connection->queue, &connection->item);
         }
-        update_events(connection);
+        return FALSE;
+}
+
+static gboolean source_dispatch(GSource *source, GSourceFunc callback, void *data) {
         return G_SOURCE_CONTINUE;
 }
 
 static GSourceFuncs source_functions = {
         .prepare = source_prepare,
+        .check = source_check,
         .dispatch = source_dispatch,
 };
 
@@ -347,7 +393,8 @@ static void set_options(int fd, bool takes_descriptors) {
 
 VarlinkConnection *varlink_connection_new(
         int take_fd, const VarlinkPeer *peer, uint32_t account, GMainContext *context,
-        VarlinkPeek *peek, const VarlinkConnectionHandlers *handlers, void *userdata) {
+        VarlinkPeek *peek, VarlinkRunQueue *queue, const VarlinkConnectionHandlers *handlers,
+        void *userdata) {
         VarlinkConnection *connection = g_new(VarlinkConnection, 1);
 
         *connection = (VarlinkConnection){
@@ -358,13 +405,23 @@ VarlinkConnection *varlink_connection_new(
                 .handlers = handlers,
                 .userdata = userdata,
                 .peek = peek,
+                .queue = queue,
+                .item = { .link = { .data = &connection->item },
+                          .account = account,
+                          .serve = serve,
+                          .userdata = connection },
+                .poll = { .fd = take_fd, .events = G_IO_IN | G_IO_PRI },
+                .polled = true,
                 .link = { .data = connection },
                 .output = VARLINK_OUTPUT_INIT,
         };
         set_options(take_fd, handlers->receive);
         connection->source = g_source_new(&source_functions, sizeof(ConnectionSource));
         ((ConnectionSource *) connection->source)->connection = connection;
-        connection->tag = g_source_add_unix_fd(connection->source, take_fd, G_IO_IN | G_IO_PRI);
+        /* Not g_source_add_unix_fd(): what that finds ready is run, one by one as they stand, and
+         * each change of what is waited for costs a system call. */
+        g_source_add_poll(connection->source, &connection->poll);
+        g_source_set_priority(connection->source, VARLINK_RUN_NOTE_PRIORITY);
         g_source_attach(connection->source, context);
         return connection;
 }
@@ -398,7 +455,8 @@ void varlink_connection_close(VarlinkConnection *connection) {
         if (connection->fd < 0)
                 return;
         connection->gone = true;
-        connection->tag = NULL;
+        connection->polled = false;
+        varlink_run_queue_remove(connection->queue, &connection->item);
         g_source_destroy(connection->source);
         g_clear_pointer(&connection->source, g_source_unref);
         clear_descriptors(connection);
@@ -414,8 +472,6 @@ void varlink_connection_finish(VarlinkConnection *connection) {
 
 void varlink_connection_next(VarlinkConnection *connection) {
         connection->busy = false;
-        if (connection->fd >= 0)
-                update_events(connection);
 }
 
 void varlink_connection_send(
@@ -425,10 +481,17 @@ void varlink_connection_send(
                 varlink_output_clear(&connection->output);
                 return;
         }
-        flush(connection);
+        connection->n_unwritten += size;
+        if (!connection->serving || connection->n_unwritten > BATCH_SIZE)
+                flush(connection);
         if (connection->output.size > VARLINK_OUTPUT_MAX)
                 connection->failed = true;
-        update_events(connection);
+}
+
+bool varlink_connection_has_had_its_turn(VarlinkConnection *connection) {
+        if (connection->output.size > VARLINK_OUTPUT_HIGH)
+                return true;
+        return connection->serving && ++connection->n_more >= VARLINK_STEP_REPLIES;
 }
 
 size_t varlink_connection_output_size(const VarlinkConnection *connection) {
@@ -443,7 +506,9 @@ void varlink_connection_when_drained(
 }
 
 bool varlink_connection_is_busy(const VarlinkConnection *connection) {
-        return connection->busy || connection->n_offered > 0;
+        bool unread = connection->drained && connection->output.size > VARLINK_OUTPUT_HIGH;
+
+        return (connection->busy && !unread) || connection->n_offered > 0;
 }
 
 bool varlink_connection_is_gone(const VarlinkConnection *connection) {
@@ -492,7 +557,5 @@ void varlink_connection_received(
         } else {
                 input->end = input->start + n_consumed;
         }
-        if (connection->fd >= 0)
-                update_events(connection);
         varlink_connection_unref(connection);
 }

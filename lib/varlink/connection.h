@@ -9,8 +9,10 @@
  * varlink_connection_next().  Nothing is while more than VARLINK_OUTPUT_HIGH bytes wait to be
  * written, either.
  *
- * Fairness.  One turn of the main loop does VARLINK_TURN_STEPS steps (a read or a message) of a
- * connection at most. */
+ * Fairness.  A connection that has something to do waits for its account's turn in the server's
+ * queue (varlink/run-queue.h), and is then served one step: a read and a message, or
+ * VARLINK_STEP_REPLIES of a call's many answers.  What a step sends is written with one system
+ * call. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,9 +21,10 @@
 #include <glib.h>
 
 #include "lib/varlink/peek.h"
+#include "lib/varlink/run-queue.h"
 #include "lib/varlink/server.h"
 
-#define VARLINK_TURN_STEPS 16u
+#define VARLINK_STEP_REPLIES 32u
 
 typedef struct VarlinkMessage {
         const char *text; /* valid during the call; the NUL is not counted */
@@ -48,10 +51,11 @@ typedef struct VarlinkConnectionHandlers {
         void (*discard)(VarlinkConnection *connection, int take_fd, void *userdata);
 } VarlinkConnectionHandlers;
 
-/* `peek` and `handlers` are borrowed. */
+/* `peek`, `queue` and `handlers` are borrowed. */
 VarlinkConnection *varlink_connection_new(
         int take_fd, const VarlinkPeer *peer, uint32_t account, GMainContext *context,
-        VarlinkPeek *peek, const VarlinkConnectionHandlers *handlers, void *userdata);
+        VarlinkPeek *peek, VarlinkRunQueue *queue, const VarlinkConnectionHandlers *handlers,
+        void *userdata);
 VarlinkConnection *varlink_connection_ref(VarlinkConnection *connection);
 void varlink_connection_unref(VarlinkConnection *connection);
 
@@ -70,16 +74,20 @@ void varlink_connection_next(VarlinkConnection *connection);
 void varlink_connection_send(
         VarlinkConnection *connection, char *take_text, size_t size, int *take_fds, size_t n_fds);
 
+/* After one of a call's many answers was sent: whether the next ones are for a later turn.  See
+ * varlink_connection_when_drained(). */
+bool varlink_connection_has_had_its_turn(VarlinkConnection *connection);
+
 /* Bytes that wait to be written. */
 size_t varlink_connection_output_size(const VarlinkConnection *connection);
 
-/* Call `drained` (NULL: nothing any more) once, from the main loop, when no more than
+/* Call `drained` (NULL: nothing any more) once, in the account's turn, when no more than
  * VARLINK_OUTPUT_HIGH bytes wait, or the peer has gone. */
 void varlink_connection_when_drained(
         VarlinkConnection *connection, void (*drained)(VarlinkConnection *, void *),
         void *userdata);
 
-/* Whether a message is being dealt with or received. */
+/* Whether a message is being dealt with or received; one whose answers nobody reads is not. */
 bool varlink_connection_is_busy(const VarlinkConnection *connection);
 
 /* Whether nothing that is sent will be read. */

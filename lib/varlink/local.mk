@@ -12,6 +12,7 @@ libvarlink_la_SOURCES = \
 	%D%/message.c %D%/message.h \
 	%D%/output.c %D%/output.h \
 	%D%/peek.c %D%/peek.h \
+	%D%/run-queue.c %D%/run-queue.h \
 	%D%/server.c %D%/server.h \
 	%D%/service.c %D%/service.h
 libvarlink_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
@@ -27,7 +28,8 @@ varlink_tests = \
 	tests/unit/test-varlink-interface \
 	tests/unit/test-varlink-message \
 	tests/unit/test-varlink-peek \
-	tests/unit/test-varlink-server
+	tests/unit/test-varlink-server \
+	tests/unit/test-varlink-turns
 check_PROGRAMS += $(varlink_tests)
 TESTS += $(varlink_tests)
 tests_unit_test_varlink_interface_SOURCES = tests/unit/test-varlink-interface.c
@@ -44,3 +46,6 @@ tests_unit_test_varlink_descriptors_SOURCES = tests/unit/test-varlink-descriptor
 tests_unit_test_varlink_descriptors_LDADD = $(varlink_test_libs)
 tests_unit_test_varlink_client_SOURCES = tests/unit/test-varlink-client.c $(varlink_fixture)
 tests_unit_test_varlink_client_LDADD = $(varlink_test_libs)
+tests_unit_test_varlink_turns_SOURCES = tests/unit/test-varlink-turns.c $(varlink_fixture)
+tests_unit_test_varlink_turns_LDADD = $(varlink_test_libs)
+tests_unit_test_varlink_turns_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sendmsg

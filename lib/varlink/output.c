@@ -11,8 +11,8 @@
 
 #include "lib/util/fd.h"
 
-/* Texts written with one system call. */
-#define GATHER_MAX 32u
+/* Texts written with one system call: what a step of a connection makes of them, and the last. */
+#define GATHER_MAX 64u
 
 typedef struct Item {
         char *text;

@@ -148,6 +148,9 @@ bool varlink_peek_holds_descriptors(VarlinkPeek *peek, int fd) {
         if (poll(&poll_fd, 1, 0) < 0 || (poll_fd.revents & POLLPRI))
                 return true;
         r = peek_once(fd, peek->buffer, PEEK_MAX, &size, &truncated);
+        /* Said once, and of an empty queue: the peer has closed and left answers unread. */
+        if (r == -ECONNRESET)
+                r = peek_once(fd, peek->buffer, PEEK_MAX, &size, &truncated);
         if (r == -EAGAIN)
                 return false;
         return r < 0 || truncated || size >= PEEK_MAX;

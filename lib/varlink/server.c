@@ -14,6 +14,7 @@
 #include "lib/varlink/interface.h"
 #include "lib/varlink/listener.h"
 #include "lib/varlink/peek.h"
+#include "lib/varlink/run-queue.h"
 #include "lib/varlink/service.h"
 
 #define CONNECTIONS_MAX 4096u
@@ -30,6 +31,7 @@ struct VarlinkServer {
         GMainContext *context;
         VarlinkConnectionHandlers handlers;
         VarlinkPeek *peek;
+        VarlinkRunQueue *queue;
         GPtrArray *interfaces; /* of VarlinkInterface */
         GHashTable *methods;   /* name -> MethodEntry */
         VarlinkServiceInfo info;
@@ -69,15 +71,24 @@ static void drop_connection(VarlinkServer *server, VarlinkConnection *connection
         forget_connection(server, connection);
 }
 
-/* Drop the connection that has been idle for longest: one whose peer sends nothing, or half a
- * message, or does not read its answers.  Returns whether there was one. */
-static bool drop_idle_connection(VarlinkServer *server) {
-        for (GList *l = server->connections.head; l; l = l->next)
-                if (!varlink_connection_is_busy(l->data)) {
-                        drop_connection(server, l->data);
-                        return true;
+/* Drop a connection that is idle, for its peer sends nothing, or half a message, or does not read
+ * its answers: of those whose account has most connections, `n_own` of them at least, the one that
+ * has been idle for longest.  Returns whether there was one. */
+static bool drop_idle_connection(VarlinkServer *server, unsigned n_own) {
+        VarlinkConnection *idlest = NULL;
+        unsigned most = 0;
+
+        for (GList *l = server->connections.head; l; l = l->next) {
+                unsigned n = account_n_connections(server, varlink_connection_account(l->data));
+
+                if (n > most && n >= n_own && !varlink_connection_is_busy(l->data)) {
+                        idlest = l->data;
+                        most = n;
                 }
-        return false;
+        }
+        if (idlest)
+                drop_connection(server, idlest);
+        return idlest != NULL;
 }
 
 static void on_closed(VarlinkConnection *connection, void *userdata) {
@@ -231,10 +242,11 @@ static void on_accepted(int take_fd, void *userdata) {
         refused = refused || account_n_connections(server, account) >=
                                      server->config.connections_per_account_max;
         if (!refused && server->connections.length >= server->config.connections_max)
-                refused = !drop_idle_connection(server);
+                refused = !drop_idle_connection(server, account_n_connections(server, account));
 
         connection = varlink_connection_new(
-                take_fd, &peer, account, server->context, server->peek, &server->handlers, server);
+                take_fd, &peer, account, server->context, server->peek, server->queue,
+                &server->handlers, server);
         if (refused) {
                 varlink_connection_close(connection);
                 varlink_connection_unref(connection);
@@ -245,7 +257,7 @@ static void on_accepted(int take_fd, void *userdata) {
 }
 
 static bool on_short_of_descriptors(void *userdata) {
-        return drop_idle_connection(userdata);
+        return drop_idle_connection(userdata, 0);
 }
 
 static const VarlinkListenerHandlers listener_handlers = {
@@ -390,6 +402,7 @@ int varlink_server_new(
                 .by_name = g_hash_table_new(g_str_hash, g_str_equal),
         };
         server->context = g_main_context_ref(context ? context : g_main_context_default());
+        server->queue = varlink_run_queue_new(server->context);
         server->interfaces =
                 g_ptr_array_new_with_free_func((GDestroyNotify) varlink_interface_free);
         server->methods = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
@@ -418,6 +431,7 @@ void varlink_server_free(VarlinkServer *server) {
         g_hash_table_unref(server->info.by_name);
         g_ptr_array_unref(server->info.names);
         g_ptr_array_unref(server->interfaces);
+        varlink_run_queue_free(server->queue);
         varlink_peek_free(server->peek);
         g_main_context_unref(server->context);
         g_free(server);

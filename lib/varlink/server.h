@@ -13,7 +13,11 @@
  *
  * Order.  Calls of one connection are dispatched one at a time, in order: the next one only after
  * the answer of the one before is queued.  Nothing is read from a connection while more than
- * VARLINK_OUTPUT_HIGH bytes wait to be written to it. */
+ * VARLINK_OUTPUT_HIGH bytes wait to be written to it.
+ *
+ * Fairness.  Connections are served by account, in turns (varlink/run-queue.h): a call waits for
+ * one step of each other account at most, and a turn of the main loop is bounded for all of them
+ * together.  When there are too many connections, one of the account that has most goes. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -82,8 +86,11 @@ typedef struct VarlinkServerConfig {
         size_t n_interfaces;
         const VarlinkMethod *methods;
         size_t n_methods;
-        unsigned connections_max;             /* all; 0 = 4096 */
-        unsigned connections_per_account_max; /* 0 = 128 */
+        unsigned connections_max; /* all; 0 = 4096.  Beyond it an idle one is dropped, of the
+                                   * account that has most */
+        unsigned connections_per_account_max; /* 0 = 128.  Bounds what one account has waiting of
+                                               * everything: calls, and memory with the limits
+                                               * above */
         /* Whom a peer is charged to; NULL: its own UID. */
         uint32_t (*account)(const VarlinkPeer *peer, void *userdata);
         /* Have the descriptors of the next message received; the connection stays allocated, if not
@@ -178,8 +185,9 @@ int varlink_call_push_descriptor(VarlinkCall *call, int take_fd, int64_t *ret_in
 void varlink_call_reply(VarlinkCall *call, json_t *take_parameters);
 
 /* One of several answers to a call with `more`: sent with continues:true; the last is
- * varlink_call_reply() or an error.  Returns -EAGAIN when VARLINK_OUTPUT_HIGH is passed (the answer
- * is queued all the same): go on when `resume` is called, from the main loop.  It is called when
+ * varlink_call_reply() or an error.  Returns -EAGAIN when VARLINK_OUTPUT_HIGH is passed, or when
+ * others have their turn (the answer is queued all the same): go on when `resume` is called, from
+ * the main loop.  It is called when
  * the peer has gone, too, so that the call can be ended (varlink_call_is_gone()); a reference must
  * be kept until then.  Calling this for a call without `more` is a programming error. */
 int varlink_call_reply_more(

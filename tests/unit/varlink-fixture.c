@@ -120,6 +120,7 @@ static void nothing(VarlinkCall *call, const void *parameters, void *userdata) {
 static void hold(VarlinkCall *call, const void *parameters, void *userdata) {
         Fixture *fixture = userdata;
 
+        fixture->n_sent_when_held = fixture->n_sent;
         /* One at a time. */
         if (fixture->held)
                 varlink_call_errno(call, EBUSY);

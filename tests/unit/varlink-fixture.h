@@ -23,12 +23,13 @@ typedef struct Fixture {
         char *folder;
         char *path;
 
-        VarlinkCall *held;    /* the call of Hold, kept by reference */
-        unsigned n_calls;     /* of Echo and Nothing */
-        unsigned n_idle;      /* times the server said that it is idle */
-        uint32_t account;     /* whom the peers are charged to */
-        const char *gate;     /* what Gated is refused with */
-        unsigned n_sent;      /* by Many so far */
+        VarlinkCall *held; /* the call of Hold, kept by reference */
+        unsigned n_calls;  /* of Echo and Nothing */
+        unsigned n_idle;   /* times the server said that it is idle */
+        uint32_t account;  /* whom the peers are charged to */
+        const char *gate;  /* what Gated is refused with */
+        unsigned n_sent;   /* by Many so far */
+        unsigned n_sent_when_held;
         unsigned many_gone;   /* calls of Many that were given up */
         char *answered_error; /* of the answer before */
         char *answered_field;
