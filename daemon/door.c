@@ -484,29 +484,6 @@ int door_receive(
         return 0;
 }
 
-static void drop_received(
-        int result, size_t n_consumed, VarlinkDescriptor *descriptors, size_t n_descriptors,
-        void *userdata) {
-        for (size_t i = 0; i < n_descriptors; i++)
-                fd_close(descriptors[i].fd);
-}
-
-int door_discard(DoorKeeper *keeper, int fd, uint32_t account) {
-        /* Nothing to receive: so what the door does with its connection is to close it. */
-        const Waiting request = {
-                .fd = fd,
-                .n_bytes = 0,
-                .account = account,
-                .received = drop_received,
-        };
-        int r;
-
-        if (count_account(keeper, account, false) >= LIMIT_DOORS_STUCK_PER_ACCOUNT)
-                return DOOR_E_BUSY;
-        r = assign(keeper, &request);
-        return r == -EAGAIN ? DOOR_E_BUSY : r;
-}
-
 /* keeper */
 
 /* The device number of the cgroup2 file system: the same in

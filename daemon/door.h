@@ -63,11 +63,6 @@ int door_receive(
         DoorKeeper *keeper, int fd, size_t n_bytes, uint32_t account, DoorReceivedFunc received,
         void *userdata);
 
-/* Have a door close a connection that has been shut down and whose queue holds descriptors:
- * closing it closes them.  0: when the caller has closed `fd`, the door is the last to have it.
- * DOOR_E_BUSY: no door is idle, or `account` has its share of them. */
-int door_discard(DoorKeeper *keeper, int fd, uint32_t account);
-
 /* For status and tests. */
 typedef struct DoorCounts {
         unsigned n_idle, n_working, n_stuck;

@@ -23,7 +23,6 @@
 #include "lib/util/fd.h"
 #include "lib/util/file.h"
 #include "lib/util/log.h"
-#include "lib/varlink/discard.h"
 #include "lib/varlink/server.h"
 
 /* A pass over all live namespaces begins this long after the last one ended.  Where the kernel
@@ -89,14 +88,6 @@ static int manager_receive(VarlinkConnection *connection, int fd, size_t n_bytes
                 api->doors, fd, n_bytes, varlink_connection_account(connection), manager_received,
                 connection);
         return r == DOOR_E_BUSY ? -EBUSY : r;
-}
-
-static void manager_discard(int take_fd, uint32_t account, void *userdata) {
-        ApiContext *api = userdata;
-        auto_fd fd = take_fd;
-
-        if (door_discard(api->doors, fd, account) != 0)
-                varlink_discard_in_child(g_steal_fd(&fd));
 }
 
 /* log */
@@ -487,7 +478,6 @@ static int manager_listen(Manager *manager, int take_fd, const char *path) {
                 .connections_per_account_max = LIMIT_CONNECTIONS_PER_ACCOUNT,
                 .account = manager_account,
                 .receive = manager_receive,
-                .discard = manager_discard,
                 .answered = manager_answered,
                 .userdata = &manager->api,
         };
@@ -622,7 +612,6 @@ void manager_free(Manager *manager) {
         /* Before the server: its jobs answer their calls. */
         allocator_free(manager->allocator);
         userns_helper_stop();
-        /* Connections that it drops may have to be closed by doors. */
         varlink_server_free(manager->server);
         door_keeper_free(manager->doors);
         g_free(manager->methods);

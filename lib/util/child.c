@@ -9,6 +9,7 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -132,17 +133,15 @@ static int spawn(int *ret_pidfd, pid_t *ret_pid) {
         return 0;
 }
 
-int child_new(
-        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
-        void *userdata, Child **ret_child) {
+static int child_start(
+        ChildFunc run, const void *data, ChildExitedFunc exited, void *userdata,
+        Child **ret_child) {
         sigset_t all, none, saved;
         auto_fd pidfd = -1;
         GSource *source = NULL;
         Child *child = NULL;
         pid_t pid = -1;
         int r;
-
-        g_assert(n_fds <= CHILD_FDS_MAX);
 
         /* No handler of the parent's may run in the child. */
         (void) sigfillset(&all);
@@ -151,7 +150,6 @@ int child_new(
         r = spawn(&pidfd, &pid);
         if (r == 0 && pid == 0) {
                 (void) sigprocmask(SIG_SETMASK, &none, NULL);
-                keep_only(fds, n_fds);
                 run(data);
                 _exit(1);
         }
@@ -173,6 +171,65 @@ int child_new(
 
         *ret_child = child;
         return 0;
+}
+
+typedef struct Work {
+        const int *fds;
+        size_t n_fds;
+        ChildFunc run;
+        const void *data;
+        pid_t parent;
+} Work;
+
+static void work_run(const void *data) {
+        const Work *work = data;
+
+        keep_only(work->fds, work->n_fds);
+        work->run(work->data);
+}
+
+int child_new(
+        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
+        void *userdata, Child **ret_child) {
+        const Work work = { .fds = fds, .n_fds = n_fds, .run = run, .data = data };
+
+        g_assert(n_fds <= CHILD_FDS_MAX);
+        return child_start(work_run, &work, exited, userdata, ret_child);
+}
+
+static int compare_fds(const void *a, const void *b) {
+        int x = *(const int *) a, y = *(const int *) b;
+
+        return (x > y) - (x < y);
+}
+
+/* Closes what lies between those that are held, which need not be moved. */
+static void hold_run(const void *data) {
+        const Work *work = data;
+        unsigned from = 0;
+
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (size_t i = 0; i < work->n_fds; i++) {
+                unsigned fd = (unsigned) work->fds[i];
+
+                if (from < fd)
+                        (void) syscall(SYS_close_range, from, fd - 1, 0);
+                from = fd + 1;
+        }
+        (void) syscall(SYS_close_range, from, ~0u, 0);
+        while (getppid() == work->parent)
+                (void) pause();
+        _exit(0);
+}
+
+int child_new_holding(
+        const int *fds, size_t n_fds, ChildExitedFunc exited, void *userdata, Child **ret_child) {
+        g_autofree int *sorted = g_memdup2(fds, n_fds * sizeof(int));
+        const Work work = { .fds = sorted, .n_fds = n_fds, .parent = getpid() };
+
+        if (n_fds > 0)
+                qsort(sorted, n_fds, sizeof(int), compare_fds);
+        return child_start(hold_run, &work, exited, userdata, ret_child);
 }
 
 /* 32-bit systems number the calls with UIDs of 16 bits first. */

@@ -30,6 +30,11 @@ int child_new(
         const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
         void *userdata, Child **ret_child);
 
+/* Fork a child that does nothing but have these descriptors (borrowed, as many as there are), until
+ * it is killed.  It has them from the fork on, without a system call that could fail. */
+int child_new_holding(
+        const int *fds, size_t n_fds, ChildExitedFunc exited, void *userdata, Child **ret_child);
+
 /* Its process ID, which stays its own until `exited` is called. */
 pid_t child_pid(const Child *child);
 

@@ -1,9 +1,37 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Closing a socket that may hold a client's descriptors, without running the release of the
- * client's files in this process: what a server does that has no discard handler. */
+/* Closing sockets that may hold a client's descriptors, without ever running the release of the
+ * client's files in this process.  They wait here for a child that has a copy of them; then they
+ * are closed, which is not the end of them, and the child is killed, which is: the kernel does not
+ * linger for a process that exits, and if it waits for something else, it does in the child.
+ *
+ * One child takes all that an account has waiting, and an account has one child at a time: one that
+ * never ends holds up its own account's sockets only.  Where there can be no child they wait on.
+ * Children are watched by the default main context. */
 
-/* Have a child process, which exits at once, hold the last reference to the socket.  The kernel
- * does not linger for a process that exits.  If there can be no child the socket is closed here. */
-void varlink_discard_in_child(int take_fd);
+#include <stdint.h>
+
+#include <glib.h>
+
+/* Children of all accounts: they last as long as a fork and an exit, unless they hang. */
+#define VARLINK_DISCARDS_MAX 8u
+/* After a child, or after one that could not be: so many forks a second does one account cost. */
+#define VARLINK_DISCARD_PAUSE_MSEC 100u
+
+typedef struct VarlinkDiscards VarlinkDiscards;
+
+VarlinkDiscards *varlink_discards_new(void);
+
+/* What still waits is given to children, and what they cannot take stays open: this process is to
+ * end soon, and does not linger then, either. */
+void varlink_discards_free(VarlinkDiscards *discards);
+
+/* The socket has been shut down. */
+void varlink_discards_add(VarlinkDiscards *discards, int take_fd, uint32_t account);
+
+/* Sockets that wait: of one account, of all. */
+unsigned varlink_discards_n_waiting(const VarlinkDiscards *discards, uint32_t account);
+unsigned varlink_discards_n_waiting_total(const VarlinkDiscards *discards);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkDiscards, varlink_discards_free)

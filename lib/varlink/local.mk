@@ -25,6 +25,7 @@ varlink_tests = \
 	tests/unit/test-varlink-client \
 	tests/unit/test-varlink-connection \
 	tests/unit/test-varlink-descriptors \
+	tests/unit/test-varlink-discard \
 	tests/unit/test-varlink-interface \
 	tests/unit/test-varlink-message \
 	tests/unit/test-varlink-peek \
@@ -49,3 +50,6 @@ tests_unit_test_varlink_client_LDADD = $(varlink_test_libs)
 tests_unit_test_varlink_turns_SOURCES = tests/unit/test-varlink-turns.c $(varlink_fixture)
 tests_unit_test_varlink_turns_LDADD = $(varlink_test_libs)
 tests_unit_test_varlink_turns_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sendmsg
+tests_unit_test_varlink_discard_SOURCES = tests/unit/test-varlink-discard.c
+tests_unit_test_varlink_discard_LDADD = $(varlink_test_libs)
+tests_unit_test_varlink_discard_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=syscall

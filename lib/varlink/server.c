@@ -32,6 +32,7 @@ struct VarlinkServer {
         VarlinkConnectionHandlers handlers;
         VarlinkPeek *peek;
         VarlinkRunQueue *queue;
+        VarlinkDiscards *discards;
         GPtrArray *interfaces; /* of VarlinkInterface */
         GHashTable *methods;   /* name -> MethodEntry */
         VarlinkServiceInfo info;
@@ -108,7 +109,8 @@ static void on_discard(VarlinkConnection *connection, int take_fd, void *userdat
                 server->config.discard(
                         take_fd, varlink_connection_account(connection), server->config.userdata);
         else
-                varlink_discard_in_child(take_fd);
+                varlink_discards_add(
+                        server->discards, take_fd, varlink_connection_account(connection));
 }
 
 static void set_active(VarlinkServer *server, VarlinkConnection *connection) {
@@ -239,8 +241,10 @@ static void on_accepted(int take_fd, void *userdata) {
                               .gid = credentials.gid,
                               .pid = credentials.pid };
         account = account_of(server, &peer);
-        refused = refused || account_n_connections(server, account) >=
-                                     server->config.connections_per_account_max;
+        refused =
+                refused || account_n_connections(server, account) +
+                                           varlink_discards_n_waiting(server->discards, account) >=
+                                   server->config.connections_per_account_max;
         if (!refused && server->connections.length >= server->config.connections_max)
                 refused = !drop_idle_connection(server, account_n_connections(server, account));
 
@@ -402,6 +406,7 @@ int varlink_server_new(
                 .by_name = g_hash_table_new(g_str_hash, g_str_equal),
         };
         server->context = g_main_context_ref(context ? context : g_main_context_default());
+        server->discards = varlink_discards_new();
         server->queue = varlink_run_queue_new(server->context);
         server->interfaces =
                 g_ptr_array_new_with_free_func((GDestroyNotify) varlink_interface_free);
@@ -431,6 +436,7 @@ void varlink_server_free(VarlinkServer *server) {
         g_hash_table_unref(server->info.by_name);
         g_ptr_array_unref(server->info.names);
         g_ptr_array_unref(server->interfaces);
+        varlink_discards_free(server->discards);
         varlink_run_queue_free(server->queue);
         varlink_peek_free(server->peek);
         g_main_context_unref(server->context);

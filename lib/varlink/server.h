@@ -101,11 +101,10 @@ typedef struct VarlinkServerConfig {
          * without having been received, and the connection is closed after it.  NULL: descriptors
          * are a protocol error. */
         int (*receive)(VarlinkConnection *connection, int fd, size_t n_bytes, void *userdata);
-        /* Close a socket whose queue may still hold descriptors that nobody received (a client
-         * that was dropped, or was gone before it was answered).  Whoever closes it runs the
-         * release of a client's files, and a TCP socket with SO_LINGER waits there for as long as
-         * the client said: so it is for somebody disposable.  The socket has been shut down and
-         * nobody can send to it any more.  NULL: a short-lived child process closes it. */
+        /* For tests: close a socket whose queue may still hold descriptors that nobody received (a
+         * client that was dropped, or was gone before it was answered).  It has been shut down and
+         * nobody can send to it any more.  NULL: a child does (varlink/discard.h), until when it
+         * counts as one of its account's connections. */
         void (*discard)(int take_fd, uint32_t account, void *userdata);
         /* Optional, for the log: a call was answered; `error_id` is NULL on success, `field` is the
          * parameter an InvalidParameter named, else NULL. */

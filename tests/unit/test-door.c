@@ -13,7 +13,6 @@
 
 #include "daemon/door-child.h"
 #include "daemon/limits.h"
-#include "lib/varlink/discard.h"
 #include "tests/unit/hanging-fuse.h"
 #include "tests/unit/unit.h"
 
@@ -761,68 +760,6 @@ static void test_many_at_once(void) {
         fixture_tear_down(&f);
 }
 
-/* A TCP socket whose close() waits for a minute, as nobody reads what it sent. */
-static int lingering_socket(int listen_fd) {
-        static const struct linger linger = { .l_onoff = 1, .l_linger = 60 };
-        static const char data[65536];
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        struct sockaddr_in address;
-        socklen_t size = sizeof(address);
-
-        g_assert_cmpint(getsockname(listen_fd, (struct sockaddr *) &address, &size), ==, 0);
-        g_assert_cmpint(connect(fd, (struct sockaddr *) &address, size), ==, 0);
-        while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
-                ;
-        g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), ==, 0);
-        return fd;
-}
-
-/* Discard a connection that holds the last reference to a lingering socket. */
-static int discard_lingering(Fixture *f, int listen_fd, uint32_t account) {
-        int fd = lingering_socket(listen_fd), ends[2], r;
-
-        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
-        send_fds(ends[0], "x", &fd, 1);
-        close(fd);
-        close(ends[0]);
-        r = door_discard(f->keeper, ends[1], account);
-        if (r == 0)
-                close(ends[1]);
-        else
-                varlink_discard_in_child(ends[1]);
-        return r;
-}
-
-static void test_discard(void) {
-        struct sockaddr_in address = {
-                .sin_family = AF_INET,
-                .sin_addr = { .s_addr = htonl(INADDR_LOOPBACK) },
-        };
-        gint64 begin = g_get_monotonic_time();
-        unsigned n_taken = 0;
-        Fixture f;
-        int listen_fd;
-
-        if (!fixture_set_up(&f))
-                return;
-        listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        g_assert_cmpint(bind(listen_fd, (struct sockaddr *) &address, sizeof(address)), ==, 0);
-        g_assert_cmpint(listen(listen_fd, 16), ==, 0);
-
-        /* As many as an account may have; those beyond that,
-         * or without an idle door, are refused. */
-        while (n_taken < LIMIT_DOORS_STUCK_PER_ACCOUNT) {
-                n_taken += discard_lingering(&f, listen_fd, ACCOUNT) == 0;
-                (void) g_main_context_iteration(NULL, FALSE);
-        }
-        g_assert_cmpint(discard_lingering(&f, listen_fd, ACCOUNT), ==, DOOR_E_BUSY);
-        g_assert_cmpint(g_get_monotonic_time() - begin, <, LIMIT_DOOR_MSEC * 1000);
-        /* Killed for it, which ends the waiting. */
-        g_assert_true(wait_for(f.keeper, 0, 0, LIMIT_DOOR_MSEC + 60000));
-        close(listen_fd);
-        fixture_tear_down(&f);
-}
-
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         /* File systems mounted here are nobody else's. */
@@ -843,6 +780,5 @@ int main(int argc, char **argv) {
         g_test_add_func("/door/hanging", test_hanging);
         g_test_add_func("/door/hanging-ends", test_hanging_ends);
         g_test_add_func("/door/limit-of-all", test_limit_of_all);
-        g_test_add_func("/door/discard", test_discard);
         return g_test_run();
 }

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "lib/varlink/discard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#define ACCOUNT 1000u
+#define OTHER 1001u
+
+/* Where there can be no process. */
+static bool forks_fail;
+static unsigned n_forks;
+/* Children that are killed hang instead. */
+static bool kills_fail;
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+long __wrap_syscall(long number, ...) {
+        long a[6];
+        va_list list;
+
+        va_start(list, number);
+        for (size_t i = 0; i < G_N_ELEMENTS(a); i++)
+                a[i] = va_arg(list, long);
+        va_end(list);
+        if (number == SYS_pidfd_send_signal && kills_fail)
+                return 0;
+        if (number == SYS_clone3) {
+                if (forks_fail) {
+                        errno = EAGAIN;
+                        return -1;
+                }
+                n_forks++;
+        }
+        return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+#define DEADLINE_S 20
+
+static gboolean on_over(gpointer userdata) {
+        *(bool *) userdata = true;
+        return G_SOURCE_REMOVE;
+}
+
+static void run_for(guint msec) {
+        bool over = false;
+
+        (void) g_timeout_add(msec, on_over, &over);
+        while (!over)
+                (void) g_main_context_iteration(NULL, TRUE);
+}
+
+static void wait_until(bool (*condition)(void *userdata), void *userdata) {
+        gint64 end = g_get_monotonic_time() + DEADLINE_S * G_USEC_PER_SEC;
+
+        while (!condition(userdata)) {
+                g_assert_cmpint(g_get_monotonic_time(), <, end);
+                if (!g_main_context_iteration(NULL, FALSE))
+                        g_usleep(1000);
+        }
+}
+
+static bool no_children(void *userdata) {
+        return waitid(P_ALL, 0, NULL, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0;
+}
+
+/* A socket that holds the last reference to the write end of a pipe, whose read end says when that
+ * is gone. */
+static int doomed_socket(int *ret_pipe) {
+        union {
+                char space[CMSG_SPACE(sizeof(int))];
+                struct cmsghdr align;
+        } control = { .align = { .cmsg_level = SOL_SOCKET,
+                                 .cmsg_type = SCM_RIGHTS,
+                                 .cmsg_len = CMSG_LEN(sizeof(int)) } };
+        struct iovec iov = { .iov_base = (char[]){ 'x' }, .iov_len = 1 };
+        struct msghdr message = { .msg_iov = &iov,
+                                  .msg_iovlen = 1,
+                                  .msg_control = &control,
+                                  .msg_controllen = sizeof(control) };
+        int ends[2], pipe_ends[2];
+
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+        g_assert_cmpint(pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK), ==, 0);
+        memcpy(CMSG_DATA(&control.align), &pipe_ends[1], sizeof(int));
+        g_assert_cmpint(sendmsg(ends[0], &message, 0), ==, 1);
+        close(pipe_ends[1]);
+        close(ends[0]);
+        g_assert_cmpint(shutdown(ends[1], SHUT_RDWR), ==, 0);
+        *ret_pipe = pipe_ends[0];
+        return ends[1];
+}
+
+static bool is_gone(void *userdata) {
+        char byte;
+
+        return read(*(int *) userdata, &byte, 1) == 0;
+}
+
+static bool is_held(int pipe_fd) {
+        char byte;
+
+        return read(pipe_fd, &byte, 1) < 0 && errno == EAGAIN;
+}
+
+static void test_closed_by_a_child(void) {
+        g_autoptr(VarlinkDiscards) discards = varlink_discards_new();
+        int pipe_fd, fd = doomed_socket(&pipe_fd);
+
+        varlink_discards_add(discards, fd, ACCOUNT);
+        g_assert_cmpuint(varlink_discards_n_waiting_total(discards), ==, 0);
+        g_assert_cmpint(fcntl(fd, F_GETFD), ==, -1);
+        wait_until(is_gone, &pipe_fd);
+        wait_until(no_children, NULL);
+        close(pipe_fd);
+}
+
+/* Without processes nothing is closed here, and all of it is when there are some again. */
+static void test_no_process(void) {
+        g_autoptr(VarlinkDiscards) discards = varlink_discards_new();
+        int pipes[200], fds[200];
+
+        forks_fail = true;
+        for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
+                fds[i] = doomed_socket(&pipes[i]);
+                varlink_discards_add(discards, fds[i], i % 2 == 0 ? ACCOUNT : OTHER);
+        }
+        /* A few tries later, too. */
+        for (unsigned i = 0; i < 3; i++)
+                run_for(VARLINK_DISCARD_PAUSE_MSEC);
+        g_assert_cmpuint(varlink_discards_n_waiting(discards, ACCOUNT), ==, 100);
+        g_assert_cmpuint(varlink_discards_n_waiting(discards, OTHER), ==, 100);
+        for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
+                g_assert_true(is_held(pipes[i]));
+                g_assert_cmpint(fcntl(fds[i], F_GETFD), >=, 0);
+        }
+
+        forks_fail = false;
+        n_forks = 0;
+        for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
+                wait_until(is_gone, &pipes[i]);
+        g_assert_cmpuint(varlink_discards_n_waiting_total(discards), ==, 0);
+        /* One for each account, whatever it had. */
+        g_assert_cmpuint(n_forks, ==, 2);
+        wait_until(no_children, NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
+                close(pipes[i]);
+}
+
+/* A child that hangs holds up its own account's sockets, in one line and without more children. */
+static void test_hanging_child(void) {
+        VarlinkDiscards *discards = varlink_discards_new();
+        int hanging_pipe, waiting_pipe, pipe_fd;
+
+        kills_fail = true;
+        varlink_discards_add(discards, doomed_socket(&hanging_pipe), ACCOUNT);
+        kills_fail = false;
+        n_forks = 0;
+        for (unsigned i = 0; i < 20; i++) {
+                varlink_discards_add(discards, doomed_socket(&waiting_pipe), ACCOUNT);
+                if (i < 19)
+                        close(waiting_pipe);
+        }
+        varlink_discards_add(discards, doomed_socket(&pipe_fd), OTHER);
+        wait_until(is_gone, &pipe_fd);
+        run_for(2 * VARLINK_DISCARD_PAUSE_MSEC);
+        g_assert_cmpuint(n_forks, ==, 1);
+        g_assert_cmpuint(varlink_discards_n_waiting(discards, ACCOUNT), ==, 20);
+        g_assert_true(is_held(hanging_pipe));
+        g_assert_true(is_held(waiting_pipe));
+
+        /* The one that hung is killed, and what waited is given to another. */
+        varlink_discards_free(discards);
+        wait_until(is_gone, &hanging_pipe);
+        wait_until(is_gone, &waiting_pipe);
+        wait_until(no_children, NULL);
+        close(hanging_pipe);
+        close(waiting_pipe);
+        close(pipe_fd);
+}
+
+/* What waits when the server ends is not closed by it, either. */
+static void test_end(void) {
+        int pipe_fd, fd = doomed_socket(&pipe_fd), late_pipe_fd,
+                     late_fd = doomed_socket(&late_pipe_fd);
+        VarlinkDiscards *discards = varlink_discards_new();
+
+        forks_fail = true;
+        varlink_discards_add(discards, fd, ACCOUNT);
+        forks_fail = false;
+        varlink_discards_free(discards);
+        wait_until(is_gone, &pipe_fd);
+        g_assert_cmpint(fcntl(fd, F_GETFD), ==, -1);
+
+        discards = varlink_discards_new();
+        forks_fail = true;
+        varlink_discards_add(discards, late_fd, ACCOUNT);
+        varlink_discards_free(discards);
+        forks_fail = false;
+        g_assert_cmpint(fcntl(late_fd, F_GETFD), >=, 0);
+        g_assert_true(is_held(late_pipe_fd));
+        close(late_fd);
+        close(late_pipe_fd);
+        close(pipe_fd);
+        wait_until(no_children, NULL);
+}
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/varlink/discard/closed-by-a-child", test_closed_by_a_child);
+        g_test_add_func("/varlink/discard/no-process", test_no_process);
+        g_test_add_func("/varlink/discard/hanging-child", test_hanging_child);
+        g_test_add_func("/varlink/discard/end", test_end);
+        return g_test_run();
+}
