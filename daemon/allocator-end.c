@@ -4,22 +4,26 @@
 #include "daemon/allocator-internal.h"
 #include "daemon/cgroup.h"
 #include "daemon/details.h"
-#include "daemon/limits.h"
 #include "daemon/policy.h"
 #include "lib/table/table-write.h"
+#include "lib/util/turns.h"
 
 /* control groups */
 
-/* A namespace's control groups on their way out. */
+/* A namespace's control groups on their way out, or waiting for their account's turn. */
 typedef struct Removal {
         Allocator *allocator;
         uint32_t record;
         bool proven; /* the namespace's end */
-        CgroupRemoval *cgroups;
+        Turn *turn;
+        CgroupRemoval *cgroups; /* NULL: waits */
 } Removal;
 
-void allocator_removal_free(void *removal) {
-        cgroup_removal_free(((Removal *) removal)->cgroups);
+void allocator_removal_free(void *data) {
+        Removal *removal = data;
+
+        cgroup_removal_free(removal->cgroups);
+        turn_free(removal->turn);
         g_free(removal);
 }
 
@@ -40,6 +44,19 @@ static void on_removed(bool gone, void *userdata) {
                 allocator_leave(allocator, record, proven);
 }
 
+static void on_removal_turn(Turn *turn, void *userdata) {
+        Removal *removal = userdata;
+        const AllocatorConfig *config = &removal->allocator->config;
+        DetailsKey key = allocator_details_key(table_writer_record(config->table, removal->record));
+        uint64_t ids[DETAILS_CGROUPS_MAX];
+        uint32_t n;
+
+        if (details_cgroups(config->details, removal->record, &key, ids, &n) < 0 ||
+            cgroup_remove(ids, n, on_removed, removal, &removal->cgroups) < 0)
+                g_hash_table_remove(
+                        removal->allocator->removals, GUINT_TO_POINTER(removal->record));
+}
+
 bool allocator_remove_cgroups(Allocator *allocator, uint32_t record, bool proven) {
         const TableRecord *range = table_writer_record(allocator->config.table, record);
         DetailsKey key = allocator_details_key(range);
@@ -58,17 +75,27 @@ bool allocator_remove_cgroups(Allocator *allocator, uint32_t record, bool proven
                 return false;
         if (n == 0)
                 return true;
-        if (g_hash_table_size(allocator->removals) >= LIMIT_CGROUP_REMOVALS)
-                return false;
 
         removal = g_new(Removal, 1);
         *removal = (Removal){ .allocator = allocator, .record = record, .proven = proven };
-        if (cgroup_remove(ids, n, on_removed, removal, &removal->cgroups) < 0) {
-                g_free(removal);
-                return false;
-        }
         g_hash_table_insert(allocator->removals, GUINT_TO_POINTER(record), removal);
+        /* May be over, and the removal freed, before this returns. */
+        if (turns_take(
+                    allocator->removal_turns, range->account_uid, on_removal_turn, removal,
+                    &removal->turn) != 0)
+                g_hash_table_remove(allocator->removals, GUINT_TO_POINTER(record));
         return false;
+}
+
+static gboolean is_waiting(gpointer record, gpointer removal, gpointer unused) {
+        return !((Removal *) removal)->cgroups;
+}
+
+void allocator_stop_removing(Allocator *allocator) {
+        /* Those that wait first, lest the end of another begins them. */
+        (void) g_hash_table_foreach_remove(allocator->removals, is_waiting, NULL);
+        g_hash_table_unref(allocator->removals);
+        turns_free(allocator->removal_turns);
 }
 
 /* whether it has ended */

@@ -6,11 +6,13 @@
 #include "daemon/allocator.h"
 #include "daemon/details.h"
 #include "lib/table/table-format.h"
+#include "lib/util/turns.h"
 
 struct Allocator {
         AllocatorConfig config;
         GPtrArray *jobs;      /* under way: Job, owned */
-        GHashTable *removals; /* record -> what is being removed of it, owned */
+        GHashTable *removals; /* record -> what is being removed of it, or waits, owned */
+        Turns *removal_turns;
 
         /* Proven dead, and what the host has of them is to be removed: record -> Leaving, owned. */
         GHashTable *leaving;
@@ -38,6 +40,7 @@ DetailsKey allocator_details_key(const TableRecord *range);
  * or will be tried when this is called again. */
 bool allocator_remove_cgroups(Allocator *allocator, uint32_t record, bool proven);
 void allocator_removal_free(void *removal);
+void allocator_stop_removing(Allocator *allocator);
 
 /* The control groups of a range are gone (or it never became one's): what else the host has of it
  * is removed, if its end is proven; then it is free, or quarantined. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/host-ids.h"
+#include "daemon/limits.h"
 #include "daemon/policy.h"
 #include "daemon/unenforced.h"
 #include "daemon/vetting.h"
@@ -50,6 +51,9 @@ int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator) {
                 .config = *config,
                 .jobs = g_ptr_array_new_with_free_func((GDestroyNotify) job_free),
                 .removals = g_hash_table_new_full(NULL, NULL, NULL, allocator_removal_free),
+                .removal_turns = turns_new(
+                        LIMIT_CGROUP_REMOVALS, LIMIT_CGROUP_REMOVALS_PER_ACCOUNT,
+                        LIMIT_CGROUP_REMOVALS_WAITING_PER_ACCOUNT),
                 .leaving = g_hash_table_new_full(NULL, NULL, NULL, g_free),
         };
         *ret_allocator = allocator;
@@ -62,7 +66,7 @@ void allocator_free(Allocator *allocator) {
         while (allocator->jobs->len > 0)
                 job_end(allocator->jobs->pdata[0], -ECANCELED);
         g_ptr_array_unref(allocator->jobs);
-        g_hash_table_unref(allocator->removals);
+        allocator_stop_removing(allocator);
         allocator_stop_leaving(allocator);
         g_free(allocator);
 }

@@ -29,9 +29,12 @@
 #define LIMIT_HELPERS_WAITING LIMIT_CONNECTIONS /* each connection has one call at a time */
 
 /* Children that remove the control groups of namespaces that have ended.  What is busy for longer
- * is tried again a second later. */
+ * is tried again a second later, after what else its account has waiting.  An account that keeps
+ * both of its children at it all the time leaves others the other six. */
 #define LIMIT_CGROUP_REMOVALS 8u
-#define LIMIT_CGROUP_REMOVAL_MSEC 5000u
+#define LIMIT_CGROUP_REMOVALS_PER_ACCOUNT 2u
+#define LIMIT_CGROUP_REMOVALS_WAITING_PER_ACCOUNT 1024u /* the others: the next pass */
+#define LIMIT_CGROUP_REMOVAL_MSEC 1000u
 
 /* Children that look for what the host still has of IDs whose holder has died.  One does it for all
  * of them; there are more only when one hangs. */

@@ -81,11 +81,14 @@ tests_unit_test_userns_probe_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_vetting_SOURCES = tests/unit/test-vetting.c tests/unit/unit.h
 tests_unit_test_vetting_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
 
-daemon_unit_tests = tests/unit/test-allocator tests/unit/test-details tests/unit/test-leftovers tests/unit/test-namespace-name tests/unit/test-unenforced
+daemon_unit_tests = tests/unit/test-allocator tests/unit/test-allocator-end tests/unit/test-details tests/unit/test-leftovers tests/unit/test-namespace-name tests/unit/test-unenforced
 check_PROGRAMS += $(daemon_unit_tests)
 TESTS += $(daemon_unit_tests)
 tests_unit_test_allocator_SOURCES = tests/unit/test-allocator.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/holder.h
 tests_unit_test_allocator_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_allocator_end_SOURCES = tests/unit/test-allocator-end.c tests/unit/fake-policy.c tests/unit/fake-policy.h
+tests_unit_test_allocator_end_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_allocator_end_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cgroup_remove,--wrap=cgroup_removal_free
 tests_unit_test_namespace_name_SOURCES = tests/unit/test-namespace-name.c
 tests_unit_test_namespace_name_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_unenforced_SOURCES = tests/unit/test-unenforced.c
