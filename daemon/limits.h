@@ -23,7 +23,6 @@
 #define LIMIT_HELPERS_IDLE 8u     /* beyond LIMIT_HELPERS */
 #define LIMIT_HELPERS_IDLE_LOW 2u /* so few, and it is filled up again */
 #define LIMIT_HELPERS 64u
-#define LIMIT_HELPERS_DONE 4u /* of LIMIT_HELPERS: to be killed as soon as the loop is idle */
 #define LIMIT_HELPERS_PER_ACCOUNT 8u
 #define LIMIT_HELPER_MSEC 5000u
 #define LIMIT_HELPERS_WAITING LIMIT_CONNECTIONS /* each connection has one call at a time */

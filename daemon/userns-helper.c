@@ -166,7 +166,7 @@ static void kill_done(void) {
                 child_kill(joiner->child);
 }
 
-/* One child a turn, so that what has come in meanwhile is served first. */
+/* One child a turn, so that what has come in meanwhile is served in between. */
 static gboolean on_tidy(gpointer userdata) {
         Joiner *joiner;
 
@@ -184,14 +184,16 @@ static gboolean on_tidy(gpointer userdata) {
         return G_SOURCE_REMOVE;
 }
 
-/* When nothing else is to be done: to fork and to kill are the slowest parts of it all, and the
- * first would keep the loop from seeing the answer of a child that is at work.  And not one child
- * for each that was used: after a fork the daemon has to copy every page it writes to. */
+/* In the next turn of the loop, not now: to fork and to kill are the slowest parts of it all, and
+ * whoever was served has the answer by then.  But not when the loop is idle: clients can keep it
+ * from being so, and a child that is done holds its namespace, whose end its user waits for.  And
+ * not one new child for each that was used: after a fork the daemon has to copy every page it
+ * writes to. */
 static void schedule_tidy(void) {
         if (turns.tidy)
                 return;
         turns.tidy = g_idle_source_new();
-        g_source_set_priority(turns.tidy, G_PRIORITY_LOW);
+        g_source_set_priority(turns.tidy, G_PRIORITY_DEFAULT);
         g_source_set_callback(turns.tidy, on_tidy, NULL, NULL);
         g_source_attach(turns.tidy, NULL);
 }
@@ -226,8 +228,7 @@ void userns_helper_free(UsernsHelper *helper) {
                         child_kill(helper->joiner->child);
                 else
                         g_queue_push_tail(&turns.done, helper->joiner);
-                /* Clients can keep the loop from being idle for as long as they like. */
-                if (turns.waiting.length > 0 || turns.done.length >= LIMIT_HELPERS_DONE)
+                if (turns.waiting.length > 0)
                         kill_done();
                 schedule_tidy();
         }

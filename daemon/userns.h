@@ -109,8 +109,8 @@ int userns_helper_new(
         int fd, uid_t outer_owner, uint32_t account, UsernsJoinedFunc joined, void *userdata,
         UsernsHelper **ret_helper);
 
-/* Have the child killed, when the loop is idle, and forget it; it is reaped on the loop.  Accepts
- * NULL. */
+/* Have the child killed, in the next turn of the loop, and forget it; it is reaped on the loop.
+ * Accepts NULL. */
 void userns_helper_free(UsernsHelper *helper);
 
 /* Read both maps of the joined namespace. */

@@ -142,3 +142,12 @@ scripts() {
 @test "no goto" {
         c_files | grep -v '^bpf/' | xargs grep -nE '^ +goto ' | absent .
 }
+
+@test "nothing of the daemon waits for an idle loop, which clients can keep busy" {
+        grep -rnE 'G_PRIORITY_(LOW|[A-Z_]*IDLE)|g_idle_add *\(' daemon lib --include='*.[ch]' | absent .
+        # A source made to be idle says which priority it has instead.
+        grep -rn -A1 'g_idle_source_new' daemon lib --include='*.[ch]' | grep -v 'g_idle_source_new\|^--' |
+                absent -v 'g_source_set_priority(.*, G_PRIORITY_DEFAULT)'
+        # So does this.
+        grep -rnE 'g_idle_add_full *\(' daemon lib --include='*.[ch]' | absent -v 'g_idle_add_full(G_PRIORITY_DEFAULT,'
+}

@@ -88,6 +88,36 @@ static UsernsHelper *join(int fd) {
         return join_for(fd, USER);
 }
 
+static gboolean keep_busy(gpointer userdata) {
+        (*(unsigned *) userdata)++;
+        return G_SOURCE_CONTINUE;
+}
+
+/* A loop that is never idle, as clients can make it, ends a helper that is done all the same: it
+ * would keep its namespace. */
+static void test_ends_on_a_busy_loop(void) {
+        GSource *busy = g_idle_source_new();
+        UnitUserns userns;
+        unsigned n_turns = 0;
+
+        if (!unit_need_root()) {
+                g_source_unref(busy);
+                return;
+        }
+        g_source_set_priority(busy, G_PRIORITY_DEFAULT);
+        g_source_set_callback(busy, keep_busy, &n_turns, NULL);
+        g_source_attach(busy, NULL);
+        userns = unit_userns_new(USER);
+        userns_helper_free(join(userns.fd));
+        g_assert_cmpuint(userns_helper_count(), ==, 1);
+        wait_for_no_children();
+        g_assert_cmpuint(n_turns, >, 0);
+        g_source_destroy(busy);
+        g_source_unref(busy);
+        unit_userns_clear(&userns);
+        settle();
+}
+
 static pid_t find_child(int userns_fd, pid_t besides) {
         struct stat wanted, st;
         DIR *folder = opendir("/proc");
@@ -785,6 +815,7 @@ int main(int argc, char **argv) {
                 { "/userns/killed-before-joined", test_killed_before_joined },
                 { "/userns/killed-while-idle", test_killed_while_idle },
                 { "/userns/hostile-owner", test_hostile_owner },
+                { "/userns/ends-on-a-busy-loop", test_ends_on_a_busy_loop },
                 { "/userns/limit-of-account", test_limit_of_account },
                 { "/userns/limit-of-all", test_limit_of_all },
                 { "/userns/owner-root", test_owner_root },
