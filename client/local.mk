@@ -12,6 +12,7 @@ libclient_la_SOURCES = \
 	%D%/processes.c %D%/processes.h \
 	%D%/range-info.c %D%/range-info.h \
 	%D%/run.c \
+	%D%/run-filter.c %D%/run-filter.h \
 	%D%/run-init.c \
 	%D%/run-name.c %D%/run-name.h \
 	%D%/run-namespace.c %D%/run-namespace.h \

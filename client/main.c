@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <fcntl.h>
 #include <glib.h>
 #include <locale.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "client/message.h"
 #include "client/verb.h"
@@ -126,6 +128,17 @@ static int run_verb(VerbContext *context, int argc, char **argv) {
         return VERB_EXIT_USAGE;
 }
 
+/* Who called us may have closed some: what we open next would take their place, and what we print
+ * would go there, into the file that `nss enable` writes, say. */
+static bool open_standard_descriptors(void) {
+        int fd;
+
+        do
+                fd = open("/dev/null", O_RDWR);
+        while (fd >= 0 && fd <= STDERR_FILENO);
+        return fd >= 0 && close(fd) == 0;
+}
+
 int main(int argc, char **argv) {
         enum { OPTION_VERSION = VERB_OPTION_OWN };
         static const struct option options[] = {
@@ -139,6 +152,8 @@ int main(int argc, char **argv) {
         };
         int option;
 
+        if (!open_standard_descriptors())
+                return VERB_EXIT_FAILURE;
         setlocale(LC_ALL, "");
         while ((option = getopt_long(argc, argv, "+", options, NULL)) >= 0)
                 if (option == VERB_OPTION_HELP) {

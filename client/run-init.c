@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <glib.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "client/message.h"
+#include "client/run-filter.h"
 #include "client/run-namespace.h"
 
 /* PID 1 of the namespace.  It never waits for anything that the command controls: it reaps whom it
@@ -28,14 +30,24 @@ static bool is_nowhere(const char *command) {
         return !path && !strchr(command, '/');
 }
 
-static void exec_command(char *const *command) {
+/* A relative path may lead elsewhere than where the caller stands. */
+static const char *hint_of(const char *command) {
+        char directory[PATH_MAX];
+
+        if (*command == '/' || !strchr(command, '/') || !getcwd(directory, sizeof(directory)) ||
+            !g_str_equal(directory, "/"))
+                return NULL;
+        return "the current directory inside is /: man nsresourcectl says when";
+}
+
+static void __attribute__((noreturn)) exec_command(char *const *command) {
         int error;
 
         execvp(command[0], command);
         error = errno;
         if (error == EACCES && is_nowhere(command[0]))
                 error = ENOENT;
-        message_error(NULL, "cannot run \"%s\": %s", command[0], strerror(error));
+        message_error(hint_of(command[0]), "cannot run \"%s\": %s", command[0], strerror(error));
         _exit(error == ENOENT || error == ENOTDIR ? RUN_EXIT_NOT_FOUND : RUN_EXIT_CANNOT_RUN);
 }
 
@@ -80,7 +92,21 @@ static void drain(int signals) {
                 ;
 }
 
-void run_init(int control, char *const *command) {
+/* In the command's own process: what PID 1 is not in need of. */
+static void __attribute__((noreturn)) start_command(const RunCommand *command) {
+        int r;
+
+        r = run_filter_install();
+        if (r < 0) {
+                message_error(
+                        "is this a sandbox that forbids seccomp(2)?",
+                        "cannot keep the command from typing into your terminal: %s", strerror(-r));
+                _exit(RUN_EXIT_FAILURE);
+        }
+        exec_command(command->arguments);
+}
+
+void run_init(int control, const RunCommand *command) {
         sigset_t all, original;
         struct pollfd fds[2];
         int signals;
@@ -96,8 +122,11 @@ void run_init(int control, char *const *command) {
         }
         if (pid == 0) {
                 (void) sigprocmask(SIG_SETMASK, &original, NULL);
-                exec_command(command);
+                start_command(command);
         }
+        /* Its own: whoever waits for their end waits for the command, not for us. */
+        for (unsigned i = 0; i < command->n_preserved; i++)
+                (void) close((int) (RUN_DESCRIPTOR_FIRST + i));
 
         fds[0] = (struct pollfd){ .fd = signals, .events = POLLIN };
         fds[1] = (struct pollfd){ .fd = control, .events = POLLIN };

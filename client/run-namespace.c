@@ -5,8 +5,11 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
+#include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -48,11 +51,57 @@ static int fail(const char *what, const char *next) {
         return -error;
 }
 
+/* what the command does not get of its caller */
+
+/* All descriptors but standard ones, those that are to be kept, and our own: whatever the caller
+ * had open would be open inside. */
+static int close_descriptors(const RunCommand *command, int control) {
+        unsigned first = RUN_DESCRIPTOR_FIRST + command->n_preserved, own = (unsigned) control;
+
+        /* Those to be kept were open before the socket was made. */
+        if (own < first)
+                return fail("the descriptors to keep are not open", NULL);
+        if (own > first && syscall(SYS_close_range, first, own - 1, 0) < 0)
+                return fail("cannot close the caller's descriptors", NULL);
+        if (syscall(SYS_close_range, own + 1, ~0u, 0) < 0)
+                return fail("cannot close the caller's descriptors", NULL);
+        return 0;
+}
+
+/* The caller's session keyring, which leads to its user keyring: whoever has it may use and read
+ * what is in there, whatever UID they are.  Keyrings of thread and process are not inherited, the
+ * right to answer for a key (request_key_auth) ends at a new user namespace, and the keyrings of a
+ * UID are looked up by the UID, and by the namespace.  Call it as root inside: the new keyring is
+ * owned by, and charged to, whoever makes it. */
+static int leave_keyrings(void) {
+        static const char hint[] = "is this a sandbox that forbids keyctl(2)?";
+
+        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0)
+                return 0;
+        /* A kernel that has no keys has nothing to leak. */
+        if (errno == ENOSYS && access("/proc/sys/kernel/keys", F_OK) < 0 && errno == ENOENT)
+                return 0;
+        return fail("cannot part our keyrings from the caller's", hint);
+}
+
+/* A process that stands in a folder reaches what is in it, whatever folder above it is closed to
+ * others: stand where the command gets by itself, by name, in the file system as it sees it. */
+static void leave_directory(void) {
+        char path[PATH_MAX];
+
+        /* "(unreachable)..." is what is no longer below the root. */
+        if (getcwd(path, sizeof(path)) && *path == '/' && chdir(path) == 0)
+                return;
+        if (chdir("/") < 0)
+                _exit(RUN_EXIT_FAILURE);
+        (void) setenv("PWD", "/", 1);
+}
+
 /* Become root of the user namespace: mapped to whatever IDs the daemon chose. */
 static int become_root(void) {
         /* Where the parent namespace forbids setgroups() for good, the kernel does so here: then
-         * our groups stay, and say no more than those of the user who called us. */
-        if (setgroups(0, NULL) < 0 && errno != EPERM)
+         * the caller's groups would stay, and open what they open. */
+        if (setgroups(0, NULL) < 0 && (errno != EPERM || getgroups(0, NULL) != 0))
                 return fail("cannot give up supplementary groups", NULL);
         if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
                 return fail("cannot become root inside", NULL);
@@ -74,19 +123,22 @@ static int mount_private(void) {
         return 0;
 }
 
-static void __attribute__((noreturn)) first_process(int control, char *const *command) {
+static void __attribute__((noreturn)) first_process(int control, const RunCommand *command) {
         RunMessage message;
 
         (void) prctl(PR_SET_NAME, "nsresource-init");
+        if (close_descriptors(command, control) < 0)
+                _exit(RUN_EXIT_FAILURE);
         /* Who went away has said why. */
         if (run_message_receive(control, 0, &message) <= 0 || message.type != RUN_MESSAGE_GO)
                 _exit(RUN_EXIT_FAILURE);
-        if (become_root() < 0 || mount_private() < 0)
+        if (become_root() < 0 || leave_keyrings() < 0 || mount_private() < 0)
                 _exit(RUN_EXIT_FAILURE);
+        leave_directory();
         run_init(control, command);
 }
 
-int run_namespace_spawn(char *const *command, pid_t *ret_pid, int *ret_control) {
+int run_namespace_spawn(const RunCommand *command, pid_t *ret_pid, int *ret_control) {
         struct clone_args arguments = { .flags = NAMESPACES, .exit_signal = SIGCHLD };
         int pair[2], error;
         pid_t pid;

@@ -28,10 +28,17 @@ typedef struct RunMessage {
         int32_t value;
 } RunMessage;
 
-/* Make the namespaces and their first process, which will run `command` (NULL-terminated).
- * *ret_control is our end of the socket to it; when that is closed, it ends, and everything in its
- * namespaces with it. */
-int run_namespace_spawn(char *const *command, pid_t *ret_pid, int *ret_control);
+#define RUN_DESCRIPTOR_FIRST 3u
+
+/* What to run, and what it keeps of its caller's. */
+typedef struct RunCommand {
+        char *const *arguments; /* NULL-terminated */
+        unsigned n_preserved;   /* descriptors from 3 on; all of them are open */
+} RunCommand;
+
+/* Make the namespaces and their first process, which will run `command`.  *ret_control is our end
+ * of the socket to it; when that is closed, it ends, and everything in its namespaces with it. */
+int run_namespace_spawn(const RunCommand *command, pid_t *ret_pid, int *ret_control);
 
 /* One packet.  Returns 1 if there was one, 0 at the end, -EAGAIN if `flags` say not to wait. */
 int run_message_receive(int control, int flags, RunMessage *ret_message);
@@ -39,4 +46,4 @@ int run_message_send(int control, RunMessageType type, int32_t value);
 
 /* In the first process, as root of its namespaces: start the command, pass signals on, reap, and
  * exit with the command's status.  Does not return. */
-void run_init(int control, char *const *command) __attribute__((noreturn));
+void run_init(int control, const RunCommand *command) __attribute__((noreturn));

@@ -22,11 +22,14 @@
 #define ERRORS "io.systemd.NamespaceResource."
 #define DEFAULT_SIZE 65536u
 #define NAME_ATTEMPTS 99u /* of a name that we chose */
+#define PRESERVED_MAX 1024u
+
+enum { OPTION_SIZE = VERB_OPTION_OWN, OPTION_NAME, OPTION_PRESERVE };
 
 typedef struct RunOptions {
         const char *name; /* NULL: after the command */
         uint32_t size;
-        char **command;
+        RunCommand command;
 } RunOptions;
 
 /* what went wrong */
@@ -55,7 +58,7 @@ static void say_invalid(const RunOptions *options, const char *field) {
         else if (g_strcmp0(field, "name") == 0)
                 message_error(
                         "letters, digits, - and _ with --name", "the name \"%s\" cannot be used",
-                        options->name ?: options->command[0]);
+                        options->name ?: options->command.arguments[0]);
         else
                 message_error(
                         "nsresourcectl check", "nsresourced did not understand us: %s",
@@ -107,10 +110,11 @@ static int ask_once(
         g_autofree char *error = NULL;
         int r;
 
+        /* A name that was asked for is taken as it is, or refused. */
         parameters = json_pack(
-                "{s:s, s:b, s:I, s:i, s:i, s:s}", "name", name, "mangleName", 1, "size",
-                (json_int_t) options->size, "target", 0, "userNamespaceFileDescriptor", 0, "type",
-                "managed");
+                "{s:s, s:b, s:I, s:i, s:i, s:s}", "name", name, "mangleName", !options->name,
+                "size", (json_int_t) options->size, "target", 0, "userNamespaceFileDescriptor", 0,
+                "type", "managed");
         if (!parameters) {
                 say_invalid(options, "name"); /* no UTF-8 */
                 return -EINVAL;
@@ -137,7 +141,7 @@ static int ask(VarlinkClient *client, const RunOptions *options, int userns_fd) 
                 return ask_once(client, options, options->name, userns_fd);
         for (unsigned attempt = 0; r == 1 && attempt < NAME_ATTEMPTS; attempt++) {
                 g_autofree char *name =
-                        run_name(options->command[0], getuid(), options->size, attempt);
+                        run_name(options->command.arguments[0], getuid(), options->size, attempt);
 
                 r = ask_once(client, options, name, userns_fd);
         }
@@ -167,7 +171,7 @@ static int run_command(const VerbContext *context, const RunOptions *options) {
         int control, r;
         pid_t pid;
 
-        r = run_namespace_spawn(options->command, &pid, &control);
+        r = run_namespace_spawn(&options->command, &pid, &control);
         if (r < 0)
                 return say_no_namespace(r);
         r = get_ids(context, options, pid);
@@ -180,46 +184,98 @@ static int run_command(const VerbContext *context, const RunOptions *options) {
         return run_supervise(pid, control);
 }
 
+/* the command line */
+
+static bool take_size(const char *text, RunOptions *options) {
+        if (parse_u32(text, &options->size) && options->size > 0 &&
+            options->size <= TABLE_RANGE_SIZE_MAX)
+                return true;
+        message_error(
+                NULL, "--size takes a number from 1 to %u, not \"%s\"", TABLE_RANGE_SIZE_MAX, text);
+        return false;
+}
+
+/* Before we open anything ourselves, which would take the place of one that is missing. */
+static bool take_preserved(const char *text, RunOptions *options) {
+        uint32_t n;
+
+        if (!parse_u32(text, &n) || n > PRESERVED_MAX) {
+                message_error(
+                        NULL, "--preserve-fds takes a number from 0 to %u, not \"%s\"",
+                        PRESERVED_MAX, text);
+                return false;
+        }
+        for (unsigned i = 0; i < n; i++)
+                if (fcntl((int) (RUN_DESCRIPTOR_FIRST + i), F_GETFD) < 0) {
+                        message_error(
+                                NULL, "--preserve-fds %u: descriptor %u is not open", n,
+                                RUN_DESCRIPTOR_FIRST + i);
+                        return false;
+                }
+        options->command.n_preserved = n;
+        return true;
+}
+
+/* After the size, on which it depends how long a name may be. */
+static bool check_name(const RunOptions *options) {
+        size_t max;
+
+        if (!options->name || run_name_is_valid(options->name, getuid(), options->size, &max))
+                return true;
+        message_error(
+                NULL, "--name takes 1 to %zu letters, digits, - and _, not \"%s\"", max,
+                options->name);
+        return false;
+}
+
+static bool take_option(RunOptions *options, int option) {
+        switch (option) {
+        case OPTION_NAME:
+                options->name = optarg;
+                return true;
+        case OPTION_SIZE:
+                return take_size(optarg, options);
+        case OPTION_PRESERVE:
+                return take_preserved(optarg, options);
+        default:
+                return false;
+        }
+}
+
 static int run_run(VerbContext *context, int argc, char **argv) {
-        enum { OPTION_SIZE = VERB_OPTION_OWN, OPTION_NAME };
         static const struct option long_options[] = {
                 { "size", required_argument, NULL, OPTION_SIZE },
                 { "name", required_argument, NULL, OPTION_NAME },
+                { "preserve-fds", required_argument, NULL, OPTION_PRESERVE },
                 VERB_COMMON_OPTIONS,
         };
         RunOptions options = { .size = DEFAULT_SIZE };
+        char **arguments;
         int option, status;
 
         while ((option = verb_next_option(context, &verb_run, argc, argv, "+", long_options)) >= 0)
-                if (option == OPTION_NAME) {
-                        options.name = optarg;
-                } else if (option == OPTION_SIZE) {
-                        if (parse_u32(optarg, &options.size) && options.size > 0 &&
-                            options.size <= TABLE_RANGE_SIZE_MAX)
-                                continue;
-                        message_error(
-                                NULL, "--size takes a number from 1 to %u, not \"%s\"",
-                                TABLE_RANGE_SIZE_MAX, optarg);
+                if (!take_option(&options, option))
                         return RUN_EXIT_FAILURE;
-                } else {
-                        return RUN_EXIT_FAILURE;
-                }
-        if (!verb_arguments(context, &verb_run, argc, argv, 1, G_MAXINT, &options.command, &status))
+        if (!verb_arguments(context, &verb_run, argc, argv, 1, G_MAXINT, &arguments, &status))
                 return status == VERB_EXIT_OK ? VERB_EXIT_OK : RUN_EXIT_FAILURE;
+        if (!check_name(&options))
+                return RUN_EXIT_FAILURE;
+        options.command.arguments = arguments;
         return run_command(context, &options);
 }
 
 const Verb verb_run = {
         .name = "run",
-        .arguments = "[--size N] [--name NAME] [--] CMD...",
+        .arguments = "[--size N] [--name NAME] [--preserve-fds N] [--] CMD...",
         .summary = "Run a command as root of a namespace of its own",
         .help = "The command gets a user namespace with IDs that are its alone, mount, PID, IPC "
                 "and UTS\n"
                 "namespaces, and a private /proc and /tmp.  When it ends, everything it started "
                 "ends.\n"
-                "  --size N      IDs inside, 1 to 1048576 (65536)\n"
-                "  --name NAME   what the namespace is called; \"UID-\" is put in front (the "
+                "  --size N           IDs inside, 1 to 1048576 (65536)\n"
+                "  --name NAME        what the namespace is called; \"UID-\" is put in front (the "
                 "command's)\n"
+                "  --preserve-fds N   descriptors 3 to N + 2 stay open inside (0)\n"
                 "Exit status: the command's, 128 + N if signal N ended it, 127 if it is not found, "
                 "126\n"
                 "if it cannot be executed, 125 if it was not started.",

@@ -20,7 +20,12 @@ setup_file() {
         chmod 755 "$work"
         mkdir "$work/run" "$work/state" "$work/nspawn" "$work/bin"
         # The build folder may be closed to the ordinary user whom we play.
-        cp "$abs_top_builddir/nsresourcectl" "$abs_top_builddir/tests/tools/terminal" "$work/bin"
+        cp "$abs_top_builddir/nsresourcectl" "$abs_top_builddir"/tests/tools/{caller-keys,forbid,terminal,type} "$work/bin"
+        # What runs inside must not lie in /tmp, which is private there.
+        inside=$(mktemp -d /var/tmp/nsresource-run.XXXXXX)
+        export inside
+        chmod 755 "$inside"
+        cp "$abs_top_builddir"/tests/tools/{caller-keys,type} "$inside"
         printf '[Policy]\nEnforcement=none\n[Limits]\nNamespacesPerUser=4\n' >"$work/conf"
         "$nsresourced" --config="$work/conf" --socket="$work/socket" --runtime-dir="$work/run" \
                 --state-dir="$work/state" --nspawn-dir="$work/nspawn" --pin-dir="$work/pins" \
@@ -41,7 +46,7 @@ teardown_file() {
         pid=$(cat "$work/pid")
         kill "$pid"
         wait "$pid" 2>/dev/null || true
-        rm -rf "${work:?}"
+        rm -rf "${work:?}" "${inside:?}"
 }
 
 setup() {
@@ -278,6 +283,154 @@ grep_list() {
         [[ "$output" == *"cannot reach nsresourced"* && "$output" != *ran* ]]
         # the process that waited for its IDs has gone too
         run ! pgrep -u $USER_ID -f "^$work/bin/nsresourcectl"
+}
+
+# What the command does not get of its caller.
+
+@test "secrets in the caller's keyrings are not inside" {
+        local wanted
+        wanted=$(printf '%s\n' 'KEY_SESSION by name: secret' 'KEY_SESSION by number: secret' \
+                'KEY_USER by name: secret' 'KEY_USER by number: secret')
+        # a program that the caller just starts reads them
+        run -0 user "$work/bin/caller-keys" give "$inside/caller-keys" take
+        [ "$output" = "$wanted" ]
+        run -0 user "$work/bin/caller-keys" give "$work/bin/nsresourcectl" --socket "$work/socket" \
+                run "$inside/caller-keys" take
+        wanted=$(printf '%s\n' 'KEY_SESSION by name: ENOKEY' 'KEY_SESSION by number: EACCES' \
+                'KEY_USER by name: ENOKEY' 'KEY_USER by number: EACCES')
+        echo "$output"
+        [ "$output" = "$wanted" ]
+}
+
+@test "without a keyring of its own, or without the filter, the command is not started" {
+        run -125 user "$work/bin/forbid" keyctl "$work/bin/nsresourcectl" --socket "$work/socket" run sh -c 'echo ran'
+        [[ "$output" == *"cannot part our keyrings from the caller's: Operation not permitted"*"keyctl(2)"* ]]
+        absent '^ran' <<<"$output"
+        run -125 user "$work/bin/forbid" seccomp "$work/bin/nsresourcectl" --socket "$work/socket" run sh -c 'echo ran'
+        [[ "$output" == *"cannot keep the command from typing into your terminal: Operation not permitted"*"seccomp(2)"* ]]
+        absent '^ran' <<<"$output"
+}
+
+@test "at a terminal: the command cannot type, by any way into the kernel" {
+        local line
+        # what it tries is what would type: without `run`, where this kernel lets anybody
+        if [ "$(cat /proc/sys/dev/tty/legacy_tiocsti 2>/dev/null || echo 1)" = 1 ]; then
+                run -0 user "$work/bin/terminal" "$inside/type" </dev/null
+                echo "$output"
+                [[ "$output" == *"TIOCSTI: done"* && "$output" == *"more than 32 bits TIOCSTI: done"* ]]
+        fi
+        run -0 user "$work/bin/terminal" "$work/bin/nsresourcectl" --socket "$work/socket" run "$inside/type" </dev/null
+        echo "$output"
+        # All ways are tried, and each is refused; what everybody needs of a terminal works.
+        grep -c 'TIOC\(STI\|LINUX\): EPERM' <<<"$output" >"$BATS_TEST_TMPDIR/n"
+        [ "$(cat "$BATS_TEST_TMPDIR/n")" -ge 4 ]
+        [[ "$(uname -m)" != x86_64 ]] || [ "$(cat "$BATS_TEST_TMPDIR/n")" -ge 7 ]
+        grep -E 'TIOC(STI|LINUX)' <<<"$output" | absent -v ': EPERM'
+        [[ "$output" == *"TIOCINQ: done"* ]]
+}
+
+@test "the filter leaves programs that gain privilege alone" {
+        run -0 in_run grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status
+        [ "${lines[0]}" = $'NoNewPrivs:\t0' ]
+        [ "${lines[1]}" = $'Seccomp:\t2' ]
+        # a set-user-ID program of the namespace's own: /tmp is nosuid
+        run -0 in_run sh -c 'mkdir -m 755 /tmp/bin && mount -t tmpfs -o mode=755 none /tmp/bin &&
+                cp /usr/bin/id /tmp/bin && chmod 4755 /tmp/bin/id && setpriv --reuid 5 --clear-groups /tmp/bin/id -u'
+        [ "$output" = 0 ]
+}
+
+@test "descriptors of the caller are not inside, but those it asks for" {
+        echo secret >"$work/secret" && chmod 600 "$work/secret" && chown $USER_ID "$work/secret"
+        local list='ls -l /proc/self/fd'
+        run -0 in_run sh -c "$list" 3<"$work/secret" 5<"$work/secret" 200<"$work/secret"
+        echo "$output"
+        absent secret <<<"$output"
+        run -0 in_run --preserve-fds 1 sh -c "cat <&3; $list" 3<"$work/secret" 4</dev/zero 200</dev/zero
+        echo "$output"
+        [ "${lines[0]}" = secret ]
+        [ "$(grep -c "/secret$" <<<"$output")" = 1 ]
+        absent zero <<<"$output"
+        run -0 in_run --preserve-fds 2 sh -c "$list" 3<"$work/secret" 4</dev/zero 5<"$work/conf"
+        [[ "$output" == */secret*/dev/zero* && "$output" != */conf* ]]
+        run -125 in_run --preserve-fds 3 true 3</dev/null 4</dev/null 5<&-
+        [[ "$output" == *"--preserve-fds 3: descriptor 5 is not open"* ]]
+        local n
+        for n in -1 1025 x '' 4294967296; do
+                run -125 in_run --preserve-fds "$n" true
+                [[ "$output" == *"--preserve-fds takes a number from 0 to 1024, not \"$n\""* ]]
+        done
+}
+
+@test "closed standard descriptors are not taken by ours" {
+        # shellcheck disable=SC2016
+        in_run --preserve-fds 1 sh -c 'all=$(readlink /proc/$$/fd/[0-3]); echo "$all" >&3' <&- >&- 2>&- 3>out
+        [ "$(cat out)" = "$(printf '/dev/null\n/dev/null\n/dev/null\n%s/out' "$work")" ]
+        # a message of ours goes nowhere, not to the daemon or the first process
+        local status=0
+        in_run no-such-command-here 2>&- || status=$?
+        [ "$status" = 127 ]
+}
+
+@test "the command stands where it gets by itself" {
+        mkdir -p "$inside/closed/open" "$inside/open" && chown -R $USER_ID "$inside/closed" && chmod 700 "$inside/closed"
+        echo secret >"$inside/closed/open/file"
+        cd "$inside/open"
+        run -0 in_run sh -c pwd
+        [ "$output" = "$inside/open" ]
+        cd "$inside/closed/open"
+        run -0 in_run sh -c 'pwd; echo $PWD; cat file || echo closed'
+        echo "$output"
+        [ "${lines[0]}" = / ]
+        [ "${lines[1]}" = / ]
+        [[ "$output" == *closed && "$output" != *secret* ]]
+        run -127 in_run ./file
+        [[ "$output" == *"the current directory inside is /"* ]]
+        # and not in a /tmp that is hidden inside
+        cd "$work"
+        [[ "$work" != /tmp/* ]] || { run -0 in_run pwd && [ "$output" = / ]; }
+        # a folder that is gone
+        mkdir "$inside/gone" && chmod 755 "$inside/gone" && cd "$inside/gone" && rmdir "$inside/gone"
+        run -0 in_run sh -c 'pwd'
+        [ "$output" = / ]
+}
+
+@test "what lies below /tmp and /proc is seen as anybody sees it" {
+        mkdir -p /tmp && echo secret >"/tmp/nsresource-below.$$" && chmod 600 "/tmp/nsresource-below.$$"
+        chown $USER_ID "/tmp/nsresource-below.$$"
+        # Where this test's file is may be another mount; it is enough that the private one can be taken away.
+        run in_run sh -c "umount /tmp && cat /tmp/nsresource-below.$$"
+        rm "/tmp/nsresource-below.$$"
+        [ "$status" = 1 ]
+        [[ "$output" == *"Permission denied"* ]]
+}
+
+@test "capabilities, groups and right to new ones are the namespace's" {
+        # root's own: the command must not have what its caller has
+        run -0 setpriv --groups 4,27 --inh-caps +kill --ambient-caps +kill "$work/bin/nsresourcectl" \
+                --socket "$work/socket" run sh -c 'id -G; grep -E "^(Groups|CapInh|CapAmb):" /proc/self/status'
+        echo "$output"
+        [ "${lines[0]}" = 0 ]
+        [[ "${lines[1]}" =~ ^Groups:[[:space:]]*$ ]]
+        [ "${lines[2]}" = $'CapInh:\t0000000000000000' ]
+        [ "${lines[3]}" = $'CapAmb:\t0000000000000000' ]
+}
+
+@test "names that cannot be are refused before anything is started" {
+        local name
+        for name in 'a b' '' böse a/b 'a.b' $'a\n' "$(printf 'a%.0s' {1..18})"; do
+                run -125 in_run --name "$name" sh -c 'echo ran'
+                echo "$output"
+                [[ "$output" == *"--name takes 1 to 17 letters, digits, - and _, not"* && "$output" != *ran* ]]
+        done
+        run -125 in_run --name "$(printf 'a%.0s' {1..16})" --size 1048576 true
+        [[ "$output" == *"--name takes 1 to 15 "* ]]
+        ctl list | absent -E '^4242-'
+        # as long as may be
+        start_run --name "$(printf 'a%.0s' {1..17})" sleep 100 3>&- &
+        local pid=$!
+        wait_until grep_list "4242-$(printf 'a%.0s' {1..17})"
+        kill $pid
+        wait $pid || true
 }
 
 # Commands are stopped where they wait: a shell that is just starting a program (vfork) cannot be, by anybody.

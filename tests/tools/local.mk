@@ -17,3 +17,7 @@ tests_tools_terminal_LDADD = $(GLIB_LIBS)
 check_PROGRAMS += tests/tools/flood
 tests_tools_flood_SOURCES = tests/tools/flood.c
 tests_tools_flood_LDADD = libutil.la $(GLIB_LIBS)
+check_PROGRAMS += tests/tools/caller-keys tests/tools/forbid tests/tools/type
+tests_tools_caller_keys_SOURCES = tests/tools/caller-keys.c
+tests_tools_type_SOURCES = tests/tools/type.c
+tests_tools_forbid_SOURCES = tests/tools/forbid.c

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <asm/ioctls.h>
 #include <errno.h>
 #include <glib.h>
+#include <linux/audit.h>
+#include <linux/seccomp.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +15,7 @@
 #include "client/columns.h"
 #include "client/message.h"
 #include "client/processes.h"
+#include "client/run-filter.h"
 #include "client/run-name.h"
 #include "lib/table/table-name.h"
 
@@ -104,6 +108,97 @@ static void test_run_name(void) {
         assert_name("abcdefghijklmnopqrstuvwxyz", UINT32_MAX - 1, 65536, 0, "abcdefghijk");
 }
 
+static void assert_valid_name(
+        const char *name, uint32_t uid, uint32_t size, size_t max, bool valid) {
+        size_t found;
+
+        g_assert_cmpint(run_name_is_valid(name, uid, size, &found), ==, valid);
+        g_assert_cmpuint(found, ==, max);
+}
+
+static void test_run_name_given(void) {
+        assert_valid_name("web", 1000, 65536, 17, true);
+        assert_valid_name("abcdefghijklmnopq", 1000, 65536, 17, true);
+        assert_valid_name("abcdefghijklmnopqr", 1000, 65536, 17, false);
+        assert_valid_name("abcdefghijklmnopqrstuv", 0, 65536, 22, true);
+        assert_valid_name("abcdefghijklmnopqrstuvw", 0, 65536, 22, false);
+        assert_valid_name("abcdefghijk", UINT32_MAX - 1, 65536, 11, true);
+        assert_valid_name("abcdefghijkl", UINT32_MAX - 1, 65536, 11, false);
+        assert_valid_name("", 1000, 65536, 17, false);
+        assert_valid_name("", 0, 65536, 22, false);
+        assert_valid_name("a b", 1000, 65536, 17, false);
+        assert_valid_name("b\xc3\xb6se", 1000, 65536, 17, false);
+        assert_valid_name("a/b", 0, 65536, 22, false);
+        assert_valid_name("a\n", 0, 65536, 22, false);
+}
+
+/* What the kernel would do with a call: run the filter. */
+static uint32_t filter(uint32_t arch, uint32_t number, uint64_t command) {
+        const struct seccomp_data data = { .arch = arch,
+                                           .nr = (int) number,
+                                           .args = { 0, command } };
+        size_t n, steps = 0;
+        g_autofree struct sock_filter *program = run_filter_make(&n);
+        uint32_t value = 0;
+
+        for (size_t i = 0; i < n && steps < 4096; i++, steps++) {
+                const struct sock_filter *step = &program[i];
+
+                switch (step->code) {
+                case BPF_LD | BPF_W | BPF_ABS:
+                        g_assert_cmpuint(step->k, <=, sizeof(data) - 4);
+                        memcpy(&value, (const char *) &data + step->k, 4);
+                        break;
+                case BPF_ALU | BPF_AND | BPF_K:
+                        value &= step->k;
+                        break;
+                case BPF_JMP | BPF_JEQ | BPF_K:
+                        i += value == step->k ? step->jt : step->jf;
+                        break;
+                case BPF_RET | BPF_K:
+                        return step->k;
+                default:
+                        g_assert_not_reached();
+                }
+        }
+        g_assert_not_reached();
+}
+
+static void test_run_filter(void) {
+        static const struct {
+                uint32_t arch, ioctl, other;
+        } abis[] = {
+                { AUDIT_ARCH_X86_64, 16, 54 },
+                { AUDIT_ARCH_X86_64, 514 | 0x40000000u, 54 | 0x40000000u },
+                { AUDIT_ARCH_X86_64, 16 | 0x40000000u, 29 },
+                { AUDIT_ARCH_X86_64, 514, 513 },
+                { AUDIT_ARCH_I386, 54, 16 },
+                { AUDIT_ARCH_AARCH64, 29, 54 },
+                { AUDIT_ARCH_ARM, 54, 29 },
+                { AUDIT_ARCH_RISCV64, 29, 16 },
+                { AUDIT_ARCH_PPC64LE, 54, 29 },
+                { AUDIT_ARCH_S390X, 54, 29 },
+                { AUDIT_ARCH_S390, 54, 29 },
+        };
+        static const uint64_t bits[] = { 0, 1ull << 32, 1ull << 63, 0xffffffffull << 32 };
+        const uint32_t refused = SECCOMP_RET_ERRNO | EPERM;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(abis); i++)
+                for (size_t j = 0; j < G_N_ELEMENTS(bits); j++) {
+                        uint32_t arch = abis[i].arch, ioctl = abis[i].ioctl;
+
+                        g_assert_cmphex(filter(arch, ioctl, TIOCSTI | bits[j]), ==, refused);
+                        g_assert_cmphex(filter(arch, ioctl, TIOCLINUX | bits[j]), ==, refused);
+                        g_assert_cmphex(
+                                filter(arch, ioctl, TIOCSPGRP | bits[j]), ==, SECCOMP_RET_ALLOW);
+                        g_assert_cmphex(
+                                filter(arch, abis[i].other, TIOCSTI | bits[j]), ==,
+                                SECCOMP_RET_ALLOW);
+                }
+        /* a way that is in no table of ours */
+        g_assert_cmphex(filter(AUDIT_ARCH_ALPHA, 54, 0), ==, SECCOMP_RET_ERRNO | ENOSYS);
+}
+
 static void test_processes(void) {
         g_autoptr(GArray) pids = NULL;
         bool found = false;
@@ -130,6 +225,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/message/escape", test_escape);
         g_test_add_func("/columns/print", test_columns);
         g_test_add_func("/run-name/names", test_run_name);
+        g_test_add_func("/run-name/given", test_run_name_given);
+        g_test_add_func("/run-filter/every-way", test_run_filter);
         g_test_add_func("/processes/ids", test_processes);
         return g_test_run();
 }

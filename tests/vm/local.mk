@@ -6,7 +6,7 @@ EXTRA_DIST += \
 	%D%/guest-etc/group %D%/guest-etc/nsswitch.conf %D%/guest-etc/passwd \
 	%D%/guest-etc/subgid %D%/guest-etc/subuid \
 	%D%/bench-cost %D%/soak-churn %D%/t-attack %D%/t-attack-none %D%/t-churn %D%/t-daemon %D%/t-daemon-no-lsm %D%/t-daemon-none \
-	%D%/t-leftovers %D%/t-policy %D%/t-policy-no-lsm %D%/t-policy-no-path %D%/t-rules %D%/t-smoke %D%/t-varlink
+	%D%/t-leftovers %D%/t-policy %D%/t-policy-no-lsm %D%/t-policy-no-path %D%/t-rules %D%/t-run %D%/t-smoke %D%/t-varlink
 
 # Programs the machine gets as /vm/NAME.  Built by vm-check only.
 VM_TOOLS = %D%/attack %D%/attack32 %D%/churn %D%/leave %D%/lender %D%/probe-lsm
@@ -21,6 +21,8 @@ CLEANFILES += $(VM_TOOLS) $(VM_BENCH)
 VM_UNIT_TESTS = \
 	tests/unit/test-varlink-connection tests/unit/test-varlink-descriptors \
 	tests/unit/test-varlink-peek tests/unit/test-varlink-server
+# What bats tests drive on the host's own kernel, too.
+VM_TEST_TOOLS = tests/tools/caller-keys tests/tools/terminal tests/tools/type
 
 %C%_attack_SOURCES = \
 	%D%/attack.c %D%/attack.h %D%/attack-context.c %D%/attack-fs.c %D%/attack-harmless.c \
@@ -61,24 +63,25 @@ endif
 %C%_bench_policy_LDADD = libpolicy.la libutil.la $(LIBBPF_LIBS) $(GLIB_LIBS)
 
 # VM_KERNEL and friends come from the environment or the command line: a value here would win over the former.
-VM_RUN = $(srcdir)/%D%/run --builddir . $(VM_TOOLS:%=--program %) $(VM_UNIT_TESTS:%=--program %) $(VM_EXTRA_TOOLS:%=--program %)
+VM_RUN = $(srcdir)/%D%/run --builddir . $(VM_TOOLS:%=--program %) $(VM_UNIT_TESTS:%=--program %) \
+	$(VM_TEST_TOOLS:%=--program %) $(VM_EXTRA_TOOLS:%=--program %)
 
 # VM_SCRIPT=tests/vm/t-x runs that test alone, VM_CMDLINE gives words to the kernel's command line.
 # One after the other: `all` builds in a make of its own.
 vm-check: all
-	@$(MAKE) $(VM_TOOLS) $(VM_UNIT_TESTS) $(VM_EXTRA_TOOLS)
+	@$(MAKE) $(VM_TOOLS) $(VM_UNIT_TESTS) $(VM_TEST_TOOLS) $(VM_EXTRA_TOOLS)
 	$(VM_RUN) $(VM_KERNEL:%=--kernel %) $(VM_SCRIPT:%=--script $(srcdir)/%) \
 		$(if $(VM_CMDLINE),--cmdline '$(VM_CMDLINE)')
 .PHONY: vm-check
 
 # t-churn for long, on one kernel.
 vm-soak: all
-	@$(MAKE) $(VM_TOOLS) $(VM_UNIT_TESTS)
+	@$(MAKE) $(VM_TOOLS) $(VM_UNIT_TESTS) $(VM_TEST_TOOLS)
 	VM_BOOT_LIMIT=3600 $(VM_RUN) --kernel $(or $(VM_KERNEL),6.12) --script $(srcdir)/%D%/soak-churn
 .PHONY: vm-soak
 
 # What the policy costs; figures, no verdict.
 vm-bench: all
-	@$(MAKE) $(VM_TOOLS) $(VM_UNIT_TESTS) $(VM_BENCH)
+	@$(MAKE) $(VM_TOOLS) $(VM_UNIT_TESTS) $(VM_TEST_TOOLS) $(VM_BENCH)
 	$(VM_RUN) $(VM_BENCH:%=--program %) --kernel $(or $(VM_KERNEL),6.12) --script $(srcdir)/%D%/bench-cost
 .PHONY: vm-bench
