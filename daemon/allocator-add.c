@@ -45,7 +45,7 @@ static int check_cgroup_list(
 }
 
 int allocator_add_cgroup(
-        Allocator *allocator, const UsernsIdentity *userns, const AllocatorCgroup *cgroup,
+        Allocator *allocator, const UsernsIdentity *userns, const Cgroup *cgroup,
         uint32_t peer_uid) {
         Details *details = allocator->config.details;
         const TableRecord *range;
@@ -62,17 +62,17 @@ int allocator_add_cgroup(
         if (range->size == 0)
                 return ALLOCATOR_E_WITHOUT_RANGE;
         key = allocator_details_key(range);
-        r = check_cgroup_list(details, record, &key, cgroup->id);
+        r = check_cgroup_list(details, record, &key, cgroup_id(cgroup));
         if (r != 0)
                 return r;
-        if (peer_uid != 0 && (peer_uid != range->owner_uid || cgroup->owner != range->owner_uid))
+        if (peer_uid != 0 && (peer_uid != range->owner_uid || !cgroup_belongs_to(cgroup, peer_uid)))
                 return ALLOCATOR_E_NOT_OWNER;
 
-        r = details_add_cgroup(details, record, &key, cgroup->id);
+        r = details_add_cgroup(details, record, &key, cgroup_id(cgroup));
         if (r != 0)
                 return r < 0 ? r : -ENOTRECOVERABLE;
-        r = cgroup_hand_over(cgroup->fd, range->start, range->start);
+        r = cgroup_hand_over(cgroup, range->start, range->start);
         if (r != 0)
-                (void) details_remove_cgroup(details, record, &key, cgroup->id);
+                (void) details_remove_cgroup(details, record, &key, cgroup_id(cgroup));
         return r;
 }

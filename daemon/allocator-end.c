@@ -52,7 +52,7 @@ static void on_removal_turn(Turn *turn, void *userdata) {
         uint32_t n;
 
         if (details_cgroups(config->details, removal->record, &key, ids, &n) < 0 ||
-            cgroup_remove(ids, n, on_removed, removal, &removal->cgroups) < 0)
+            cgroup_remove(config->cgroups, ids, n, on_removed, removal, &removal->cgroups) < 0)
                 g_hash_table_remove(
                         removal->allocator->removals, GUINT_TO_POINTER(removal->record));
 }
@@ -75,6 +75,8 @@ bool allocator_remove_cgroups(Allocator *allocator, uint32_t record, bool proven
                 return false;
         if (n == 0)
                 return true;
+        if (!allocator->config.cgroups)
+                return false;
 
         removal = g_new(Removal, 1);
         *removal = (Removal){ .allocator = allocator, .record = record, .proven = proven };

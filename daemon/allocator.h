@@ -19,6 +19,8 @@
 #include "daemon/userns.h"
 
 typedef struct Allocator Allocator;
+typedef struct Cgroup Cgroup;
+typedef struct CgroupTree CgroupTree;
 typedef struct Details Details;
 typedef struct HostIds HostIds;
 typedef struct Leftovers Leftovers;
@@ -50,6 +52,7 @@ typedef struct AllocatorConfig {
         UsernsProbe *probe;
         Unenforced *unenforced;
         Details *details;        /* NULL: nothing can be added to a namespace (tests) */
+        CgroupTree *cgroups;     /* NULL: there are no control groups */
         Leftovers *leftovers;    /* freed first; NULL: ranges do not come back (tests) */
         const char *lock_folder; /* systemd-nspawn's: see vetting.h */
         bool enforced;           /* the policy is in force; else what is handed out is marked */
@@ -95,18 +98,11 @@ int allocator_register(
 /* The record of a namespace that lives: ALLOCATOR_E_NOT_REGISTERED. */
 int allocator_find(Allocator *allocator, const UsernsIdentity *userns, uint32_t *ret_record);
 
-/* What is to be added to a namespace. */
-typedef struct AllocatorCgroup {
-        int fd;         /* borrowed during the call only */
-        uint64_t id;    /* of fd */
-        uint32_t owner; /* of the directory */
-} AllocatorCgroup;
-
 /* Hand a control group over to the namespace's root, on behalf of `peer_uid` (0 may do it with
- * anybody's).  It is recorded first, so that it is removed with the namespace whatever happens in
- * between. */
+ * anybody's, others with what is theirs as a whole).  It is recorded first, so that it is removed
+ * with the namespace whatever happens in between. */
 int allocator_add_cgroup(
-        Allocator *allocator, const UsernsIdentity *userns, const AllocatorCgroup *cgroup,
+        Allocator *allocator, const UsernsIdentity *userns, const Cgroup *cgroup,
         uint32_t peer_uid);
 
 /* The namespace of this record (mapping, active or releasing) is gone, or may be: `proven`

@@ -92,7 +92,7 @@ static void api_add_cgroup(VarlinkCall *call, const void *parameters, void *user
         const AddParameters *p = parameters;
         const VarlinkDescriptor *directory;
         AllocatorRequest request = {};
-        AllocatorCgroup cgroup;
+        g_autoptr(Cgroup) cgroup = NULL;
         int r;
 
         if (!api_check_userns(context, call, p->userns, &request))
@@ -100,19 +100,18 @@ static void api_add_cgroup(VarlinkCall *call, const void *parameters, void *user
         directory = api_descriptor(call, p->what, O_DIRECTORY);
         if (!directory)
                 return;
-        if (directory->kind != DOOR_KIND_CGROUP || directory->fd < 0) {
+        if (directory->kind != DOOR_KIND_CGROUP || !context->cgroups) {
                 varlink_call_invalid_parameter(call, FIELD_CGROUP);
                 return;
         }
-        cgroup.fd = directory->fd;
-        r = cgroup_inspect(directory->fd, &cgroup.id, &cgroup.owner);
+        r = cgroup_open(context->cgroups, directory->detail, &cgroup);
         if (r > 0) {
                 varlink_call_invalid_parameter(call, FIELD_CGROUP);
                 return;
         }
         if (r == 0)
                 r = allocator_add_cgroup(
-                        context->allocator, &request.identity, &cgroup,
+                        context->allocator, &request.identity, cgroup,
                         varlink_call_peer(call)->uid);
         if (r != 0)
                 api_answer_allocator_error(call, r);

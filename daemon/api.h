@@ -14,6 +14,7 @@
 
 typedef struct Allocator Allocator;
 typedef struct AllocatorRequest AllocatorRequest;
+typedef struct CgroupTree CgroupTree;
 typedef struct DoorKeeper DoorKeeper;
 typedef struct Policy Policy;
 typedef struct TableWriter TableWriter;
@@ -25,6 +26,7 @@ typedef struct ApiContext {
         Policy *policy;
         UsernsProbe *probe;
         DoorKeeper *doors;
+        CgroupTree *cgroups; /* NULL: there are no control groups */
         Unenforced *unenforced;
         UsernsIdentity own_userns;
         uint32_t pool_start, n_slots;

@@ -10,12 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/cgroup-internal.h"
 #include "daemon/cgroup.h"
 #include "daemon/limits.h"
 #include "lib/util/child.h"
 #include "lib/util/fd.h"
 
-#define FILEID_KERNFS 0xfe
 #define PAUSE_MSEC 20u
 
 struct CgroupRemoval {
@@ -76,7 +76,7 @@ static bool remove_below(int take_fd) {
 
                         if (unlinkat(fd, entry.name, AT_REMOVEDIR) == 0 || errno == ENOENT)
                                 continue;
-                        next = openat(fd, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+                        next = cgroup_open_below(fd, entry.name, O_RDONLY | O_DIRECTORY);
                         if (next < 0)
                                 return false;
                         if (!find_folder(next, 0, &below)) { /* busy with processes */
@@ -99,19 +99,13 @@ static bool remove_below(int take_fd) {
 
 /* Kill what is in the control group and remove it.  Whether it is gone. */
 static bool remove_one(uint64_t id) {
-        union {
-                struct file_handle handle;
-                char space[sizeof(struct file_handle) + sizeof(id)];
-        } u = { .handle = { .handle_bytes = sizeof(id), .handle_type = FILEID_KERNFS } };
-        auto_fd fd = -1, kill_fd = -1, parent = -1, below = -1;
+        auto_fd fd = cgroup_open_by_id(0, id), kill_fd = -1, parent = -1, below = -1;
         DirectoryEntry entry;
         struct stat st;
 
-        memcpy(u.handle.f_handle, &id, sizeof(id));
-        fd = open_by_handle_at(0, &u.handle, O_RDONLY | O_DIRECTORY);
         if (fd < 0)
-                return errno == ESTALE;
-        kill_fd = openat(fd, "cgroup.kill", O_WRONLY);
+                return fd == -ESTALE;
+        kill_fd = cgroup_open_below(fd, "cgroup.kill", O_WRONLY);
         if (kill_fd >= 0 && write(kill_fd, "1", 1) != 1)
                 return false;
 
@@ -156,18 +150,15 @@ static void on_exited(Child *child, void *userdata) {
 }
 
 int cgroup_remove(
-        const uint64_t *ids, uint32_t n, CgroupRemovedFunc removed, void *userdata,
-        CgroupRemoval **ret_removal) {
+        const CgroupTree *tree, const uint64_t *ids, uint32_t n, CgroupRemovedFunc removed,
+        void *userdata, CgroupRemoval **ret_removal) {
         ChildData data = { .parent = getpid(), .n = n };
-        auto_fd mount_fd = -1, ours = -1, theirs = -1;
+        auto_fd ours = -1, theirs = -1;
         CgroupRemoval *removal;
         int r, ends[2];
 
         g_assert(n <= CGROUPS_PER_REMOVAL_MAX);
         memcpy(data.ids, ids, n * sizeof(*ids));
-        r = cgroup_open_mount(&mount_fd);
-        if (r < 0)
-                return r;
         if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
                 return -errno;
         ours = ends[0];
@@ -176,8 +167,8 @@ int cgroup_remove(
         removal = g_new(CgroupRemoval, 1);
         *removal = (CgroupRemoval){ .fd = -1, .removed = removed, .userdata = userdata };
         r = child_new(
-                (const int[]){ mount_fd, theirs }, 2, child_run, &data, on_exited, removal,
-                &removal->child);
+                (const int[]){ cgroup_tree_fd(tree), theirs }, 2, child_run, &data, on_exited,
+                removal, &removal->child);
         if (r < 0) {
                 cgroup_removal_free(removal);
                 return r;

@@ -79,11 +79,12 @@ static void vet_namespace(int fd, DoorVerdict *verdict) {
         }
 }
 
-/* What a descriptor is.  Until its file system is known, nothing is called that the file system
- * answers: F_GETFL reads the open file, and statx() with AT_STATX_DONT_SYNC what the kernel
- * remembers, FUSE included.  The device number it tells is the file system's own: no user can mount
- * something with that of nsfs or cgroup2. */
-static DoorVerdict vet(const DoorChildData *door, int fd) {
+/* Until its file system is known, nothing is called that the file system answers: F_GETFL reads the
+ * open file, and statx() with AT_STATX_DONT_SYNC what the kernel remembers, FUSE included.  The
+ * device number it tells is the file system's own: no user can mount something with that of nsfs or
+ * cgroup2.  (overlayfs shows the number of its upper layer, but not for directories, and nsfs has
+ * none that could be a layer.)  The inode number of a directory of cgroup2 is its id. */
+DoorVerdict door_vet(const DoorChildData *door, int fd) {
         DoorVerdict verdict = { .kind = DOOR_KIND_OTHER };
         struct statx st;
         dev_t device;
@@ -160,7 +161,7 @@ static void serve(const DoorChildData *door, int connection, size_t n_bytes) {
                 DoorVerdict verdict = { .passed = false };
 
                 if (!received.truncated)
-                        reply.verdicts[i] = verdict = vet(door, received.fds[i]);
+                        reply.verdicts[i] = verdict = door_vet(door, received.fds[i]);
                 if (verdict.passed)
                         fit[n_fit++] = received.fds[i];
                 else

@@ -8,15 +8,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "daemon/door.h"
 #include "lib/varlink/server.h"
 
-typedef struct DoorChildData {
+struct DoorChildData {
         uid_t uid;
         gid_t gid;
         pid_t parent;
         /* Device numbers of the two file systems that descriptors may be of; 0 if not mounted. */
         dev_t nsfs, cgroup2;
-} DoorChildData;
+};
 
 /* Comes with one descriptor: the connection. */
 typedef struct DoorRequest {
@@ -38,6 +39,10 @@ typedef struct DoorReply {
         uint32_t ready; /* nothing unfit is left to close: the byte does not follow */
         DoorVerdict verdicts[VARLINK_DESCRIPTORS_MAX];
 } DoorReply;
+
+/* What a descriptor is, and whether it is fit to be passed on.  Nothing is called that a file
+ * system of somebody else's answers, so the keeper looks again at what it has been passed. */
+DoorVerdict door_vet(const DoorChildData *door, int fd);
 
 /* `data` is a DoorChildData; descriptor 0 is the socket.  Does not return. */
 void door_child_run(const void *data) __attribute__((noreturn));

@@ -5,11 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <glib-unix.h>
@@ -19,10 +17,13 @@
 #include "lib/util/child.h"
 #include "lib/util/fd-send.h"
 #include "lib/util/fd.h"
-#include "lib/util/file.h"
 #include "lib/util/source.h"
 
-#define MOUNTINFO_SIZE_MAX (16u * 1024 * 1024)
+/* Descriptors that the kernel lets one message have. */
+#define MESSAGE_FDS_MAX 253u
+/* More messages than a child's send buffer, of whatever size it may be made, lets wait in a queue.
+ */
+#define QUEUE_MAX 1024u
 
 typedef enum DoorState {
         DOOR_IDLE,
@@ -35,6 +36,7 @@ typedef struct Door {
         DoorKeeper *keeper;
         DoorState state;
         bool is_charged; /* to `account`: for what is not idle */
+        bool has_lied;   /* something that it passed stays open: it is never let off the account */
         uint32_t account;
         Child *child;
         int fd;
@@ -56,6 +58,7 @@ typedef struct Waiting {
 
 struct DoorKeeper {
         DoorChildData child_data;
+        ChildFunc run;
         GPtrArray *doors; /* until they are reaped */
         GQueue waiting;
         GSource *refill;
@@ -93,12 +96,97 @@ void door_keeper_count(const DoorKeeper *keeper, DoorCounts *ret_counts) {
         };
 }
 
+/* replies */
+
+typedef struct Reply {
+        DoorReply wire;
+        int fds[MESSAGE_FDS_MAX];
+        size_t n_fds;
+} Reply;
+
+/* All that a message can carry is received: the kernel would close here what is not. */
+static ssize_t receive_reply(int fd, Reply *reply) {
+        union {
+                char space[CMSG_SPACE(sizeof(reply->fds))];
+                struct cmsghdr align;
+        } control;
+        struct iovec iov = { .iov_base = &reply->wire, .iov_len = sizeof(reply->wire) };
+        struct msghdr message = {
+                .msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+        ssize_t n;
+
+        reply->n_fds = 0;
+        n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        if (n < 0)
+                return -errno;
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+                        continue;
+                reply->n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+                memcpy(reply->fds, CMSG_DATA(c), reply->n_fds * sizeof(int));
+        }
+        if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+                return -EPROTO;
+        return n;
+}
+
+/* Close what a door has passed, if that cannot hang. */
+static void drop_passed(Door *door, Reply *reply) {
+        for (size_t i = 0; i < reply->n_fds; i++)
+                if (door_vet(&door->keeper->child_data, reply->fds[i]).passed)
+                        (void) fd_close(reply->fds[i]);
+                else
+                        door->has_lied = true;
+        reply->n_fds = 0;
+}
+
+/* Whether a reply makes sense; a door could have been taken over by what it has received.  From
+ * here on its verdict of what it has passed is our own. */
+static bool check_reply(const Door *door, Reply *reply) {
+        DoorReply *wire = &reply->wire;
+        size_t n_passed = 0;
+
+        if (wire->result > 0 || wire->n_consumed > door->n_bytes ||
+            wire->n_descriptors > VARLINK_DESCRIPTORS_MAX)
+                return false;
+        for (size_t i = 0; i < wire->n_descriptors; i++) {
+                DoorVerdict *verdict = &wire->verdicts[i], seen;
+
+                if (!verdict->passed) {
+                        if (door_kind_is_passed(verdict->kind))
+                                return false;
+                        continue;
+                }
+                if (n_passed >= reply->n_fds)
+                        return false;
+                seen = door_vet(&door->keeper->child_data, reply->fds[n_passed++]);
+                if (!seen.passed || seen.kind != verdict->kind)
+                        return false;
+                *verdict = seen;
+        }
+        return n_passed == reply->n_fds;
+}
+
 /* doors */
 
-/* Everything but the child. */
+/* Everything but the child.  What is left in the socket would be closed with it. */
 static void door_disconnect(Door *door) {
+        Reply reply;
+
         source_drop(&door->source);
         source_drop(&door->deadline);
+        if (door->fd < 0)
+                return;
+        /* From now on nothing comes in; the end of the queue looks like an empty message. */
+        (void) shutdown(door->fd, SHUT_RDWR);
+        for (unsigned i = 0; i < QUEUE_MAX; i++) {
+                (void) receive_reply(door->fd, &reply);
+                drop_passed(door, &reply);
+        }
         door->fd = fd_close(door->fd);
 }
 
@@ -116,7 +204,12 @@ static void on_exited(Child *child, void *userdata) {
         void *received_userdata = door->userdata;
 
         door->child = NULL;
-        g_ptr_array_remove_fast(keeper->doors, door); /* frees it */
+        door_disconnect(door);
+        if (door->has_lied) {
+                door->state = DOOR_STUCK;
+                door->is_charged = true;
+        } else
+                g_ptr_array_remove_fast(keeper->doors, door); /* frees it */
         serve_waiting(keeper);
         if (received)
                 received(-ECONNRESET, 0, NULL, 0, received_userdata);
@@ -139,6 +232,7 @@ static void schedule_refill(DoorKeeper *keeper) {
 static void door_give_up(Door *door) {
         door_disconnect(door);
         door->state = DOOR_STUCK;
+        door->is_charged = door->is_charged || door->has_lied;
         child_kill(door->child);
         schedule_refill(door->keeper);
 }
@@ -158,70 +252,6 @@ static void set_deadline(Door *door) {
                 door->deadline, g_get_monotonic_time() + LIMIT_DOOR_MSEC * G_TIME_SPAN_MILLISECOND);
 }
 
-/* replies */
-
-typedef struct Reply {
-        DoorReply wire;
-        int fds[VARLINK_DESCRIPTORS_MAX];
-        size_t n_fds;
-} Reply;
-
-static void reply_clear(Reply *reply) {
-        for (size_t i = 0; i < reply->n_fds; i++)
-                fd_close(reply->fds[i]);
-        reply->n_fds = 0;
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Reply, reply_clear)
-
-static ssize_t receive_reply(int fd, Reply *reply) {
-        union {
-                char space[CMSG_SPACE(VARLINK_DESCRIPTORS_MAX * sizeof(int))];
-                struct cmsghdr align;
-        } control;
-        struct iovec iov = { .iov_base = &reply->wire, .iov_len = sizeof(reply->wire) };
-        struct msghdr message = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = CMSG_LEN(VARLINK_DESCRIPTORS_MAX * sizeof(int)),
-        };
-        ssize_t n;
-
-        n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        if (n < 0)
-                return -errno;
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-                        continue;
-                reply->n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-                memcpy(reply->fds, CMSG_DATA(c), reply->n_fds * sizeof(int));
-        }
-        if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-                return -EPROTO;
-        return n;
-}
-
-/* Whether a reply makes sense; a door could have been taken over by what it has received. */
-static bool reply_is_valid(const Reply *reply, const Door *door) {
-        const DoorReply *wire = &reply->wire;
-        size_t n_passed = 0;
-
-        if (wire->result > 0 || wire->n_consumed > door->n_bytes ||
-            wire->n_descriptors > VARLINK_DESCRIPTORS_MAX)
-                return false;
-        for (size_t i = 0; i < wire->n_descriptors; i++) {
-                uint32_t kind = wire->verdicts[i].kind;
-
-                if (!wire->verdicts[i].passed)
-                        continue;
-                if (kind != DOOR_KIND_USERNS && kind != DOOR_KIND_NETNS && kind != DOOR_KIND_CGROUP)
-                        return false;
-                n_passed++;
-        }
-        return n_passed == reply->n_fds;
-}
-
 /* Hand the result to whoever asked; the last thing done in a callback. */
 static void deliver(Reply *reply, DoorReceivedFunc received, void *userdata) {
         VarlinkDescriptor descriptors[VARLINK_DESCRIPTORS_MAX];
@@ -229,9 +259,15 @@ static void deliver(Reply *reply, DoorReceivedFunc received, void *userdata) {
 
         for (size_t i = 0; i < reply->wire.n_descriptors; i++) {
                 const DoorVerdict *verdict = &reply->wire.verdicts[i];
+                int fd = -1;
 
+                if (verdict->passed)
+                        fd = reply->fds[n_taken++];
+                /* Of a control group its number is all that anybody needs: see daemon/cgroup.h. */
+                if (verdict->kind == DOOR_KIND_CGROUP)
+                        fd = fd_close(fd);
                 descriptors[i] = (VarlinkDescriptor){
-                        .fd = verdict->passed ? reply->fds[n_taken++] : -1,
+                        .fd = fd,
                         .kind = verdict->kind,
                         .open_flags = verdict->open_flags,
                         .detail = verdict->detail,
@@ -272,22 +308,24 @@ static void on_broken(Door *door, int result) {
 
 static gboolean on_readable(int fd, GIOCondition condition, gpointer userdata) {
         Door *door = userdata;
-        g_auto(Reply) reply = { .n_fds = 0 };
+        Reply reply = { .n_fds = 0 };
         ssize_t n;
 
         n = receive_reply(fd, &reply);
         if (n == -EAGAIN || n == -EINTR)
                 return G_SOURCE_CONTINUE;
 
-        if (door->state == DOOR_WORKING && n == sizeof(reply.wire) && reply_is_valid(&reply, door))
+        if (door->state == DOOR_WORKING && n == sizeof(reply.wire) && check_reply(door, &reply))
                 on_reply(door, &reply);
         else if (door->state == DOOR_CLOSING && n == 1 && reply.n_fds == 0) {
                 DoorKeeper *keeper = door->keeper;
 
                 door_set_idle(door);
                 serve_waiting(keeper);
-        } else
+        } else {
+                drop_passed(door, &reply);
                 on_broken(door, n == 0 || n == -ECONNRESET ? -ECONNRESET : -EPROTO);
+        }
         return G_SOURCE_CONTINUE;
 }
 
@@ -309,8 +347,7 @@ static int door_start(DoorKeeper *keeper) {
         door = g_new(Door, 1);
         *door = (Door){ .keeper = keeper, .state = DOOR_IDLE, .fd = -1 };
         keeper->child_data.parent = getpid();
-        r = child_new(
-                &theirs, 1, door_child_run, &keeper->child_data, on_exited, door, &door->child);
+        r = child_new(&theirs, 1, keeper->run, &keeper->child_data, on_exited, door, &door->child);
         if (r < 0) {
                 g_free(door);
                 return r;
@@ -486,47 +523,23 @@ int door_receive(
 
 /* keeper */
 
-/* The device number of the cgroup2 file system: the same in
- * all its mounts.  Zero if there is none. */
-static int find_cgroup2(dev_t *ret_device) {
-        g_autofree char *text = NULL;
-        g_auto(GStrv) lines = NULL;
-        int r;
-
-        r = file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_SIZE_MAX, &text, NULL);
-        if (r < 0)
-                return r;
-        *ret_device = 0;
-        lines = g_strsplit(text, "\n", -1);
-        for (char **line = lines; *line; line++) {
-                const char *type = strstr(*line, " - ");
-                unsigned major_number, minor_number;
-
-                if (!type || !g_str_has_prefix(type, " - cgroup2 "))
-                        continue;
-                if (sscanf(*line, "%*u %*u %u:%u ", &major_number, &minor_number) == 2)
-                        *ret_device = makedev(major_number, minor_number);
-        }
-        return 0;
-}
-
-int door_keeper_new(uid_t uid, gid_t gid, DoorKeeper **ret_keeper) {
+int door_keeper_new(const DoorKeeperConfig *config, DoorKeeper **ret_keeper) {
         g_autoptr(DoorKeeper) keeper = NULL;
         struct stat st;
         int r;
 
         keeper = g_new(DoorKeeper, 1);
         *keeper = (DoorKeeper){
-                .child_data = { .uid = uid, .gid = gid },
+                .child_data = { .uid = config->uid,
+                                .gid = config->gid,
+                                .cgroup2 = config->cgroup2 },
+                .run = config->run ?: door_child_run,
                 .doors = g_ptr_array_new_with_free_func((GDestroyNotify) door_free),
                 .waiting = G_QUEUE_INIT,
         };
         if (stat("/proc/self/ns/user", &st) < 0)
                 return -errno;
         keeper->child_data.nsfs = st.st_dev;
-        r = find_cgroup2(&keeper->child_data.cgroup2);
-        if (r < 0)
-                return r;
         for (unsigned i = 0; i < LIMIT_DOORS_IDLE; i++) {
                 r = door_start(keeper);
                 if (r < 0)

@@ -4,32 +4,48 @@
 /* Doors: disposable children that receive descriptors in the daemon's stead.  A client can send a
  * descriptor of a FUSE mount of theirs, and whoever closes it then waits in the kernel, unkillable,
  * for as long as they like.  So a door receives, recognises each descriptor before any call that
- * could reach a file system, passes on to the daemon only what is fit (namespaces, cgroup2
- * directories), says what the rest was, and then closes the rest: if that hangs, it hangs the door,
- * which is charged to the client's account and replaced.
+ * could reach a file system, passes on to the daemon only what is fit (namespaces; cgroup2
+ * directories, of which the daemon keeps the number alone), says what the rest was, and then closes
+ * the rest: if that hangs, it hangs the door, which is charged to the client's account and
+ * replaced.
+ *
+ * Why it is safe: a door is believed in nothing.  The daemon looks at each descriptor that it is
+ * passed by the same calls, which no file system of somebody else's answers, and goes by what it
+ * sees itself.  A door that passes on anything else has been taken over: what it passed stays open
+ * for good, because to close it could hang, and the door stays charged to its account, which makes
+ * that finite.
  *
  * Doors run without privilege, capabilities or any descriptor but their own socket.  Knows nothing
  * of the table, methods, or JSON. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <glib.h>
 
 #include "lib/varlink/server.h"
 
+typedef struct DoorChildData DoorChildData;
 typedef struct DoorKeeper DoorKeeper;
 
 /* What a descriptor is: VarlinkDescriptor.kind.  Only those marked + are passed on. */
 typedef enum DoorKind {
         DOOR_KIND_OTHER = 0,
-        DOOR_KIND_USERNS,    /* + user namespace */
-        DOOR_KIND_NETNS,     /* + network namespace */
-        DOOR_KIND_CGROUP,    /* + directory of a cgroup2 file system; detail: its inode number */
+        DOOR_KIND_USERNS, /* + user namespace */
+        DOOR_KIND_NETNS,  /* + network namespace */
+        DOOR_KIND_CGROUP, /*   directory of a cgroup2 file system; detail: its inode number, which
+                               is the control group's id */
         DOOR_KIND_DIRECTORY, /*   any other directory, and any that was opened with O_PATH; detail:
                                   mount id (statx, 0 = not obtainable) */
         DOOR_KIND_O_PATH,    /*   opened with O_PATH (open_flags say so), and no directory */
 } DoorKind;
+
+/* Whether a door passes on what is of this kind. */
+static inline bool door_kind_is_passed(uint32_t kind) {
+        return kind == DOOR_KIND_USERNS || kind == DOOR_KIND_NETNS || kind == DOOR_KIND_CGROUP;
+}
 
 /* Outcomes. */
 enum {
@@ -37,11 +53,19 @@ enum {
                           * LIMIT_DOORS_WAITING wait */
 };
 
-/* Start the first idle doors.  `uid` and `gid` are what they run as.  Needs CAP_SETUID, CAP_SETGID
- * and CAP_KILL. */
-int door_keeper_new(uid_t uid, gid_t gid, DoorKeeper **ret_keeper);
+typedef struct DoorKeeperConfig {
+        uid_t uid; /* what doors run as */
+        gid_t gid;
+        dev_t cgroup2; /* the device number of the one cgroup2 file system; 0: there is none */
+        /* What runs in a door; NULL: door_child_run().  Tests put a liar in its place. */
+        void (*run)(const void *data);
+} DoorKeeperConfig;
 
-/* Kill all doors; those that hang are left to the kernel.  Never waits. */
+/* Start the first idle doors.  Needs CAP_SETUID, CAP_SETGID and CAP_KILL. */
+int door_keeper_new(const DoorKeeperConfig *config, DoorKeeper **ret_keeper);
+
+/* Kill all doors; those that hang are left to the kernel.  Never waits, and leaves open what would:
+ * a process that ends after this has nothing else left to close. */
 void door_keeper_free(DoorKeeper *keeper);
 
 /* Result of door_receive(), once, from the main loop.  `result` 0: `n_consumed` bytes were taken

@@ -38,7 +38,7 @@ libdaemon_la_SOURCES = \
 	%D%/api-manager.c \
 	%D%/api-namespace.c \
 	%D%/api.h \
-	%D%/cgroup.c %D%/cgroup.h %D%/cgroup-remove.c \
+	%D%/cgroup.c %D%/cgroup.h %D%/cgroup-internal.h %D%/cgroup-remove.c \
 	%D%/details.c %D%/details.h \
 	%D%/door.c %D%/door.h \
 	%D%/door-child.c %D%/door-child.h \
@@ -63,13 +63,16 @@ sbin_PROGRAMS += nsresourced
 nsresourced_SOURCES = %D%/main.c
 nsresourced_LDADD = libdaemon.la libpolicy.la $(SYSTEMD_LIBS)
 
-check_PROGRAMS += tests/unit/test-door tests/unit/test-host-ids tests/unit/test-settings tests/unit/test-userns \
+check_PROGRAMS += tests/unit/test-door tests/unit/test-door-lies tests/unit/test-host-ids tests/unit/test-settings tests/unit/test-userns \
 	tests/unit/test-userns-probe tests/unit/test-vetting
-TESTS += tests/unit/test-door tests/unit/test-host-ids tests/unit/test-settings tests/unit/test-userns \
+TESTS += tests/unit/test-door tests/unit/test-door-lies tests/unit/test-host-ids tests/unit/test-settings tests/unit/test-userns \
 	tests/unit/test-userns-probe tests/unit/test-vetting
-tests_unit_test_door_SOURCES = tests/unit/test-door.c tests/unit/hanging-fuse.c \
+tests_unit_test_door_SOURCES = tests/unit/test-door.c tests/unit/door-fixture.h tests/unit/hanging-fuse.c \
 	tests/unit/hanging-fuse.h tests/unit/unit.h
 tests_unit_test_door_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_door_lies_SOURCES = tests/unit/test-door-lies.c tests/unit/door-fixture.h tests/unit/hanging-fuse.c \
+	tests/unit/hanging-fuse.h tests/unit/unit.h
+tests_unit_test_door_lies_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_host_ids_SOURCES = tests/unit/test-host-ids.c
 tests_unit_test_host_ids_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_settings_SOURCES = tests/unit/test-settings.c
@@ -81,7 +84,7 @@ tests_unit_test_userns_probe_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_vetting_SOURCES = tests/unit/test-vetting.c tests/unit/unit.h
 tests_unit_test_vetting_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
 
-daemon_unit_tests = tests/unit/test-allocator tests/unit/test-allocator-end tests/unit/test-details tests/unit/test-leftovers tests/unit/test-namespace-name tests/unit/test-unenforced
+daemon_unit_tests = tests/unit/test-allocator tests/unit/test-allocator-end tests/unit/test-cgroup tests/unit/test-details tests/unit/test-leftovers tests/unit/test-namespace-name tests/unit/test-unenforced
 check_PROGRAMS += $(daemon_unit_tests)
 TESTS += $(daemon_unit_tests)
 tests_unit_test_allocator_SOURCES = tests/unit/test-allocator.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/holder.h
@@ -93,6 +96,8 @@ tests_unit_test_namespace_name_SOURCES = tests/unit/test-namespace-name.c
 tests_unit_test_namespace_name_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_unenforced_SOURCES = tests/unit/test-unenforced.c
 tests_unit_test_unenforced_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_cgroup_SOURCES = tests/unit/test-cgroup.c tests/unit/unit.h
+tests_unit_test_cgroup_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_details_SOURCES = tests/unit/test-details.c
 tests_unit_test_details_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_leftovers_SOURCES = tests/unit/test-leftovers.c tests/unit/unit.h

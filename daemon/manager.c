@@ -9,6 +9,7 @@
 
 #include "daemon/allocator.h"
 #include "daemon/api.h"
+#include "daemon/cgroup.h"
 #include "daemon/details.h"
 #include "daemon/door.h"
 #include "daemon/host-ids.h"
@@ -38,6 +39,7 @@ struct Manager {
         Settings settings;
         char *config_file, *table_path, *details_path, *nspawn_folder, *unenforced_path;
         HostIds *host_ids;
+        CgroupTree *cgroups; /* NULL: there are none */
         UsernsProbe *probe;
         Policy *policy;
         TableWriter *table;
@@ -379,6 +381,7 @@ static int manager_make_allocator(Manager *manager) {
         if (r < 0)
                 return r;
         config.details = manager->details;
+        config.cgroups = manager->cgroups;
         config.leftovers = manager->leftovers;
         r = allocator_new(&config, &manager->allocator);
         if (r < 0)
@@ -442,15 +445,30 @@ static int manager_open_policy(Manager *manager, const char *pin_folder) {
 
 /* The doors' user: the package's own, found in passwd itself, for NSS could ask us. */
 static int manager_open_doors(Manager *manager) {
-        uint32_t uid = 65534, gid = 65534;
+        DoorKeeperConfig config = { .uid = 65534, .gid = 65534 };
         int r;
 
-        if (!host_ids_find_user(manager->host_ids, "nsresource", &uid, &gid))
-                log_debug("No user nsresource: doors run as %u", uid);
-        r = door_keeper_new(uid, gid, &manager->doors);
+        if (!host_ids_find_user(manager->host_ids, "nsresource", &config.uid, &config.gid))
+                log_debug("No user nsresource: doors run as %u", config.uid);
+        if (manager->cgroups)
+                config.cgroup2 = cgroup_tree_device(manager->cgroups);
+        r = door_keeper_new(&config, &manager->doors);
         if (r < 0)
                 log_error_errno(r, "Cannot start the doors");
         return r;
+}
+
+/* Without control groups everything else works. */
+static int manager_open_cgroups(Manager *manager) {
+        int r = cgroup_tree_new(&manager->cgroups);
+
+        if (r == CGROUP_E_NO_TREE)
+                log_info("No cgroup2 file system on /sys/fs/cgroup or below: namespaces get no "
+                         "control "
+                         "groups");
+        else if (r < 0)
+                log_error_errno(r, "Cannot open the hierarchy of control groups");
+        return MIN(r, 0);
 }
 
 static int manager_listen(Manager *manager, int take_fd, const char *path) {
@@ -552,6 +570,9 @@ static int manager_open(Manager *manager, const ManagerPaths *paths) {
                         r, "Cannot read passwd, group, subuid and subgid in %s", paths->etc);
                 return r;
         }
+        r = manager_open_cgroups(manager);
+        if (r < 0)
+                return r;
         /* Doors first: they inherit as little as possible. */
         r = manager_open_doors(manager);
         if (r < 0)
@@ -575,6 +596,7 @@ static int manager_open(Manager *manager, const ManagerPaths *paths) {
         manager->api.policy = manager->policy;
         manager->api.probe = manager->probe;
         manager->api.doors = manager->doors;
+        manager->api.cgroups = manager->cgroups;
         manager->api.unenforced = manager->unenforced;
         manager->api.enforcement_required = manager->settings.enforcement_required;
         manager->api.pool_start = manager->settings.pool_start;
@@ -614,6 +636,7 @@ void manager_free(Manager *manager) {
         userns_helper_stop();
         varlink_server_free(manager->server);
         door_keeper_free(manager->doors);
+        cgroup_tree_free(manager->cgroups);
         g_free(manager->methods);
         details_free(manager->details);
         table_writer_free(manager->table);

@@ -7,6 +7,7 @@ bats_tests += %D%/bats/container.bats
 bats_tests += %D%/bats/hostile.bats
 bats_tests += %D%/bats/leftovers.bats
 bats_tests += %D%/bats/lifecycle.bats
+bats_tests += %D%/bats/mounts.bats
 bats_tests += %D%/bats/polkit.bats
 bats_tests += %D%/bats/quickstart.bats
 bats_tests += %D%/bats/register.bats
@@ -17,7 +18,7 @@ bats_tests += %D%/bats/run.bats
 bats_tests += %D%/bats/same-answers.bats
 bats_tests += %D%/bats/userdb.bats
 
-EXTRA_DIST += $(bats_tests) %D%/bats/common.bash %D%/bats/isolated %D%/bats/daemon.bash %D%/bats/stub-policy.cil
+EXTRA_DIST += $(bats_tests) %D%/bats/common.bash %D%/bats/isolated %D%/bats/daemon.bash %D%/bats/cgroups.bash %D%/bats/stub-policy.cil
 if HAVE_BATS
 TESTS += $(bats_tests)
 endif

@@ -4,6 +4,7 @@
 
 load common
 load daemon
+load cgroups
 
 EREMOTEIO='{"errno":121,"errnoName":"EREMOTEIO","origin":"linux"}'
 ENXIO='{"errno":6,"errnoName":"ENXIO","origin":"linux"}'
@@ -16,60 +17,13 @@ setup() {
 teardown() {
         # Alive ones first: a control group cannot go before them.
         daemon_teardown
-        if [ -n "${CGROUPS:-}" ] && [ -d "$CGROUPS" ]; then
-                remove_cgroups
-        fi
-}
-
-remove_cgroups() {
-        local i
-        for ((i = 0; i < 100; i++)); do
-                find "$CGROUPS" -depth -type d -exec rmdir {} + 2>/dev/null
-                [ -d "$CGROUPS" ] || return 0
-                sleep 0.05
-        done
-        echo "left behind: $CGROUPS" >&2
-        return 1
-}
-
-# cgroups_setup: $CGROUPS, a control group of this test.
-cgroups_setup() {
-        HIERARCHY=$(awk '$4 == "/" && / - cgroup2 / { print $5; exit }' /proc/self/mountinfo)
-        [ -n "$HIERARCHY" ] || cannot cgroup2 "no cgroup2 file system is mounted"
-        CGROUPS=$(mktemp -d "$HIERARCHY/nsr-bats-XXXXXX") || cannot cgroup2 "no control group can be made"
-        chmod 755 "$CGROUPS"
-}
-
-# cgroup_as UID NAME: $CGROUPS/NAME, delegated to UID.
-cgroup_as() {
-        mkdir "$CGROUPS/$2"
-        chown "$1" "$CGROUPS/$2" "$CGROUPS/$2/"cgroup.{procs,subtree_control,threads}
-}
-
-# ranged_as UID NAME: a namespace with a range; sets HOLDER, USERNS and START.
-ranged_as() {
-        namespace_as "$1"
-        call_as "$1" "$SERVICE.AllocateUserRange" "$(allocate_json "$2" 65536)" "userns:$USERNS"
-        read -r _ START _ <"/proc/$HOLDER/uid_map"
-}
-
-# add_cgroup UID DESCRIPTOR...: the first is the namespace.
-add_cgroup() {
-        local uid=$1
-        shift
-        call_as "$uid" "$SERVICE.AddControlGroupToUserNamespace" \
-                '{"userNamespaceFileDescriptor":0,"controlGroupFileDescriptor":1}' "$@"
+        cgroups_teardown
 }
 
 add_mount() {
         local uid=$1
         shift
         call_as "$uid" "$SERVICE.AddMountToUserNamespace" '{"userNamespaceFileDescriptor":0,"mountFileDescriptor":1}' "$@"
-}
-
-# owners DIR: who has the directory and its files, with their modes.
-owners() {
-        stat -c '%n %u %g %a' "$1" "$1"/*
 }
 
 @test "a control group is handed over: the directory and three files, nothing else" {

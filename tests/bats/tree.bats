@@ -61,6 +61,51 @@ scripts() {
         absent . <"$BATS_TEST_TMPDIR/found"
 }
 
+# A descriptor of a client's carries that client's mounts: see daemon/cgroup.h.  So each place of the daemon in which a
+# name is looked up below a descriptor is known, with whose descriptor that is; a new one gets its line here, once it
+# is sure that no client has a say in it.
+@test "the daemon looks no name up below a descriptor of a client's" {
+        # FILE -> the descriptors, as their variables are called there.  First match counts.
+        known() {
+                case $1 in
+                # A mount that is this process's own, and the way up in it.
+                daemon/cgroup.c) echo 'tree|own' ;;
+                daemon/cgroup-remove.c) echo 'fd|parent' ;;
+                # /proc of ours, with what is below PIDs; folders of root's; a mount of mqueue that is ours.
+                daemon/leftovers*) echo 'folder|process|threads|top|tree' ;;
+                # /proc/PID of our own child; of others, of which only links are read and namespaces opened.
+                daemon/userns-helper.c) echo 'proc' ;;
+                daemon/userns-probe.c) echo 'proc|ns|FD_NSFS_ROOT|dirfd\(folder\)' ;;
+                # File systems that it made, in a mount namespace of its own.
+                daemon/policy-canary.c) echo 'dir|tree|"x"' ;; # the target of a link
+                # /proc, and folders of root's.
+                daemon/vetting.c) echo 'dir_fd|folder|task|claim->folder_fd' ;;
+                *) echo '(none)' ;;
+                esac
+        }
+        local file known calls='(open|stat|fstat|faccess|fchown|fchmod|futimes|unlink|rename|mkdir|mknod|symlink|readlink|link|execve|fspick|umount|name_to_handle_|open_by_handle_|utimens)at[0-9]?\(|\b(statx|statmount|open_tree|fspick|file_read)\('
+        for file in daemon/*.c; do
+                known=$(known "$file")
+                # Without comments, a call on one line, and not those that look at the descriptor itself.
+                tr '\n' ' ' <"$file" | sed 's:/\*[^*]*\(\*[^/][^*]*\)*\*/: :g; s/  */ /g; s/[a-z_0-9]*( *[a-z]*, "", /(/g' | grep -oE "\b($calls) ?[^,]*," |
+                        sed -E 's/^[a-z_0-9]+\( ?//; s/,$//' | absent -vxE "AT_FDCWD|-?[0-9]+|$known" |
+                        sed "s|^|$file looks something up below |"
+        done >"$BATS_TEST_TMPDIR/found" || true
+        absent . <"$BATS_TEST_TMPDIR/found"
+}
+
+@test "what a client passes to the daemon goes to the functions for namespaces and nowhere else" {
+        c_files | grep -E '^daemon/(api-|allocator|manager)' | xargs awk '
+                # A statement in one piece: calls are broken over lines.
+                { text = text " " $0 }
+                /[;{}]$/ {
+                        if (text ~ /(descriptor|directory|mount|netns|cgroup|what)s?(\[[a-z]*\])?(->|\.)fd[^a-z_]/ &&
+                            text !~ /userns_(inspect|outer_owner)\(/ && text !~ /request->userns_fd = / && text !~ /descriptor->fd < 0\) \{/)
+                                print FILENAME ":" FNR ":" text
+                        text = ""
+                }' | absent .
+}
+
 @test "GLib and JSON stay out of the NSS module, the table's reader and the policy" {
         grep -nE '#include <(glib|gio|jansson)' -r nss bpf lib/table/table-read.* lib/table/table-format.h |
                 absent .

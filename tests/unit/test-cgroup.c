@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "daemon/cgroup.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "lib/util/fd.h"
+#include "tests/unit/unit.h"
+
+#define OWNER 400001u
+#define LENT 524288u
+
+static const char *const parts[] = { ".", "cgroup.procs", "cgroup.subtree_control",
+                                     "cgroup.threads" };
+
+typedef struct Fixture {
+        CgroupTree *tree;
+        char *folder; /* a control group of the test's, through the host's mount */
+        uint64_t id;
+} Fixture;
+
+static gboolean find_mount(char **ret_path) {
+        g_autofree char *text = NULL;
+        g_auto(GStrv) lines = NULL;
+
+        g_assert_true(g_file_get_contents("/proc/self/mountinfo", &text, NULL, NULL));
+        lines = g_strsplit(text, "\n", -1);
+        for (char **line = lines; *line; line++) {
+                g_auto(GStrv) words = g_strsplit(*line, " ", 6);
+
+                if (strstr(*line, " - cgroup2 ") && g_str_equal(words[3], "/")) {
+                        *ret_path = g_strdup(words[4]);
+                        return TRUE;
+                }
+        }
+        return FALSE;
+}
+
+static uint64_t id_of(const char *path) {
+        struct stat st;
+
+        g_assert_cmpint(stat(path, &st), ==, 0);
+        return st.st_ino;
+}
+
+static gboolean fixture_set_up(Fixture *f) {
+        g_autofree char *mount = NULL;
+
+        *f = (Fixture){ NULL };
+        if (!unit_need_root())
+                return FALSE;
+        if (cgroup_tree_new(&f->tree) != 0 || !find_mount(&mount)) {
+                unit_skip("cgroup2", "no cgroup2 file system");
+                return FALSE;
+        }
+        f->folder = g_build_filename(mount, "nsr-test-XXXXXX", NULL);
+        if (!mkdtemp(f->folder)) {
+                unit_skip("cgroup2", "no control group can be made");
+                return FALSE;
+        }
+        f->id = id_of(f->folder);
+        return TRUE;
+}
+
+static void fixture_tear_down(Fixture *f) {
+        g_assert_cmpint(rmdir(f->folder), ==, 0);
+        cgroup_tree_free(f->tree);
+        g_free(f->folder);
+}
+
+static void set_part(const Fixture *f, unsigned i, uid_t uid, gid_t gid, mode_t mode) {
+        g_autofree char *path = g_build_filename(f->folder, parts[i], NULL);
+
+        g_assert_cmpint(chown(path, uid, gid), ==, 0);
+        g_assert_cmpint(chmod(path, mode), ==, 0);
+}
+
+static void assert_part(const Fixture *f, unsigned i, uid_t uid, gid_t gid, mode_t mode) {
+        g_autofree char *path = g_build_filename(f->folder, parts[i], NULL);
+        struct stat st;
+
+        g_assert_cmpint(stat(path, &st), ==, 0);
+        g_assert_cmpuint(st.st_uid, ==, uid);
+        g_assert_cmpuint(st.st_gid, ==, gid);
+        g_assert_cmpuint(st.st_mode & 07777, ==, mode);
+}
+
+static void test_open(void) {
+        g_autoptr(Cgroup) cgroup = NULL;
+        g_autofree char *mount = NULL, *below = NULL;
+        uint64_t id;
+        Fixture f;
+
+        if (!fixture_set_up(&f))
+                return;
+        g_assert_cmpint(cgroup_open(f.tree, f.id, &cgroup), ==, 0);
+        g_assert_cmpuint(cgroup_id(cgroup), ==, f.id);
+        g_assert_true(cgroup_belongs_to(cgroup, 0));
+        g_assert_false(cgroup_belongs_to(cgroup, OWNER));
+        g_clear_pointer(&cgroup, cgroup_free);
+
+        /* The root, by its number. */
+        g_assert_true(find_mount(&mount));
+        g_assert_cmpint(cgroup_open(f.tree, id_of(mount), &cgroup), ==, CGROUP_E_ROOT);
+        /* Numbers of nothing, and of a file in a control group. */
+        g_assert_cmpint(cgroup_open(f.tree, 0, &cgroup), !=, 0);
+        g_assert_cmpint(cgroup_open(f.tree, UINT64_MAX, &cgroup), ==, CGROUP_E_GONE);
+        below = g_build_filename(f.folder, "cgroup.procs", NULL);
+        g_assert_cmpint(cgroup_open(f.tree, id_of(below), &cgroup), !=, 0);
+        g_clear_pointer(&below, g_free);
+
+        /* One that was removed, and made again under its name. */
+        below = g_build_filename(f.folder, "below", NULL);
+        g_assert_cmpint(mkdir(below, 0755), ==, 0);
+        id = id_of(below);
+        g_assert_cmpint(rmdir(below), ==, 0);
+        g_assert_cmpint(mkdir(below, 0755), ==, 0);
+        g_assert_cmpint(cgroup_open(f.tree, id, &cgroup), ==, CGROUP_E_GONE);
+        g_assert_cmpint(rmdir(below), ==, 0);
+        g_assert_null(cgroup);
+        fixture_tear_down(&f);
+}
+
+static void move_to(const char *folder) {
+        g_autofree char *path = g_build_filename(folder, "cgroup.procs", NULL);
+        auto_fd fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        g_assert_cmpint(fd, >=, 0);
+        g_assert_cmpint(write(fd, "0", 1), ==, 1);
+}
+
+static void test_ours(void) {
+        g_autoptr(Cgroup) cgroup = NULL;
+        g_autofree char *below = NULL, *mount = NULL;
+        Fixture f;
+
+        if (!fixture_set_up(&f))
+                return;
+        g_assert_true(find_mount(&mount));
+        below = g_build_filename(f.folder, "below", NULL);
+        g_assert_cmpint(mkdir(below, 0755), ==, 0);
+        move_to(below);
+        g_assert_cmpint(cgroup_open(f.tree, f.id, &cgroup), ==, CGROUP_E_OURS);
+        g_assert_cmpint(cgroup_open(f.tree, id_of(below), &cgroup), ==, CGROUP_E_OURS);
+        move_to(mount);
+        g_assert_cmpint(rmdir(below), ==, 0);
+        fixture_tear_down(&f);
+}
+
+/* Who has the directory but not all of the files could have processes killed that they cannot kill
+ * themselves, or switch on controllers that were kept from them. */
+static void test_owned_in_part(void) {
+        Fixture f;
+
+        if (!fixture_set_up(&f))
+                return;
+        for (unsigned missing = 0; missing <= G_N_ELEMENTS(parts); missing++) {
+                g_autoptr(Cgroup) cgroup = NULL;
+
+                for (unsigned i = 0; i < G_N_ELEMENTS(parts); i++)
+                        set_part(&f, i, i == missing ? 0 : OWNER, 0, i == 0 ? 0755 : 0644);
+                g_assert_cmpint(cgroup_open(f.tree, f.id, &cgroup), ==, 0);
+                g_assert_cmpint(
+                        cgroup_belongs_to(cgroup, OWNER), ==, missing == G_N_ELEMENTS(parts));
+                g_assert_false(cgroup_belongs_to(cgroup, 0));
+        }
+        fixture_tear_down(&f);
+}
+
+static void test_hand_over(void) {
+        g_autoptr(Cgroup) cgroup = NULL;
+        Fixture f;
+
+        if (!fixture_set_up(&f))
+                return;
+        g_assert_cmpint(cgroup_open(f.tree, f.id, &cgroup), ==, 0);
+        g_assert_cmpint(cgroup_hand_over(cgroup, LENT, LENT + 1), ==, 0);
+        for (unsigned i = 0; i < G_N_ELEMENTS(parts); i++)
+                assert_part(&f, i, LENT, LENT + 1, i == 0 ? 0755 : 0644);
+        fixture_tear_down(&f);
+}
+
+/* The directory is removed after it was opened, and made again: the new one is nobody's business.
+ */
+static void test_made_again(void) {
+        g_autoptr(Cgroup) cgroup = NULL;
+        Fixture f;
+
+        if (!fixture_set_up(&f))
+                return;
+        g_assert_cmpint(cgroup_open(f.tree, f.id, &cgroup), ==, 0);
+        g_assert_cmpint(rmdir(f.folder), ==, 0);
+        g_assert_cmpint(mkdir(f.folder, 0700), ==, 0);
+        (void) cgroup_hand_over(cgroup, LENT, LENT);
+        assert_part(&f, 0, 0, 0, 0700);
+        for (unsigned i = 1; i < G_N_ELEMENTS(parts); i++)
+                assert_part(&f, i, 0, 0, 0644);
+        fixture_tear_down(&f);
+}
+
+/* From now on fchown(fd, LENT, ...) is refused with EACCES. */
+static void refuse_chown(int fd) {
+        struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fchown, 0, 5),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t) fd, 0, 3),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, LENT, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog program = { G_N_ELEMENTS(code), code };
+
+        g_assert_cmpint(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), ==, 0);
+        g_assert_cmpint(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), ==, 0);
+}
+
+static int find_fd(const char *suffix) {
+        for (int fd = 3; fd < 256; fd++) {
+                g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+                g_autofree char *target = g_file_read_link(path, NULL);
+
+                if (target && g_str_has_suffix(target, suffix))
+                        return fd;
+        }
+        return -1;
+}
+
+/* In a process of its own, which ends: a filter stays. */
+static void hand_over_refused(const Fixture *f, unsigned refused) {
+        g_autoptr(Cgroup) cgroup = NULL;
+        g_autofree char *base = g_path_get_basename(f->folder);
+        g_autofree char *name =
+                refused == 0 ? g_strdup(base) : g_build_filename(base, parts[refused], NULL);
+        int status;
+        pid_t pid = fork();
+
+        g_assert_cmpint(pid, >=, 0);
+        if (pid == 0) {
+                int fd;
+
+                if (cgroup_open(f->tree, f->id, &cgroup) != 0)
+                        _exit(1);
+                fd = find_fd(name);
+                if (fd < 0)
+                        _exit(2);
+                refuse_chown(fd);
+                _exit(cgroup_hand_over(cgroup, LENT, LENT) == -EACCES ? 0 : 3);
+        }
+        g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+        g_assert_cmpint(status, ==, 0);
+}
+
+/* What was changed has again what each had, whatever that was. */
+static void test_undone(void) {
+        Fixture f;
+
+        if (!fixture_set_up(&f))
+                return;
+        for (unsigned refused = 0; refused < G_N_ELEMENTS(parts); refused++) {
+                for (unsigned i = 0; i < G_N_ELEMENTS(parts); i++)
+                        set_part(&f, i, OWNER + i, OWNER + 10 + i, (i == 0 ? 0710 : 0600) + i);
+                hand_over_refused(&f, refused);
+                for (unsigned i = 0; i < G_N_ELEMENTS(parts); i++)
+                        assert_part(&f, i, OWNER + i, OWNER + 10 + i, (i == 0 ? 0710 : 0600) + i);
+        }
+        fixture_tear_down(&f);
+}
+
+/* What root mounts over a name, in whatever mount, is not met either. */
+static void test_mounted_over(void) {
+        g_autoptr(Cgroup) cgroup = NULL;
+        g_autofree char *procs = NULL, *secret = NULL;
+        struct stat st;
+        Fixture f;
+        int fd;
+
+        if (!fixture_set_up(&f))
+                return;
+        procs = g_build_filename(f.folder, "cgroup.procs", NULL);
+        fd = g_file_open_tmp("nsr-test-XXXXXX", &secret, NULL);
+        g_assert_cmpint(fd, >=, 0);
+        g_assert_cmpint(mount(secret, procs, NULL, MS_BIND, NULL), ==, 0);
+        g_assert_cmpint(cgroup_open(f.tree, f.id, &cgroup), ==, 0);
+        g_assert_cmpint(cgroup_hand_over(cgroup, LENT, LENT), ==, 0);
+        g_assert_cmpint(fstat(fd, &st), ==, 0);
+        g_assert_cmpuint(st.st_uid, ==, 0);
+        g_assert_cmpuint(st.st_mode & 07777, ==, 0600);
+        g_assert_cmpint(umount2(procs, MNT_DETACH), ==, 0);
+        for (unsigned i = 0; i < G_N_ELEMENTS(parts); i++)
+                assert_part(&f, i, LENT, LENT, i == 0 ? 0755 : 0644);
+        close(fd);
+        unlink(secret);
+        fixture_tear_down(&f);
+}
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+        /* Mounts of ours are nobody else's. */
+        if (geteuid() == 0 && unshare(CLONE_NEWNS) == 0)
+                (void) mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+        g_test_add_func("/cgroup/open", test_open);
+        g_test_add_func("/cgroup/ours", test_ours);
+        g_test_add_func("/cgroup/owned-in-part", test_owned_in_part);
+        g_test_add_func("/cgroup/hand-over", test_hand_over);
+        g_test_add_func("/cgroup/made-again", test_made_again);
+        g_test_add_func("/cgroup/undone", test_undone);
+        g_test_add_func("/cgroup/mounted-over", test_mounted_over);
+        return g_test_run();
+}
