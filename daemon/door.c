@@ -66,7 +66,7 @@ struct DoorKeeper {
 
 static void serve_waiting(DoorKeeper *keeper);
 
-/* counting: there are LIMIT_DOORS at most */
+/* counting */
 
 static unsigned count_state(const DoorKeeper *keeper, DoorState state) {
         unsigned n = 0;
@@ -86,6 +86,24 @@ static unsigned count_account(const DoorKeeper *keeper, uint32_t account, bool o
                      (!only_stuck || door->state == DOOR_STUCK);
         }
         return n;
+}
+
+/* How many doors one account may have when `n_taken` are not idle: ever fewer the fewer are left,
+ * so that those who have some already do not take the last, and whoever has none gets one. */
+static unsigned share(unsigned n_taken) {
+        unsigned n_left = LIMIT_DOORS - MIN(n_taken, LIMIT_DOORS);
+
+        return MIN(
+                LIMIT_DOORS_STUCK_PER_ACCOUNT,
+                (n_left + LIMIT_DOORS_SHARE - 1) / LIMIT_DOORS_SHARE);
+}
+
+static unsigned count_taken(const DoorKeeper *keeper) {
+        return keeper->doors->len - count_state(keeper, DOOR_IDLE);
+}
+
+static bool may_have_one(const DoorKeeper *keeper, uint32_t account) {
+        return count_account(keeper, account, false) < share(count_taken(keeper));
 }
 
 void door_keeper_count(const DoorKeeper *keeper, DoorCounts *ret_counts) {
@@ -413,8 +431,7 @@ static int assign(DoorKeeper *keeper, const Waiting *waiting) {
 
 /* Whether waiting is of no use: nothing that would have to end first does so by itself. */
 static bool is_hopeless(const DoorKeeper *keeper, uint32_t account) {
-        return count_account(keeper, account, true) >= LIMIT_DOORS_STUCK_PER_ACCOUNT ||
-               count_state(keeper, DOOR_STUCK) >= LIMIT_DOORS;
+        return count_account(keeper, account, true) >= share(count_state(keeper, DOOR_STUCK));
 }
 
 static void waiting_free(Waiting *waiting) {
@@ -424,7 +441,7 @@ static void waiting_free(Waiting *waiting) {
 
 /* The next to be served: of those whose account has fewest doors, who has waited longest. */
 static GList *find_next(DoorKeeper *keeper) {
-        unsigned fewest = LIMIT_DOORS_STUCK_PER_ACCOUNT;
+        unsigned fewest = share(count_taken(keeper));
         GList *next = NULL;
 
         for (GList *l = keeper->waiting.head; l && fewest > 0; l = l->next) {
@@ -469,7 +486,7 @@ static void serve_waiting(DoorKeeper *keeper) {
         }
         while ((link = find_hopeless(keeper)))
                 end_waiting(keeper, link, -EBUSY);
-        if (keeper->waiting.length > 0 && keeper->doors->len < LIMIT_DOORS && !find_idle(keeper))
+        if (keeper->waiting.length > 0 && count_taken(keeper) < LIMIT_DOORS && !find_idle(keeper))
                 schedule_refill(keeper);
 }
 
@@ -478,7 +495,7 @@ static gboolean on_refill(gpointer userdata) {
         int r = 0;
 
         source_drop(&keeper->refill);
-        while (r == 0 && keeper->doors->len < LIMIT_DOORS &&
+        while (r == 0 && count_taken(keeper) < LIMIT_DOORS &&
                count_state(keeper, DOOR_IDLE) < LIMIT_DOORS_IDLE)
                 r = door_start(keeper);
 
@@ -506,7 +523,7 @@ int door_receive(
 
         if (is_hopeless(keeper, account))
                 return DOOR_E_BUSY;
-        if (count_account(keeper, account, false) < LIMIT_DOORS_STUCK_PER_ACCOUNT)
+        if (may_have_one(keeper, account))
                 r = assign(keeper, &waiting);
         if (r != -EAGAIN)
                 return r;

@@ -49,7 +49,7 @@ static inline bool door_kind_is_passed(uint32_t kind) {
 
 /* Outcomes. */
 enum {
-        DOOR_E_BUSY = 1, /* LIMIT_DOORS hang, or LIMIT_DOORS_STUCK_PER_ACCOUNT of this account, or
+        DOOR_E_BUSY = 1, /* LIMIT_DOORS hang, or this account's share of them, or
                           * LIMIT_DOORS_WAITING wait */
 };
 
@@ -80,9 +80,9 @@ typedef void (*DoorReceivedFunc)(
 
 /* Have one message of at most `n_bytes` and its descriptors received from the socket `fd`
  * (borrowed), for `account`. 0: `received` will be called.  An account has at most
- * LIMIT_DOORS_STUCK_PER_ACCOUNT doors at a time; what is beyond that, or finds no door idle, waits
- * its turn.  DOOR_E_BUSY; negative errno: the kernel does not let the socket be passed on, so it
- * should be closed. */
+ * LIMIT_DOORS_STUCK_PER_ACCOUNT doors at a time, fewer when few are left; what is beyond that, or
+ * finds no door idle, waits its turn.  DOOR_E_BUSY; negative errno: the kernel does not let the
+ * socket be passed on, so it should be closed. */
 int door_receive(
         DoorKeeper *keeper, int fd, size_t n_bytes, uint32_t account, DoorReceivedFunc received,
         void *userdata);

@@ -11,9 +11,12 @@
 
 /* Doors (daemon/door.h).  Idle ones are kept ready so that a call with descriptors costs one hop,
  * not one fork.  A door that hangs on a client's descriptor cannot be got rid of until that client
- * lets go, so each account may have only a few in that state. */
+ * lets go, so each account may have only a few in that state; and fewer when there are few left:
+ * the last 24 go to those who have two at most, the last 16 to those who have one, the last 8 to
+ * those who have none.  With four each, sixteen accounts took all of 64. */
 #define LIMIT_DOORS_IDLE 2u
-#define LIMIT_DOORS 64u
+#define LIMIT_DOORS 128u /* that are not idle */
+#define LIMIT_DOORS_SHARE 8u
 #define LIMIT_DOORS_STUCK_PER_ACCOUNT 4u
 #define LIMIT_DOOR_MSEC 5000u
 #define LIMIT_DOORS_WAITING LIMIT_CONNECTIONS /* each connection has one call at a time */

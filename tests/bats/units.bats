@@ -133,7 +133,7 @@ setup() {
         done <<'EOF'
 LIMIT_CONNECTIONS daemon/limits.h % in all,
 LIMIT_CONNECTIONS_PER_ACCOUNT daemon/limits.h , % for one user.
-LIMIT_DOORS daemon/limits.h At most % such children
+LIMIT_DOORS daemon/limits.h At most % such children are in use
 LIMIT_DOORS_STUCK_PER_ACCOUNT daemon/limits.h at most % of one user may hang
 LIMIT_DOOR_MSEC daemon/limits.h longer than % ms
 DETAILS_CGROUPS_MAX daemon/details.h % for one namespace.
