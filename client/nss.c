@@ -33,14 +33,26 @@ static int say_syntax_error(const char *path, const char *message) {
         return VERB_EXIT_FAILURE;
 }
 
-static int say_file_error(const char *path, const char *what, int error) {
+static const char *const outcome_texts[] = {
+        [NSSWITCH_FILE_E_LINK] = "a symbolic link leads there",
+        [NSSWITCH_FILE_E_FOLDER] = "others than root can change what is in its folder",
+        [NSSWITCH_FILE_E_KIND] = "it is no regular file",
+};
+
+static const char *const outcome_hints[] = {
+        [NSSWITCH_FILE_E_LINK] = "another tool owns this file (authselect?): tell it, or name the "
+                                 "real file with --file",
+        [NSSWITCH_FILE_E_FOLDER] = "copy the file to a folder that only you can write to",
+        [NSSWITCH_FILE_E_KIND] = NULL,
+};
+
+static int say_file_error(const char *path, const char *what, int r) {
+        const char *hint = r > 0                         ? outcome_hints[r]
+                           : r == -EACCES || r == -EPERM ? "try again as root"
+                                                         : NULL;
+
         message_error(
-                error == -EACCES || error == -EPERM ? "try again as root"
-                : error == -ELOOP ? "another tool owns this file (authselect?): tell it, or name "
-                                    "the real file with --file"
-                                  : NULL,
-                "cannot %s %s: %s", what, path,
-                error == -ELOOP ? "it is a symbolic link" : strerror(-error));
+                hint, "cannot %s %s: %s", what, path, r > 0 ? outcome_texts[r] : strerror(-r));
         return VERB_EXIT_FAILURE;
 }
 
@@ -76,17 +88,20 @@ static int show_status(const VerbContext *context, const char *path) {
 
 static int change(const VerbContext *context, const char *path, bool enable) {
         g_autofree char *text = NULL, *edited = NULL, *message = NULL;
+        g_autoptr(NsswitchFile) file = NULL;
         bool changed;
         int r;
 
-        r = nsswitch_file_read(path, &text);
-        if (r < 0)
+        r = nsswitch_file_open(path, &file);
+        if (r == 0)
+                r = nsswitch_file_text(file, &text);
+        if (r != 0)
                 return say_file_error(path, "read", r);
         r = nsswitch_edit(text, enable, &edited, &message);
         if (r != 0)
                 return say_syntax_error(path, message);
         changed = !g_str_equal(text, edited);
-        r = changed ? nsswitch_file_replace(path, edited) : 0;
+        r = changed ? nsswitch_file_replace(file, edited) : 0;
         if (r < 0)
                 return say_file_error(path, "change", r);
 

@@ -273,7 +273,7 @@ start_of() {
         printf 'passwd: files\n' >real
         ln -s real conf
         run -1 ctl nss enable --file conf
-        [[ "$output" == *"it is a symbolic link"*"authselect"* ]]
+        [[ "$output" == *"cannot read conf: a symbolic link leads there"*"authselect"* ]]
         [ -L conf ]
         [ "$(cat real)" = "passwd: files" ]
         need_root
@@ -292,4 +292,54 @@ END
         # shellcheck disable=SC2016
         run -1 setpriv --reuid 4242 --regid 4242 --clear-groups --bounding-set=-all "$abs_top_builddir/nsresourcectl" nss enable --file real
         [[ "$output" == *"Permission denied"*"next: try again as root"* ]]
+}
+
+@test "nss: root edits nothing that somebody else could exchange meanwhile" {
+        need_root
+        # The user's folder: between two looks at the path, a link to what only root reads can stand there.
+        mkdir theirs && chown 4242 theirs && printf 'passwd: files\n' >theirs/conf
+        # Writable by others, with and without the sticky bit; by a group.
+        mkdir sticky shared group && chmod 1777 sticky && chmod 777 shared && chmod 770 group
+        local folder verb
+        for folder in theirs sticky shared group; do
+                [ -e $folder/conf ] || printf 'passwd: files\n' >$folder/conf
+                for verb in enable disable; do
+                        run -1 ctl nss $verb --file $folder/conf
+                        echo "$output"
+                        [[ "$output" == *"cannot read $folder/conf: others than root can change what is in its folder"* ]]
+                done
+                [ "$(ls $folder)" = conf ]
+                [ "$(cat $folder/conf)" = 'passwd: files' ]
+        done
+        # A link on the way
+        mkdir real && printf 'passwd: files\n' >real/conf && ln -s real way
+        run -1 ctl nss enable --file way/conf
+        [[ "$output" == *"cannot read way/conf: a symbolic link leads there"* ]]
+        run -1 ctl nss enable --file "$PWD/way/conf"
+        [[ "$output" == *"a symbolic link leads there"* ]]
+        [ "$(cat real/conf)" = 'passwd: files' ]
+        run -0 ctl nss enable --file "$PWD/real/conf"
+        # No file: it is made.  A FIFO: nobody waits.
+        rm real/conf
+        run -0 ctl nss enable --file real/conf
+        [ "$(stat -c %a:%u real/conf)" = 644:0 ]
+        rm real/conf && mkfifo real/conf
+        run -1 timeout 20 "$abs_top_builddir/nsresourcectl" nss enable --file real/conf
+        [[ "$output" == *"cannot read real/conf: it is no regular file"* ]]
+}
+
+@test "nss: owner, mode and access list stay as they were" {
+        need_root
+        need_command setfacl getfacl
+        printf 'passwd: files\n' >conf && chown 4242:4343 conf && chmod 640 conf
+        if ! setfacl -m u:4444:r,g::- conf 2>/dev/null; then
+                skip "no access lists on $PWD"
+        fi
+        getfacl -n conf >before
+        run -0 ctl nss enable --file conf
+        getfacl -n conf | diff before -
+        # what the folder gives to new files is not given to one that had none
+        setfacl -b conf && chmod 604 conf && setfacl -d -m u:4444:rw . && getfacl -n conf >before
+        run -0 ctl nss disable --file conf
+        getfacl -n conf | diff before -
 }

@@ -178,6 +178,7 @@ static void test_file(void) {
         g_autofree char *path = g_build_filename(folder, "nsswitch.conf", NULL);
         g_autofree char *link = g_build_filename(folder, "link", NULL);
         g_autofree char *missing = NULL, *text = NULL;
+        g_autoptr(NsswitchFile) file = NULL, other = NULL;
         struct stat before, after;
 
         g_assert_cmpint(nsswitch_file_read(path, &missing), ==, 0);
@@ -187,7 +188,8 @@ static void test_file(void) {
         g_assert_cmpint(stat(path, &before), ==, 0);
 
         /* a new file with the old one's mode: who reads it now reads all of the old one */
-        g_assert_cmpint(nsswitch_file_replace(path, "new\n"), ==, 0);
+        g_assert_cmpint(nsswitch_file_open(path, &file), ==, 0);
+        g_assert_cmpint(nsswitch_file_replace(file, "new\n"), ==, 0);
         g_assert_cmpint(stat(path, &after), ==, 0);
         g_assert_true(before.st_ino != after.st_ino);
         g_assert_cmpuint(after.st_mode, ==, before.st_mode);
@@ -196,15 +198,73 @@ static void test_file(void) {
 
         /* somebody else's, and left alone */
         g_assert_cmpint(symlink(path, link), ==, 0);
-        g_assert_cmpint(nsswitch_file_replace(link, "other\n"), ==, -ELOOP);
-        g_assert_cmpint(lstat(link, &after), ==, 0);
-        g_assert_true(S_ISLNK(after.st_mode));
+        g_assert_cmpint(nsswitch_file_open(link, &other), ==, NSSWITCH_FILE_E_LINK);
 
         g_assert_true(g_file_set_contents(path, "a\0b", 3, NULL));
         g_assert_cmpint(nsswitch_file_read(path, &text), ==, -EINVAL);
         g_assert_cmpint(unlink(link), ==, 0);
         g_assert_cmpint(unlink(path), ==, 0);
         /* nothing else was left */
+        g_assert_cmpint(rmdir(folder), ==, 0);
+}
+
+/* What is at the path changes between the steps: nothing of the one file comes into the other. */
+static void test_exchange(void) {
+        g_autofree char *folder = g_dir_make_tmp("nsresource-nsswitch-XXXXXX", NULL);
+        g_autofree char *path = g_build_filename(folder, "nsswitch.conf", NULL);
+        g_autofree char *secret = g_build_filename(folder, "secret", NULL);
+        g_autofree char *text = NULL, *replaced = NULL, *kept = NULL;
+        g_autoptr(NsswitchFile) file = NULL;
+        struct stat st;
+
+        g_assert_true(g_file_set_contents(path, "public\n", -1, NULL));
+        g_assert_cmpint(chmod(path, 0644), ==, 0);
+        g_assert_true(g_file_set_contents(secret, "secret\n", -1, NULL));
+        g_assert_cmpint(chmod(secret, 0600), ==, 0);
+
+        g_assert_cmpint(nsswitch_file_open(path, &file), ==, 0);
+        g_assert_cmpint(unlink(path), ==, 0);
+        g_assert_cmpint(symlink("secret", path), ==, 0);
+        g_assert_cmpint(nsswitch_file_text(file, &text), ==, 0);
+        g_assert_cmpstr(text, ==, "public\n");
+        /* the other way round: a secret read from one that was closed, and an open one put there */
+        nsswitch_file_free(g_steal_pointer(&file));
+        g_assert_cmpint(nsswitch_file_open(secret, &file), ==, 0);
+        g_assert_cmpint(rename(path, secret), ==, 0);
+        g_assert_true(g_file_set_contents(path, "public\n", -1, NULL));
+        g_assert_cmpint(unlink(secret), ==, 0);
+        g_assert_cmpint(link(path, secret), ==, 0);
+        g_assert_cmpint(nsswitch_file_replace(file, "edited secret\n"), ==, 0);
+        g_assert_cmpint(stat(secret, &st), ==, 0);
+        g_assert_cmpuint(st.st_mode & 07777, ==, 0600);
+        g_assert_cmpint(nsswitch_file_read(secret, &replaced), ==, 0);
+        g_assert_cmpstr(replaced, ==, "edited secret\n");
+        /* what had been linked there is another file */
+        g_assert_cmpint(nsswitch_file_read(path, &kept), ==, 0);
+        g_assert_cmpstr(kept, ==, "public\n");
+        g_assert_cmpint(unlink(path), ==, 0);
+        g_assert_cmpint(unlink(secret), ==, 0);
+        g_assert_cmpint(rmdir(folder), ==, 0);
+}
+
+static void test_folders(void) {
+        g_autofree char *folder = g_dir_make_tmp("nsresource-nsswitch-XXXXXX", NULL);
+        g_autofree char *path = g_build_filename(folder, "nsswitch.conf", NULL);
+        static const mode_t bad[] = { 0720, 0702, 01777, 0770 };
+        static const mode_t good[] = { 0700, 0755, 0711 };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+                g_autoptr(NsswitchFile) file = NULL;
+
+                g_assert_cmpint(chmod(folder, bad[i]), ==, 0);
+                g_assert_cmpint(nsswitch_file_open(path, &file), ==, NSSWITCH_FILE_E_FOLDER);
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(good); i++) {
+                g_autoptr(NsswitchFile) file = NULL;
+
+                g_assert_cmpint(chmod(folder, good[i]), ==, 0);
+                g_assert_cmpint(nsswitch_file_open(path, &file), ==, 0);
+        }
         g_assert_cmpint(rmdir(folder), ==, 0);
 }
 
@@ -219,5 +279,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/nsswitch/refused", test_refused);
         g_test_add_func("/nsswitch/states", test_states);
         g_test_add_func("/nsswitch/file", test_file);
+        g_test_add_func("/nsswitch/exchange", test_exchange);
+        g_test_add_func("/nsswitch/folders", test_folders);
         return g_test_run();
 }
