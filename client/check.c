@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/check-polkit.h"
 #include "client/manager.h"
 #include "client/message.h"
 #include "client/nsswitch-file.h"
@@ -177,6 +178,38 @@ static void check_daemon(Report *report, const VerbContext *context) {
         check_rules(report, status);
 }
 
+/* what services of the host do in the name of a lent ID */
+
+static void check_polkit(Report *report) {
+        static const char next[] =
+                "make install puts it there; or copy it to /etc/polkit-1/rules.d";
+        static const struct {
+                CheckResult result;
+                const char *text, *next;
+        } answers[] = {
+                [POLKIT_RULE_READ] = { CHECK_OK, "polkit denies lent IDs every action", NULL },
+                [POLKIT_RULE_NO_POLKIT] = { CHECK_OK, "there is no polkit that could be asked",
+                                            NULL },
+                [POLKIT_RULE_NEWER] = { CHECK_NOTE,
+                                        "polkit denies lent IDs every action, if it is 125 or "
+                                        "later",
+                                        "copy it to /etc/polkit-1/rules.d, which all read" },
+                [POLKIT_RULE_UNSEEN] = { CHECK_NOTE,
+                                         "only root sees whether polkit denies lent IDs its "
+                                         "actions",
+                                         "try again as root" },
+                [POLKIT_RULE_MISSING] = { CHECK_FAILED,
+                                          "polkit has no rule that denies lent IDs its actions",
+                                          next },
+        };
+        const char *path;
+        PolkitRule rule = polkit_rule_find(&path);
+
+        report_add(
+                report, "polkit", answers[rule].result, answers[rule].next, "%s (%s)",
+                answers[rule].text, path ?: POLKIT_RULE_NAME);
+}
+
 /* the table and the names */
 
 /* Returns whether there is one; then *ret_view is open. */
@@ -322,6 +355,7 @@ static int run_check(VerbContext *context, int argc, char **argv) {
         check_kernel(&report);
         check_daemon(&report, context);
         check_provider(&report, context);
+        check_polkit(&report);
         check_module(&report);
         check_nsswitch(&report);
         if (check_table(&report, context, &view)) {

@@ -17,7 +17,6 @@ dist_selinux_DATA = %D%/selinux/nsresource.cil
 # The default pool, as in lib/table/table-format.h.
 POOL_FIRST = 524288
 POOL_LAST = 1879048191
-polkitrulesdir = $(datadir)/polkit-1/rules.d
 
 # systemd reads NAME.conf in both folders; polkit reads rules by the order of their names.
 install-data-local: %D%/nsresource.tmpfiles %D%/nsresource.sysusers %D%/nsresource.rules

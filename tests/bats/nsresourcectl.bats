@@ -99,6 +99,47 @@ start_of() {
         [ "$(grep -c '"result": "failed"' <<<"$output")" -ge 3 ]
 }
 
+@test "check: polkit's rule, where polkit reads it" {
+        need_root
+        chmod 755 . && cp "$abs_top_builddir/nsresourcectl" .
+        # Folders of the test's own over the host's.
+        cat >in-namespace <<'END'
+mount -t tmpfs -o mode=755 none /etc && mount -t tmpfs -o mode=755 none /run || exit 1
+mount -t tmpfs -o mode=755 none /usr/share && mount -t tmpfs -o mode=755 none /usr/local || exit 1
+looks() {
+        local answer
+        answer=$("${as[@]}" ./nsresourcectl --socket none --provider none --table none check | grep -A 1 polkit)
+        [[ "$answer" == *"$1"* ]] || { printf 'wanted: %s\ngot: %s\n' "$1" "$answer"; exit 1; }
+}
+as=()
+looks "ok      there is no polkit that could be asked"
+mkdir -p /usr/share/dbus-1/system-services && touch /usr/share/dbus-1/system-services/org.freedesktop.PolicyKit1.service
+looks "failed  polkit has no rule that denies lent IDs its actions (00-nsresource.rules)
+        next: make install puts it there; or copy it to /etc/polkit-1/rules.d"
+mkdir -p {/etc,/run,/usr/share,/usr/local/share}/polkit-1/rules.d
+looks "failed  polkit has no rule"
+echo rule >/usr/local/share/polkit-1/rules.d/00-nsresource.rules
+looks "note    polkit denies lent IDs every action, if it is 125 or later (/usr/local/share/polkit-1/rules.d/00-nsresource.rules)"
+ln -s /dev/null /etc/polkit-1/rules.d/00-nsresource.rules
+looks "failed  polkit has no rule that denies lent IDs its actions (/etc/polkit-1/rules.d/00-nsresource.rules)"
+rm /etc/polkit-1/rules.d/00-nsresource.rules
+echo rule >/usr/share/polkit-1/rules.d/00-nsresource.rules
+looks "ok      polkit denies lent IDs every action (/usr/share/polkit-1/rules.d/00-nsresource.rules)"
+rm {/usr/share,/usr/local/share}/polkit-1/rules.d/*
+: >/usr/share/polkit-1/rules.d/00-nsresource.rules
+looks "failed  polkit has no rule"
+echo rule >/etc/polkit-1/rules.d/00-nsresource.rules && chmod 700 /etc/polkit-1/rules.d
+looks "ok      polkit denies lent IDs every action (/etc/polkit-1/rules.d/00-nsresource.rules)"
+as=(setpriv --reuid 4242 --regid 4242 --clear-groups --bounding-set=-all)
+rm /usr/share/polkit-1/rules.d/*
+looks "note    only root sees whether polkit denies lent IDs its actions"
+echo all of it
+END
+        run -0 unshare -m bash in-namespace
+        echo "$output"
+        [[ "$output" == *"all of it" ]]
+}
+
 @test "no table, a damaged table, somebody else's" {
         run -1 ctl show web
         [[ "$output" == *"there is no table"*"next: "* ]]

@@ -59,6 +59,23 @@ setup() {
         done
 }
 
+@test "polkit's rule lies where polkit reads it, whatever the prefix; with one of its own, below that" {
+        variable() {
+                sed -n "s|^$1 = ||p" "$abs_top_builddir/Makefile"
+        }
+        local folder rule
+        rule=$(find "$root" -name 00-nsresource.rules)
+        folder=${rule#"$root"} folder=${folder%/*}
+        echo "prefix $(variable prefix), rule in $folder"
+        case $(variable prefix) in
+        /usr) [ "$folder" = /usr/share/polkit-1/rules.d ] ;;
+        /usr/local) [ "$folder" = /etc/polkit-1/rules.d ] ;;
+        *) [[ "$folder" == "$(variable prefix)"/* ]] || [[ "$(variable polkitrulesdir)" != '${'* ]] ;;
+        esac
+        # the manual says the same
+        sed 's/\\-/-/g' "$(find "$root" -name nsresourced.8)" | grep -qxF ".I $folder/00-nsresource.rules"
+}
+
 @test "the provider's unit names no user: the look-up would wait on the provider" {
         grep -E '^(User|Group|SupplementaryGroups|DynamicUser|PAMName)=' "$units/nsresource-userdbd.service" | absent .
 }
