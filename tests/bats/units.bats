@@ -182,9 +182,38 @@ EOF
         cd "$BATS_TEST_TMPDIR"
         secilc -o policy -f contexts "$abs_top_srcdir/tests/bats/stub-policy.cil" "$abs_top_srcdir/units/selinux/nsresource.cil"
         grep -qxP '/run/nsresource/table\t--\tsystem_u:object_r:nsresource_table_t:s0' contexts
-        grep -qxP '/run/nsresource\t-d\tsystem_u:object_r:nsresource_table_t:s0' contexts
+        grep -qxP '/run/nsresource\t-d\tsystem_u:object_r:nsresource_run_t:s0' contexts
         # the path is the one that programs open
         grep -q '^#define TABLE_PATH "/run/nsresource/table"$' "$abs_top_srcdir/lib/table/table-format.h"
         grep -q '^(allow domain nsresource_table_t (file (getattr open read map)))$' "$abs_top_srcdir/units/selinux/nsresource.cil"
         absent -E '^\(allow.*(write|create|unlink|append)' "$abs_top_srcdir/units/selinux/nsresource.cil"
+}
+
+# selinux_type FILE-NAME: what the contexts file says, by the longest line that matches, as restorecon does.
+selinux_type() {
+        awk -v path="/run/nsresource/$1" -F '\t' '$2 == "--" && path ~ "^" $1 "$" && length($1) >= n { n = length($1); type = $3 }
+                END { split(type, part, ":"); print part[3] }' contexts
+}
+
+@test "the SELinux module keeps to the daemon what is not the table" {
+        need_command secilc
+        cd "$BATS_TEST_TMPDIR"
+        local module=$abs_top_srcdir/units/selinux/nsresource.cil name
+        secilc -o policy -f contexts "$abs_top_srcdir/tests/bats/stub-policy.cil" "$module"
+        [ "$(selinux_type table)" = nsresource_table_t ]
+        for name in details details.new details.set-aside; do
+                [ "$(selinux_type $name)" = nsresource_details_t ]
+        done
+        for name in table.lock table.set-aside table.set-aside.1 anything; do
+                [ "$(selinux_type $name)" = nsresource_run_t ]
+        done
+        # and when it makes them: they are made under these names
+        grep -qx '(typetransition domain nsresource_run_t file "details.new" nsresource_details_t)' "$module"
+        grep -qx '(typetransition domain nsresource_run_t file "table.new" nsresource_table_t)' "$module"
+        grep -qF 'g_strconcat(path, ".new", NULL)' "$abs_top_srcdir/daemon/details.c"
+        grep -qF 'g_strconcat(config->path, ".new", NULL)' "$abs_top_srcdir/lib/table/table-file.c"
+        grep -qF 'g_build_filename(paths->runtime_folder, "details", NULL)' "$abs_top_srcdir/daemon/manager.c"
+        # two rules, and neither is about them
+        [ "$(grep -c '^(allow' "$module")" = 2 ]
+        grep '^(allow' "$module" | absent -E 'details|nsresource_run_t \(file'
 }
