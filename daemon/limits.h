@@ -5,7 +5,10 @@
  * lib/varlink/server.h, those of the table's file in lib/table/table-format.h.  Each is checked
  * before acquiring, `n >= MAX`, and a test tries MAX and MAX + 1. */
 
-/* Connections.  One costs a descriptor and about 1 KiB; the unit's LimitNOFILE is 65,536. */
+/* An account is the accountable UID (daemon/host-ids.h, manager_account()): of a lent range whoever
+ * it is charged to, of a subuid block its owner, of another container's 65,536 UIDs the first.
+ *
+ * Connections.  One costs a descriptor and about 1 KiB; the unit's LimitNOFILE is 65,536. */
 #define LIMIT_CONNECTIONS 4096u
 #define LIMIT_CONNECTIONS_PER_ACCOUNT 128u
 
@@ -54,3 +57,17 @@
 
 /* Lines of a uid_map: the kernel's own limit since Linux 4.15 (user_namespaces(7)). */
 #define LIMIT_MAP_EXTENTS 340u
+
+/* All children together, those of lib/varlink/discard.h apart: the unit's TasksMax= holds them. */
+#define LIMIT_CHILDREN                                                         \
+        (LIMIT_DOORS + LIMIT_DOORS_IDLE + LIMIT_HELPERS + LIMIT_HELPERS_IDLE + \
+         LIMIT_CGROUP_REMOVALS + LIMIT_LEFTOVERS_CHILDREN)
+#define LIMIT_THREADS 4u /* this process's: GLib has one for signals */
+#define LIMIT_TASKS 512u /* TasksMax= */
+
+/* Descriptors: a connection's, with those of its call, and one more while that waits for a door or
+ * a helper, and while it waits to be discarded; two of each child; a sum for everything else. */
+#define LIMIT_DESCRIPTORS_OF_CALL 8u
+#define LIMIT_DESCRIPTORS \
+        (LIMIT_CONNECTIONS * (LIMIT_DESCRIPTORS_OF_CALL + 3) + LIMIT_CHILDREN * 4 + 1024)
+#define LIMIT_NOFILE 65536u /* LimitNOFILE= */

@@ -24,6 +24,7 @@
 #include "lib/util/fd.h"
 #include "lib/util/file.h"
 #include "lib/util/log.h"
+#include "lib/varlink/discard.h"
 #include "lib/varlink/server.h"
 
 /* A pass over all live namespaces begins this long after the last one ended.  Where the kernel
@@ -34,6 +35,11 @@
 /* Without file handles a pass reads all of /proc: seldom enough to stay below a percent of one
  * processor. */
 #define SWEEP_INTERVAL_MSEC 10000
+
+/* What clients can have us take at once is below what the unit allows. */
+_Static_assert(LIMIT_CHILDREN + VARLINK_DISCARDS_MAX + LIMIT_THREADS <= LIMIT_TASKS, "TasksMax=");
+_Static_assert(LIMIT_DESCRIPTORS_OF_CALL == VARLINK_DESCRIPTORS_MAX, "descriptors of a call");
+_Static_assert(LIMIT_DESCRIPTORS <= LIMIT_NOFILE, "LimitNOFILE=");
 
 struct Manager {
         Settings settings;
@@ -57,8 +63,18 @@ struct Manager {
 
 /* accounts */
 
+#define CONTAINER_SIZE 65536u
+
+/* Whether this is one of some container's many: no file of the host's knows the UID, and the
+ * process is not in our user namespace, as users of a directory are. */
+static bool manager_is_of_container(Manager *manager, const VarlinkPeer *peer) {
+        return peer->uid >= CONTAINER_SIZE && !host_ids_claims(manager->host_ids, peer->uid, 1) &&
+               !userns_is_own_process(&manager->api.own_userns, peer->pid);
+}
+
 /* A peer whose UID lies in one of our slots counts as whoever that slot is charged to; else
- * /etc/subuid decides. */
+ * /etc/subuid decides.  The UIDs of a container whose range is in neither count as its first one,
+ * or it would have 65,536 accounts. */
 static uint32_t manager_account(const VarlinkPeer *peer, void *userdata) {
         ApiContext *api = userdata;
         Manager *manager = (Manager *) ((char *) api - G_STRUCT_OFFSET(Manager, api));
@@ -71,6 +87,8 @@ static uint32_t manager_account(const VarlinkPeer *peer, void *userdata) {
                     table_writer_record(manager->table, record)->account_uid != TABLE_NONE)
                         return table_writer_record(manager->table, record)->account_uid;
         }
+        if (manager_is_of_container(manager, peer))
+                return peer->uid - peer->uid % CONTAINER_SIZE;
         return host_ids_account(manager->host_ids, peer->uid);
 }
 

@@ -8,6 +8,7 @@
 #include <linux/nsfs.h>
 #include <linux/types.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
@@ -107,6 +108,14 @@ int userns_self(UsernsIdentity *ret_identity) {
         if (fd < 0)
                 return -errno;
         return identify(fd, &st, ret_identity);
+}
+
+bool userns_is_own_process(const UsernsIdentity *own, pid_t pid) {
+        char path[40];
+        struct stat st;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/ns/user", (int) pid);
+        return pid > 0 && stat(path, &st) == 0 && st.st_ino == own->inode;
 }
 
 void userns_maps_clear(UsernsMaps *maps) {

@@ -116,3 +116,27 @@ door_cap_holds() {
         [ "$status" -le 1 ]
         alice_is_served
 }
+
+@test "the UIDs of a container whose range no file knows are one account" {
+        local base=$((0x70000000)) container i
+        unshare -U -- sleep 1000 3>&- &
+        container=$!
+        HOLDERS+=("$container")
+        wait_for namespace_is_new "$container"
+        echo "0 $base 65536" >"/proc/$container/uid_map"
+        echo "0 $base 65536" >"/proc/$container/gid_map"
+        for i in 1 2 3 4 5; do
+                nsenter -t "$FUSE" -m -- nsenter -t "$container" -U -S "$i" -G "$i" -- \
+                        "$abs_top_builddir/tests/tools/varlink-call" "$NSR/socket" "$SERVICE.AllocateUserRange" \
+                        "$(allocate_json x 65536)" "file:$NSR/hang/f" >"$NSR/answer$i" 2>&1 3>&- &
+                HOLDERS+=($!)
+                wait_for answered "answer$i"
+        done
+        # The fifth waits, and is told when the four are known to hang.
+        grep -q '"userNamespaceFileDescriptor"' "$NSR/answer4"
+        grep -q EBUSY "$NSR/answer5"
+        alice_is_served
+        # A user of some directory, with such a UID on the host, is nobody's container.
+        namespace_as $((base + 6))
+        call_as $((base + 6)) "$SERVICE.AllocateUserRange" "$(allocate_json directory 1)" "userns:$USERNS" >/dev/null
+}

@@ -159,6 +159,26 @@ VARLINK_DESCRIPTORS_MAX lib/varlink/server.h bytes, % descriptors.
 EOF
 }
 
+@test "the unit allows the children and descriptors that the limits add up to" {
+        local unit="$abs_top_srcdir/units/nsresourced.service.in" limits="$abs_top_srcdir/daemon/limits.h" file
+        # daemon/manager.c does not compile if they add up to more than these.
+        grep -qx "TasksMax=$(sed -n 's/^#define LIMIT_TASKS \([0-9]*\)u.*/\1/p' "$limits")" "$unit"
+        grep -qx "LimitNOFILE=$(sed -n 's/^#define LIMIT_NOFILE \([0-9]*\)u.*/\1/p' "$limits")" "$unit"
+        # Whoever makes children has a limit on them that is part of the sum.
+        sed -n '/^#define LIMIT_CHILDREN/,/[^\\]$/p' "$limits" | grep -oE 'LIMIT_[A-Z_]+' >"$BATS_TEST_TMPDIR/sum"
+        while read -r file limit; do
+                grep -q 'child_new' "$abs_top_srcdir/$file"
+                grep -qx "$limit" "$BATS_TEST_TMPDIR/sum"
+                echo "$file"
+        done >"$BATS_TEST_TMPDIR/known" <<'EOF_FILES'
+daemon/cgroup-remove.c LIMIT_CGROUP_REMOVALS
+daemon/door.c LIMIT_DOORS
+daemon/leftovers.c LIMIT_LEFTOVERS_CHILDREN
+daemon/userns-helper.c LIMIT_HELPERS
+EOF_FILES
+        (cd "$abs_top_srcdir" && grep -l 'child_new' daemon/*.c | sort) | diff "$BATS_TEST_TMPDIR/known" -
+}
+
 @test "the manual and the example agree on keys and defaults" {
         local page="$abs_top_srcdir/man/nsresourced.conf.5.in" conf="$abs_top_srcdir/units/nsresourced.conf"
         # The example has comments, groups and commented keys only: installing it changes nothing.

@@ -146,6 +146,11 @@ static void test_inspect(void) {
         if (!unit_need_root())
                 return;
         userns = unit_userns_new(USER);
+        self = own();
+        g_assert_true(userns_is_own_process(&self, getpid()));
+        g_assert_false(userns_is_own_process(&self, userns.pid));
+        g_assert_false(userns_is_own_process(&self, 0));
+        g_assert_false(userns_is_own_process(&self, -1));
         g_assert_cmpint(inspect(userns.fd, &identity, &owner, &ours), ==, 0);
         g_assert_cmpuint(owner, ==, USER);
         g_assert_true(ours);
