@@ -34,12 +34,6 @@ static int view_map(TableView **ret_view) {
         return 0;
 }
 
-/* SELinux has a permission of its own for mappings, and answers EACCES; other policies may say
- * EPERM. */
-static bool is_refused(int r) {
-        return r == -EACCES || r == -EPERM;
-}
-
 int nss_view_get(NssView *ret_view) {
         TableView *view = __atomic_load_n(&shared_view, __ATOMIC_ACQUIRE), *expected = NULL;
         int r;
@@ -50,7 +44,11 @@ int nss_view_get(NssView *ret_view) {
         }
 
         r = view_map(&view);
-        if (is_refused(r)) {
+        /* No mapping here: a policy forbids it (SELinux has a permission of its own for that, and
+         * answers EACCES; others EPERM), or there is no room for it (EAGAIN where mlockall() is in
+         * force and RLIMIT_MEMLOCK small, ENOMEM with a small RLIMIT_AS).  Whatever it was, reading
+         * may work; where it was the file itself, the same comes of opening it again. */
+        if (r < 0) {
                 r = table_view_open_unmapped(TABLE_PATH, &ret_view->own);
                 ret_view->view = &ret_view->own;
                 return r;

@@ -3,8 +3,8 @@
 
 /* The process's one mapping of the table, shared by all threads: made by the first look-up that
  * needs it, left to the children of a fork, never unmapped, as another thread may be reading it. No
- * descriptor stays open.  Where a policy allows no mapping, each look-up opens the file for itself.
- */
+ * descriptor stays open.  Where no mapping can be made (a policy, mlockall() with a small
+ * RLIMIT_MEMLOCK, a small RLIMIT_AS), each look-up opens the file for itself. */
 
 #include "lib/table/table-read.h"
 

@@ -41,11 +41,12 @@ int table_view_check(const void *data, size_t size, TableView *ret_view);
 
 /* Open `path`, check owner (root), type, mode, size and header, map it read-only and close the
  * descriptor again. The mapping is the caller's, see table_view_close().  TABLE_READ_E_MISSING,
- * _UNTRUSTED, _RETIRED; -EACCES or -EPERM where a security policy allows no mapping. */
+ * _UNTRUSTED, _RETIRED; -errno where opening it or mapping it fails. */
 int table_view_open(const char *path, TableView *ret_view);
 
 /* As table_view_open(), without a mapping: the view keeps a descriptor, and each look-up reads the
- * few bytes it needs.  For one look-up at a time, where no mapping is allowed. */
+ * few bytes it needs.  For one look-up at a time, where no mapping can be made: a security policy
+ * forbids it (EACCES, EPERM), or a limit of the process (EAGAIN, ENOMEM). */
 int table_view_open_unmapped(const char *path, TableView *ret_view);
 
 /* Unmap, or close the descriptor. */

@@ -12,6 +12,10 @@
  *              the application closes every descriptor and uses the numbers itself
  *      no-mapping UID NAME
  *              shared mappings are refused, as SELinux may
+ *      locked UID NAME
+ *              mlockall(MCL_FUTURE), and RLIMIT_MEMLOCK has no room for the table
+ *      no-room UID NAME
+ *              RLIMIT_AS has no room for the table
  *      chroot FOLDER UID
  *              found before, and in a root folder without the table
  *      around UID COMMAND UID
@@ -33,6 +37,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <nss.h>
@@ -47,6 +52,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -207,13 +214,12 @@ static void refuse_call(uint32_t call, unsigned argument, uint32_t bits, uint32_
         CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 }
 
-static void no_mapping(char **args) {
+/* The table cannot be mapped any more, and nothing of it has been: it is read. */
+static void check_unmapped(char **args) {
         uid_t uid = parse_uid(args[0]);
         struct passwd *passwd;
         int n, n_ours = 0;
 
-        /* On x86-64 MAP_PRIVATE is another bit, so what the loader maps is let through. */
-        refuse_call(SYS_mmap, 3, MAP_SHARED, SECCOMP_RET_ERRNO | EACCES);
         CHECK(getpwuid(0) != NULL);
         n = n_open();
         check_found(uid);
@@ -226,6 +232,57 @@ static void no_mapping(char **args) {
         endpwent();
         CHECK(n_ours >= 1);
         CHECK(n_open() == n);
+}
+
+static void no_mapping(char **args) {
+        /* On x86-64 MAP_PRIVATE is another bit, so what the loader maps is let through. */
+        refuse_call(SYS_mmap, 3, MAP_SHARED, SECCOMP_RET_ERRNO | EACCES);
+        check_unmapped(args);
+}
+
+/* Load the module, which asks nothing of the table for an ID that cannot be in it.  Returns the
+ * table's size. */
+static size_t load_before_limits(void) {
+        struct stat st;
+
+        errno = 0;
+        CHECK(getpwuid(60999) == NULL && errno == 0);
+        CHECK(stat("/run/nsresource/table", &st) == 0);
+        return (size_t) st.st_size;
+}
+
+static void set_limit(__rlimit_resource_t resource, size_t value) {
+        struct rlimit limit = { .rlim_cur = value, .rlim_max = value };
+
+        CHECK(setrlimit(resource, &limit) == 0);
+}
+
+/* mmap() must fail with `error` for as much as the table has. */
+static void check_no_room(size_t size, int error) {
+        CHECK(mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+        CHECK(errno == error);
+}
+
+static void locked(char **args) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+        size_t size = load_before_limits();
+
+        CHECK(syscall(SYS_capset, &header, none) == 0); /* CAP_IPC_LOCK knows no limit */
+        set_limit(RLIMIT_MEMLOCK, size - 1);
+        CHECK(mlockall(MCL_FUTURE) == 0);
+        check_no_room(size, EAGAIN);
+        check_unmapped(args);
+}
+
+static void no_room(char **args) {
+        size_t size = load_before_limits(), n_pages;
+        FILE *file = fopen("/proc/self/statm", "re");
+
+        CHECK(file && fscanf(file, "%zu", &n_pages) == 1 && fclose(file) == 0);
+        set_limit(RLIMIT_AS, n_pages * (size_t) sysconf(_SC_PAGESIZE) + size - 1);
+        check_no_room(size, ENOMEM);
+        check_unmapped(args);
 }
 
 static void enter_chroot(char **args) {
@@ -435,7 +492,8 @@ int main(int argc, char **argv) {
                 { "chroot", 2, enter_chroot },   { "around", 3, around },
                 { "threads", 3, threads },       { "hammer", 4, hammer },
                 { "wrong", 0, wrong },           { "as-other", 1, as_other },
-                { "no-calls", 3, no_calls },
+                { "no-calls", 3, no_calls },     { "locked", 2, locked },
+                { "no-room", 2, no_room },
         };
 
         for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)

@@ -209,6 +209,16 @@ in_sandbox() {
         in_sandbox "$client" no-mapping "$(start one)" ns-one-0
 }
 
+@test "where there is no room for a mapping (mlockall and a small RLIMIT_MEMLOCK, a small RLIMIT_AS), the table is read" {
+        local verb
+        make_ranges
+        for verb in locked no-room; do
+                in_sandbox "$client" $verb "$(start big)" ns-big-0
+                in_sandbox "$client" $verb $(($(start big) + 70000)) ns-big-70000
+                in_sandbox "$client" $verb "$(start one)" ns-one-0
+        done
+}
+
 @test "threads, and children of threads, while ranges come and go" {
         make_ranges
         make_table churn 100000 &
