@@ -185,6 +185,14 @@ static void resume(VarlinkConnection *connection, void *userdata) {
         call->resume(call, call->resume_userdata);
 }
 
+void varlink_call_yield(
+        VarlinkCall *call, void (*resume_call)(VarlinkCall *call, void *userdata), void *userdata) {
+        g_assert(!call->is_answered && call->message.more);
+        call->resume = resume_call;
+        call->resume_userdata = userdata;
+        varlink_connection_when_drained(call->connection, resume, call);
+}
+
 int varlink_call_reply_more(
         VarlinkCall *call, json_t *take_parameters,
         void (*resume_call)(VarlinkCall *call, void *userdata), void *userdata) {
@@ -197,9 +205,7 @@ int varlink_call_reply_more(
                 return r;
         if (!varlink_connection_has_had_its_turn(call->connection))
                 return 0;
-        call->resume = resume_call;
-        call->resume_userdata = userdata;
-        varlink_connection_when_drained(call->connection, resume, call);
+        varlink_call_yield(call, resume_call, userdata);
         return -EAGAIN;
 }
 

@@ -130,7 +130,7 @@ static void clear_descriptors(VarlinkConnection *connection) {
 static bool can_work(const VarlinkConnection *connection) {
         return connection->fd >= 0 && !connection->busy && connection->n_offered == 0 &&
                !connection->finishing && !connection->failed &&
-               connection->output.size <= VARLINK_OUTPUT_HIGH;
+               connection->output.size <= connection->handlers->output_high;
 }
 
 static bool has_message(VarlinkConnection *connection) {
@@ -152,7 +152,7 @@ static bool is_ready(VarlinkConnection *connection) {
         if (is_over(connection))
                 return true;
         if (connection->drained &&
-            (connection->gone || connection->output.size <= VARLINK_OUTPUT_HIGH))
+            (connection->gone || connection->output.size <= connection->handlers->output_high))
                 return true;
         if (!can_work(connection))
                 return false;
@@ -291,7 +291,8 @@ static void work(VarlinkConnection *connection) {
 static bool call_drained(VarlinkConnection *connection) {
         void (*drained)(VarlinkConnection *, void *) = connection->drained;
 
-        if (!drained || (!connection->gone && connection->output.size > VARLINK_OUTPUT_HIGH))
+        if (!drained ||
+            (!connection->gone && connection->output.size > connection->handlers->output_high))
                 return false;
         connection->drained = NULL;
         drained(connection, connection->drained_userdata);
@@ -372,7 +373,7 @@ static GSourceFuncs source_functions = {
 
 /* Options that a listening socket hands down would make every look report control data; out-of-band
  * data kept inline cannot be dropped unseen. */
-static void set_options(int fd, bool takes_descriptors) {
+static void set_options(int fd, bool takes_descriptors, size_t output_high) {
         static const int off[] = {
                 SO_PASSCRED,
                 SO_PASSSEC,
@@ -380,11 +381,14 @@ static void set_options(int fd, bool takes_descriptors) {
                 SO_PASSPIDFD,
 #endif
         };
-        int zero = 0, one = 1;
+        int zero = 0, one = 1, send_size = (int) output_high;
 
         for (size_t i = 0; i < G_N_ELEMENTS(off); i++)
                 (void) setsockopt(fd, SOL_SOCKET, off[i], &zero, sizeof(zero));
         (void) setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
+        /* What the kernel keeps for a peer that does not read is ours to pay for, too. */
+        if (output_high < VARLINK_OUTPUT_HIGH)
+                (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_size, sizeof(send_size));
 #ifdef SO_PASSRIGHTS
         if (!takes_descriptors)
                 (void) setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &zero, sizeof(zero));
@@ -415,7 +419,7 @@ VarlinkConnection *varlink_connection_new(
                 .link = { .data = connection },
                 .output = VARLINK_OUTPUT_INIT,
         };
-        set_options(take_fd, handlers->receive);
+        set_options(take_fd, handlers->receive, handlers->output_high);
         connection->source = g_source_new(&source_functions, sizeof(ConnectionSource));
         ((ConnectionSource *) connection->source)->connection = connection;
         /* Not g_source_add_unix_fd(): what that finds ready is run, one by one as they stand, and
@@ -489,7 +493,7 @@ void varlink_connection_send(
 }
 
 bool varlink_connection_has_had_its_turn(VarlinkConnection *connection) {
-        if (connection->output.size > VARLINK_OUTPUT_HIGH)
+        if (connection->output.size > connection->handlers->output_high)
                 return true;
         return connection->serving && ++connection->n_more >= VARLINK_STEP_REPLIES;
 }
@@ -506,7 +510,8 @@ void varlink_connection_when_drained(
 }
 
 bool varlink_connection_is_busy(const VarlinkConnection *connection) {
-        bool unread = connection->drained && connection->output.size > VARLINK_OUTPUT_HIGH;
+        bool unread =
+                connection->drained && connection->output.size > connection->handlers->output_high;
 
         return (connection->busy && !unread) || connection->n_offered > 0;
 }

@@ -6,7 +6,7 @@
  * handlers, does.
  *
  * Order.  After a message has been handed up nothing more is handed up or read until
- * varlink_connection_next().  Nothing is while more than VARLINK_OUTPUT_HIGH bytes wait to be
+ * varlink_connection_next().  Nothing is while more than `output_high` bytes wait to be
  * written, either.
  *
  * Fairness.  A connection that has something to do waits for its account's turn in the server's
@@ -49,6 +49,7 @@ typedef struct VarlinkConnectionHandlers {
         void (*closed)(VarlinkConnection *connection, void *userdata);
         /* Close a socket that has been shut down, and whose queue may hold descriptors. */
         void (*discard)(VarlinkConnection *connection, int take_fd, void *userdata);
+        size_t output_high; /* as VarlinkServerConfig.output_high, and not 0 */
 } VarlinkConnectionHandlers;
 
 /* `peek`, `queue` and `handlers` are borrowed. */
@@ -82,7 +83,7 @@ bool varlink_connection_has_had_its_turn(VarlinkConnection *connection);
 size_t varlink_connection_output_size(const VarlinkConnection *connection);
 
 /* Call `drained` (NULL: nothing any more) once, in the account's turn, when no more than
- * VARLINK_OUTPUT_HIGH bytes wait, or the peer has gone. */
+ * `output_high` bytes wait, or the peer has gone. */
 void varlink_connection_when_drained(
         VarlinkConnection *connection, void (*drained)(VarlinkConnection *, void *),
         void *userdata);

@@ -396,6 +396,7 @@ int varlink_server_new(
                 .unreceived = on_unreceived,
                 .closed = on_closed,
                 .discard = on_discard,
+                .output_high = config->output_high > 0 ? config->output_high : VARLINK_OUTPUT_HIGH,
         };
         server->info = (VarlinkServiceInfo){
                 .vendor = config->vendor,

@@ -91,6 +91,10 @@ typedef struct VarlinkServerConfig {
         unsigned connections_per_account_max; /* 0 = 128.  Bounds what one account has waiting of
                                                * everything: calls, and memory with the limits
                                                * above */
+        /* Bytes that wait for a peer that does not read: then its calls and the rest of a call's
+         * many answers do, too.  0 = VARLINK_OUTPUT_HIGH, which is the most; below that the kernel
+         * is told to keep no more than about twice as much besides. */
+        size_t output_high;
         /* Whom a peer is charged to; NULL: its own UID. */
         uint32_t (*account)(const VarlinkPeer *peer, void *userdata);
         /* Have the descriptors of the next message received; the connection stays allocated, if not
@@ -192,6 +196,11 @@ void varlink_call_reply(VarlinkCall *call, json_t *take_parameters);
 int varlink_call_reply_more(
         VarlinkCall *call, json_t *take_parameters,
         void (*resume)(VarlinkCall *call, void *userdata), void *userdata);
+
+/* Let others have their turn before a call with `more` is worked on: `resume` is called as it is
+ * after varlink_call_reply_more() has returned -EAGAIN. */
+void varlink_call_yield(
+        VarlinkCall *call, void (*resume)(VarlinkCall *call, void *userdata), void *userdata);
 
 void varlink_call_error(VarlinkCall *call, const char *error_id, json_t *take_parameters);
 
