@@ -26,7 +26,12 @@ endif
 EXTRA_DIST += tests/unit/test-policy.c %D%/policy-none.c %D%/policy.c %D%/policy-internal.h %D%/policy-canary.c \
 	%D%/policy-load.c %D%/policy-pins.c %D%/policy-rules.c
 
-# All of the daemon but main.c and the policy.
+# Who has which IDs of the host: the daemon and the user database provider count by it.
+noinst_LTLIBRARIES += libhost-ids.la
+libhost_ids_la_SOURCES = %D%/host-ids.c %D%/host-ids.h
+libhost_ids_la_LIBADD = libutil.la $(GLIB_LIBS)
+
+# All of the daemon but main.c, host-ids and the policy.
 noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
 	%D%/allocator.c %D%/allocator.h %D%/allocator-internal.h \
@@ -42,7 +47,7 @@ libdaemon_la_SOURCES = \
 	%D%/details.c %D%/details.h \
 	%D%/door.c %D%/door.h \
 	%D%/door-child.c %D%/door-child.h \
-	%D%/host-ids.c %D%/host-ids.h \
+	%D%/host-ids.h \
 	%D%/leftovers.c %D%/leftovers.h %D%/leftovers-internal.h \
 	%D%/leftovers-child.c %D%/leftovers-files.c %D%/leftovers-ipc.c %D%/leftovers-processes.c \
 	%D%/limits.h \
@@ -57,7 +62,7 @@ libdaemon_la_SOURCES = \
 	%D%/userns-probe.c \
 	%D%/vetting.c %D%/vetting.h
 libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
-libdaemon_la_LIBADD = libvarlink.la libinterfaces.la libtable-write.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
+libdaemon_la_LIBADD = libhost-ids.la libvarlink.la libinterfaces.la libtable-write.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
 
 sbin_PROGRAMS += nsresourced
 nsresourced_SOURCES = %D%/main.c

@@ -6,7 +6,7 @@ libuserdb_la_SOURCES = \
 	%D%/user-record.c %D%/user-record.h \
 	%D%/userdb-service.c %D%/userdb-service.h
 libuserdb_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-libuserdb_la_LIBADD = libtable-follow.la libvarlink.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
+libuserdb_la_LIBADD = libhost-ids.la libtable-follow.la libvarlink.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
 
 libexecnsr_PROGRAMS += nsresource-userdbd
 nsresource_userdbd_SOURCES = %D%/main.c
@@ -17,3 +17,9 @@ check_PROGRAMS += tests/unit/test-user-record
 TESTS += tests/unit/test-user-record
 tests_unit_test_user_record_SOURCES = tests/unit/test-user-record.c
 tests_unit_test_user_record_LDADD = libuserdb.la $(JANSSON_LIBS) $(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-userdb-service
+TESTS += tests/unit/test-userdb-service
+tests_unit_test_userdb_service_SOURCES = tests/unit/test-userdb-service.c tests/unit/table-fixture.h tests/unit/unit.h
+tests_unit_test_userdb_service_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_userdb_service_LDADD = libuserdb.la libtable-write.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)

@@ -220,7 +220,9 @@ static int run(Options *options) {
         gid_t gid;
         int r;
 
-        r = userdb_service_new(options->table, NULL, &service);
+        r = userdb_service_new(
+                &(UserdbServiceConfig){ .table_path = options->table, .etc = "/etc" }, NULL,
+                &service);
         if (r < 0) {
                 log_error_errno(r, "cannot set up the service");
                 return r;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "daemon/host-ids.h"
 #include "lib/interfaces/interfaces.h"
 #include "lib/table/table-follow.h"
 #include "lib/util/log.h"
@@ -19,24 +20,30 @@
 #define ERROR_CONFLICTING INTERFACE "ConflictingRecordFound"
 #define ERROR_NON_MATCHING INTERFACE "NonMatchingRecordFound"
 
-/* Ranges an enumeration looks at before others have their turn. */
-#define ENUMERATION_BATCH 256u
+/* What an enumeration does in a turn, in looks at a place of the table (about 100 ns each): about a
+ * millisecond.  An answer costs as much as a hundred of them. */
+#define ENUMERATION_WORK 8192u
+#define ENUMERATION_ANSWER_COST 100u
 
-/* Look-ups of one UID under way at once.  All of root's daemons share one; refusing a look-up makes
- * unrelated users unknown to them, so this is no tighter than what keeps one UID from taking every
- * descriptor. */
-#define CONNECTIONS_PER_UID_MAX 1024u
+/* Look-ups of one account under way at once.  All of root's daemons share one; refusing a look-up
+ * makes unrelated users unknown to them, so this is no tighter than what keeps one account from
+ * taking every descriptor. */
+#define CONNECTIONS_PER_ACCOUNT_MAX 1024u
 #define CONNECTIONS_MAX 4096u
+
+/* Bytes that wait for each of them, and as much again in the kernel: a thousand lists that one
+ * account asks for and does not read are 50 MB. */
+#define OUTPUT_HIGH (16u * 1024)
 
 /* Times a look-up is tried again when the table was replaced under it. */
 #define RETIRED_TRIES 3u
 
 struct UserdbService {
         TableFollower table;
-        int table_state; /* the last outcome of opening it: a change is logged, not each call */
-        GMainContext *context;
+        int table_state;   /* the last outcome of opening it: a change is logged, not each call */
+        HostIds *host_ids; /* whose subuid blocks are; NULL: /etc could not be read */
+        gint64 refreshed_usec;
         VarlinkServer *server;
-        GQueue enumerations; /* under way */
 };
 
 typedef enum RecordKind { RECORD_USER, RECORD_GROUP } RecordKind;
@@ -46,7 +53,7 @@ typedef struct RecordParameters {
         int64_t id;
         const char *name;
         const char *service;
-        UserFilter filter;
+        UserFilterFields filter;
         bool has_id;
 } RecordParameters;
 
@@ -103,6 +110,35 @@ static int service_find(
         return r;
 }
 
+/* accounts */
+
+/* Not for each of many connections: files that have just changed are read whole each time. */
+static void refresh_host_ids(UserdbService *service) {
+        gint64 now = g_get_monotonic_time();
+
+        if (now - service->refreshed_usec < G_USEC_PER_SEC)
+                return;
+        service->refreshed_usec = now;
+        /* What was read before is better than nothing. */
+        (void) host_ids_refresh(service->host_ids);
+}
+
+/* A peer whose UID lies in a slot of ours counts as whoever that slot is charged to, whatever state
+ * it is in; else /etc/subuid decides.  One block of 65,536 UIDs would be as many accounts. */
+static uint32_t service_account(const VarlinkPeer *peer, void *userdata) {
+        UserdbService *service = userdata;
+        const TableView *view;
+        uint32_t account;
+
+        if (peer->uid >= TABLE_POOL_LOWEST && service_view(service, &view) == 0 &&
+            table_find_account(view, peer->uid, &account) == 0)
+                return account;
+        if (!service->host_ids)
+                return peer->uid;
+        refresh_host_ids(service);
+        return host_ids_account(service->host_ids, peer->uid);
+}
+
 /* answers */
 
 static json_t *record_reply(RecordKind kind, const TableAnswer *answer) {
@@ -117,8 +153,8 @@ static const char *outcome_error(int outcome) {
                        : ERROR_NOT_AVAILABLE;
 }
 
-/* An enumeration on its way to a peer that reads as slowly as it likes.  The filter's values are
- * the call's. */
+/* An enumeration on its way to a peer that reads as slowly as it likes.  It lives until its call is
+ * answered: whenever it does nothing, it waits to be resumed, also when the peer has gone. */
 typedef struct Enumeration {
         UserdbService *service;
         VarlinkCall *call;
@@ -127,18 +163,7 @@ typedef struct Enumeration {
         uint32_t cursor;
         bool has_pending;
         TableAnswer pending; /* found, not sent: the last one goes without "continues" */
-        GList link;          /* in the service's queue */
-        GSource *source;     /* NULL while waiting for the peer to read */
 } Enumeration;
-
-static void enumeration_free(Enumeration *enumeration) {
-        g_queue_unlink(&enumeration->service->enumerations, &enumeration->link);
-        if (enumeration->source)
-                g_source_destroy(enumeration->source);
-        g_clear_pointer(&enumeration->source, g_source_unref);
-        varlink_call_unref(enumeration->call);
-        g_free(enumeration);
-}
 
 static void enumeration_finish(Enumeration *enumeration, int outcome) {
         if (outcome != TABLE_READ_E_NOT_FOUND && outcome != TABLE_READ_E_MISSING)
@@ -148,13 +173,14 @@ static void enumeration_finish(Enumeration *enumeration, int outcome) {
                         enumeration->call, record_reply(enumeration->kind, &enumeration->pending));
         else
                 varlink_call_error(enumeration->call, ERROR_NO_RECORD, NULL);
-        enumeration_free(enumeration);
+        varlink_call_unref(enumeration->call);
+        g_free(enumeration);
 }
 
 static void enumeration_resume(VarlinkCall *call, void *userdata);
 
-/* Send what is pending and keep the new one.  Returns whether to go on at once: else the peer has
- * to read first. */
+/* Send what is pending and keep the new one.  Returns whether to go on at once: else it will be
+ * resumed. */
 static bool enumeration_add(Enumeration *enumeration, const TableAnswer *answer) {
         int r = 0;
 
@@ -167,45 +193,42 @@ static bool enumeration_add(Enumeration *enumeration, const TableAnswer *answer)
         return r != -EAGAIN;
 }
 
-/* Look at one batch.  Returns whether there is more to do now. */
-static gboolean enumeration_run(void *userdata) {
-        Enumeration *enumeration = userdata;
+/* Look at as much as a turn is for.  0: it will be resumed; else how it ended. */
+static int enumeration_look_on(Enumeration *enumeration) {
+        unsigned work = ENUMERATION_WORK;
         const TableView *view;
         TableAnswer answer;
         int r;
 
+        if (varlink_call_is_gone(enumeration->call))
+                return TABLE_READ_E_NOT_FOUND;
         r = service_view(enumeration->service, &view);
-        for (unsigned n = 0; r == 0 && n < ENUMERATION_BATCH; n++) {
-                r = varlink_call_is_gone(enumeration->call)
-                            ? TABLE_READ_E_NOT_FOUND
-                            : table_next_entry(view, &enumeration->cursor, &answer);
+        while (r == 0 || r == TABLE_READ_E_BUSY || r == TABLE_READ_E_UNTRUSTED) {
+                unsigned cost = user_filter_cost(&enumeration->filter);
+
+                r = table_next_entry_within(view, &enumeration->cursor, &work, &answer);
                 /* A record that is being changed, or damaged, is passed over: the others are good.
                  */
-                if (r == TABLE_READ_E_BUSY || r == TABLE_READ_E_UNTRUSTED) {
-                        r = 0;
+                if (r != 0)
                         continue;
+                if (user_filter_matches(&enumeration->filter, &answer)) {
+                        cost += ENUMERATION_ANSWER_COST;
+                        if (!enumeration_add(enumeration, &answer))
+                                return 0;
                 }
-                if (r == 0 && user_filter_matches(&enumeration->filter, &answer) &&
-                    !enumeration_add(enumeration, &answer)) {
-                        g_clear_pointer(&enumeration->source, g_source_unref);
-                        return G_SOURCE_REMOVE;
-                }
+                work -= MIN(work, cost);
         }
-        if (r != 0) {
-                enumeration_finish(enumeration, r);
-                return G_SOURCE_REMOVE;
-        }
-        return G_SOURCE_CONTINUE;
-}
-
-static void enumeration_schedule(Enumeration *enumeration) {
-        enumeration->source = g_idle_source_new();
-        g_source_set_callback(enumeration->source, enumeration_run, enumeration, NULL);
-        g_source_attach(enumeration->source, enumeration->service->context);
+        if (r != TABLE_READ_E_PAUSED)
+                return r;
+        varlink_call_yield(enumeration->call, enumeration_resume, enumeration);
+        return 0;
 }
 
 static void enumeration_resume(VarlinkCall *call, void *userdata) {
-        enumeration_schedule(userdata);
+        int r = enumeration_look_on(userdata);
+
+        if (r != 0)
+                enumeration_finish(userdata, r);
 }
 
 static void enumerate(
@@ -216,6 +239,10 @@ static void enumerate(
                 varlink_call_error(call, VARLINK_ERROR_EXPECTED_MORE, NULL);
                 return;
         }
+        if (filter->nothing) {
+                varlink_call_error(call, ERROR_NO_RECORD, NULL);
+                return;
+        }
         enumeration = g_new(Enumeration, 1);
         *enumeration = (Enumeration){
                 .service = service,
@@ -223,9 +250,7 @@ static void enumerate(
                 .kind = kind,
                 .filter = *filter,
         };
-        enumeration->link.data = enumeration;
-        g_queue_push_tail_link(&service->enumerations, &enumeration->link);
-        enumeration_schedule(enumeration);
+        enumeration_resume(call, enumeration);
 }
 
 /* methods */
@@ -233,14 +258,16 @@ static void enumerate(
 static void get_record(
         UserdbService *service, VarlinkCall *call, RecordKind kind, const char *id_field,
         const RecordParameters *parameters) {
-        const char *field = user_filter_check(&parameters->filter);
+        const char *field;
         TableAnswer answer;
+        UserFilter filter;
         int r;
 
         if (!g_str_equal(parameters->service, USERDB_SERVICE)) {
                 varlink_call_error(call, ERROR_BAD_SERVICE, NULL);
                 return;
         }
+        field = user_filter_fold(&parameters->filter, &filter);
         if (parameters->has_id && (parameters->id < 0 || parameters->id >= (int64_t) UINT32_MAX))
                 field = id_field;
         if (field) {
@@ -248,7 +275,7 @@ static void get_record(
                 return;
         }
         if (!parameters->has_id && !parameters->name) {
-                enumerate(service, call, kind, &parameters->filter);
+                enumerate(service, call, kind, &filter);
                 return;
         }
 
@@ -257,7 +284,7 @@ static void get_record(
                 varlink_call_error(call, outcome_error(r), NULL);
         else if (parameters->has_id && parameters->id != answer.id)
                 varlink_call_error(call, ERROR_CONFLICTING, NULL);
-        else if (!user_filter_matches(&parameters->filter, &answer))
+        else if (!user_filter_matches(&filter, &answer))
                 varlink_call_error(call, ERROR_NON_MATCHING, NULL);
         else
                 varlink_call_reply(call, record_reply(kind, &answer));
@@ -349,10 +376,11 @@ static void log_answer(
 
 /* the service */
 
-int userdb_service_new(const char *table_path, GMainContext *context, UserdbService **ret_service) {
+int userdb_service_new(
+        const UserdbServiceConfig *config, GMainContext *context, UserdbService **ret_service) {
         static const char *const texts[] = { interface_io_systemd_UserDatabase };
         g_autoptr(UserdbService) service = g_new0(UserdbService, 1);
-        const VarlinkServerConfig config = {
+        const VarlinkServerConfig server = {
                 .vendor = "nsresource",
                 .product = "nsresource-userdbd",
                 .version = PACKAGE_VERSION,
@@ -362,15 +390,19 @@ int userdb_service_new(const char *table_path, GMainContext *context, UserdbServ
                 .methods = methods,
                 .n_methods = G_N_ELEMENTS(methods),
                 .connections_max = CONNECTIONS_MAX,
-                .connections_per_account_max = CONNECTIONS_PER_UID_MAX,
+                .connections_per_account_max = CONNECTIONS_PER_ACCOUNT_MAX,
+                .output_high = OUTPUT_HIGH,
+                .account = service_account,
                 .answered = log_answer,
                 .userdata = service,
         };
         int r;
 
-        service->table = TABLE_FOLLOWER(table_path);
-        service->context = context;
-        r = varlink_server_new(&config, context, &service->server);
+        service->table = TABLE_FOLLOWER(config->table_path);
+        r = host_ids_new(config->etc, &service->host_ids);
+        if (r < 0)
+                log_warning_errno(r, "cannot read who has which UIDs below %s", config->etc);
+        r = varlink_server_new(&server, context, &service->server);
         if (r != 0)
                 return r;
         *ret_service = g_steal_pointer(&service);
@@ -380,9 +412,9 @@ int userdb_service_new(const char *table_path, GMainContext *context, UserdbServ
 void userdb_service_free(UserdbService *service) {
         if (!service)
                 return;
+        /* Ends each enumeration, too: its peer has gone then. */
         varlink_server_free(service->server);
-        while (service->enumerations.head)
-                enumeration_free(service->enumerations.head->data);
+        host_ids_free(service->host_ids);
         table_follower_clear(&service->table);
         g_free(service);
 }

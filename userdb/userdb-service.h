@@ -8,9 +8,14 @@
 
 typedef struct UserdbService UserdbService;
 
-/* Serve the table at `table_path` (borrowed).  Nothing is opened before the first look-up that
- * could be one of ours. */
-int userdb_service_new(const char *table_path, GMainContext *context, UserdbService **ret_service);
+typedef struct UserdbServiceConfig {
+        const char *table_path; /* borrowed for the service's life */
+        const char *etc;        /* "/etc", but for tests: whose subuid blocks are */
+} UserdbServiceConfig;
+
+/* Nothing of the table is opened before the first peer or look-up that could be one of ours. */
+int userdb_service_new(
+        const UserdbServiceConfig *config, GMainContext *context, UserdbService **ret_service);
 void userdb_service_free(UserdbService *service);
 
 /* The server; the service's own. */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -426,6 +427,48 @@ int table_find_id(const TableView *view, uint32_t id, TableAnswer *ret_answer) {
         return r;
 }
 
+/* The range that a slot's record (not free) says has ID `n` of the slot. */
+static int read_range_of(
+        const TableView *view, const TableRecord *slot, uint32_t n, TableRecord *range) {
+        switch (slot->kind) {
+        case TABLE_KIND_RANGE:
+                *range = *slot;
+                return 0;
+        case TABLE_KIND_PART:
+                if (slot->holder >= view->n_slots + view->n_singles)
+                        return TABLE_READ_E_UNTRUSTED;
+                return record_read(view, slot->holder, range);
+        case TABLE_KIND_CUT:
+                if (slot->first_single >= view->n_singles)
+                        return TABLE_READ_E_UNTRUSTED;
+                if (n >= TABLE_SINGLES_PER_CUT || slot->first_single + n >= view->n_singles)
+                        return TABLE_READ_E_NOT_FOUND;
+                return record_read(view, view->n_slots + slot->first_single + n, range);
+        default:
+                return TABLE_READ_E_UNTRUSTED;
+        }
+}
+
+int table_find_account(const TableView *view, uint32_t id, uint32_t *ret_account) {
+        uint32_t slot = (id - view->pool_start) / TABLE_SLOT_SIZE; /* wraps if before the pool */
+        TableRecord record, range;
+        int r;
+
+        if (slot >= view->n_slots)
+                return TABLE_READ_E_NOT_FOUND;
+        r = check_retired(view);
+        if (r == 0)
+                r = record_read(view, slot, &record);
+        if (r == 0)
+                r = read_range_of(view, &record, (id - view->pool_start) % TABLE_SLOT_SIZE, &range);
+        if (r != 0)
+                return r;
+        if (range.account_uid == TABLE_NONE)
+                return TABLE_READ_E_NOT_FOUND;
+        *ret_account = range.account_uid;
+        return 0;
+}
+
 /* by name */
 
 /* Read the active range with this name; one pass over the index. */
@@ -581,11 +624,17 @@ static int next_step(const TableView *view, uint32_t *cursor, bool every, TableA
         return r;
 }
 
-static int next(const TableView *view, uint32_t *cursor, bool every, TableAnswer *ret_answer) {
+static int next(
+        const TableView *view, uint32_t *cursor, bool every, unsigned *n_left,
+        TableAnswer *ret_answer) {
         while (*cursor / TABLE_SLOT_SIZE < view->n_slots) {
                 TableAnswer answer;
-                int r = next_step(view, cursor, every, &answer);
+                int r;
 
+                if (*n_left == 0)
+                        return TABLE_READ_E_PAUSED;
+                (*n_left)--;
+                r = next_step(view, cursor, every, &answer);
                 if (r == 0)
                         *ret_answer = answer;
                 if (r != TABLE_READ_E_NOT_FOUND)
@@ -595,18 +644,26 @@ static int next(const TableView *view, uint32_t *cursor, bool every, TableAnswer
 }
 
 int table_next(const TableView *view, uint32_t *cursor, TableAnswer *ret_answer) {
+        unsigned n_left = UINT_MAX; /* more than a pool has */
         int r = check_retired(view);
 
-        return r != 0 ? r : next(view, cursor, false, ret_answer);
+        return r != 0 ? r : next(view, cursor, false, &n_left, ret_answer);
 }
 
-int table_next_entry(const TableView *view, uint32_t *cursor, TableAnswer *ret_answer) {
+int table_next_entry_within(
+        const TableView *view, uint32_t *cursor, unsigned *n_left, TableAnswer *ret_answer) {
         uint32_t every = 0;
         int r = check_retired(view);
 
         if (r == 0)
                 r = load_words(view, offsetof(TableHeader, set_entries), 1, &every);
-        return r != 0 ? r : next(view, cursor, every != 0, ret_answer);
+        return r != 0 ? r : next(view, cursor, every != 0, n_left, ret_answer);
+}
+
+int table_next_entry(const TableView *view, uint32_t *cursor, TableAnswer *ret_answer) {
+        unsigned n_left = UINT_MAX;
+
+        return table_next_entry_within(view, cursor, &n_left, ret_answer);
 }
 
 size_t table_user_name(const TableAnswer *answer, char ret_name[static TABLE_USER_NAME_MAX + 1]) {

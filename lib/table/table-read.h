@@ -22,6 +22,7 @@ enum {
                 3, /* damaged, truncated, foreign-owned, writable by others, of another version */
         TABLE_READ_E_MISSING = 4, /* there is no file */
         TABLE_READ_E_RETIRED = 5, /* a new table stands at the path, or soon will: open that one */
+        TABLE_READ_E_PAUSED = 6,  /* as much has been looked at as was asked for: go on later */
 };
 
 /* A table that has passed table_view_check(): header fields copied out, so that no later change of
@@ -66,6 +67,10 @@ typedef struct TableAnswer {
  * reports. */
 int table_find_id(const TableView *view, uint32_t id, TableAnswer *ret_answer);
 
+/* Whom an ID is charged to, while its slot is anything but free.  TABLE_READ_E_NOT_FOUND: nobody.
+ */
+int table_find_account(const TableView *view, uint32_t id, uint32_t *ret_account);
+
 /* The answer for "ns-NAME-OFFSET", n bytes.  NOT_FOUND without touching the table for what cannot
  * be one. */
 int table_find_name(
@@ -84,6 +89,11 @@ int table_next(const TableView *view, uint32_t *cursor, TableAnswer *ret_answer)
  * (nsresourced.conf: SetEntries=all), every ID of every range, delegated ones included.  Cursors
  * of the two are alike: if the header changes, an enumeration goes on from where it is. */
 int table_next_entry(const TableView *view, uint32_t *cursor, TableAnswer *ret_answer);
+
+/* The same, and no more than *n_left places of the pool are looked at: it counts down.
+ * TABLE_READ_E_PAUSED: none is left. */
+int table_next_entry_within(
+        const TableView *view, uint32_t *cursor, unsigned *n_left, TableAnswer *ret_answer);
 
 /* Write "ns-NAME-OFFSET" and its NUL.  Returns its length. */
 size_t table_user_name(const TableAnswer *answer, char ret_name[static TABLE_USER_NAME_MAX + 1]);

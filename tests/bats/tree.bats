@@ -47,7 +47,7 @@ scripts() {
                 daemon/allocator*) echo "daemon/(allocator[a-z-]*|userns|policy|vetting|host-ids|cgroup|netif|leftovers|settings|limits|unenforced|details)\.h|lib/table/|$util" ;;
                 daemon/api* | daemon/manager* | daemon/main*) echo "daemon/|lib/|bpf/policy-abi\.h|config\.h" ;;
                 daemon/*) echo "daemon/|lib/(util|table)/|config\.h" ;;
-                userdb/*) echo "userdb/|lib/|daemon/limits\.h|config\.h" ;;
+                userdb/*) echo "userdb/|lib/|daemon/(limits|host-ids)\.h|config\.h" ;;
                 client/*) echo "client/|lib/|daemon/limits\.h|config\.h" ;;
                 *) echo '.*' ;;
                 esac

@@ -280,6 +280,18 @@ user_record() {
         refused $V.InvalidParameter '{"parameter": "fuzzyNames"}'
 }
 
+@test "texts of a filter: as long as a record's text may be, and no longer" {
+        start_provider
+        local longest
+        longest=$(printf 'x%.0s' {1..95})
+        run call GetUserRecord "\"uid\": $web, \"fuzzyNames\": [\"$longest\"]"
+        refused $E.NonMatchingRecordFound
+        run call GetUserRecord "\"uid\": $web, \"fuzzyNames\": [\"web\", \"${longest}x\"]"
+        refused $V.InvalidParameter '{"parameter": "fuzzyNames"}'
+        run more GetUserRecord "\"dispositionMask\": [\"$longest\"]"
+        refused $V.InvalidParameter '{"parameter": "dispositionMask"}'
+}
+
 @test "no table: nothing is found; it turns up, goes, and is replaced while we run" {
         mv table other
         start_provider

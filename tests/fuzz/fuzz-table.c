@@ -88,7 +88,7 @@ static void look_up_all(const TableView *view) {
         };
         static const uint32_t offsets[] = { 0, 1, 5, 2047, 2048, 34464, 65535 };
         TableAnswer answer;
-        uint32_t cursor = 0;
+        uint32_t cursor = 0, account;
         int r;
 
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
@@ -106,6 +106,9 @@ static void look_up_all(const TableView *view) {
                         r = table_find_id(view, id, &answer);
                         check(view, r, &answer);
                         g_assert_true(r != 0 || answer.id == id);
+                        /* Whoever has a name is charged to somebody, or the record says nobody. */
+                        if (table_find_account(view, id, &account) == 0)
+                                g_assert_cmpuint(account, !=, TABLE_NONE);
                 }
         do {
                 r = table_next(view, &cursor, &answer);

@@ -280,6 +280,95 @@ static void test_entries(void) {
         g_assert_cmpint(table_next_entry(&view, &cursor, &answer), ==, TABLE_READ_E_RETIRED);
 }
 
+/* In steps of one place and of a few: the same records as in one go, and never more looks. */
+static void test_entries_in_steps(void) {
+        TableView view;
+        g_autofree TableSample *sample = sample_new(&view);
+
+        for (unsigned step = 1; step < 20; step++) {
+                uint32_t cursor = 0, whole = 0;
+                unsigned n_found = 0, n_pauses = 0, n_left = 0;
+                TableAnswer answer, other;
+                int r;
+
+                while ((r = table_next_entry_within(&view, &cursor, &n_left, &answer)) !=
+                       TABLE_READ_E_NOT_FOUND) {
+                        if (r == TABLE_READ_E_PAUSED) {
+                                g_assert_cmpuint(n_left, ==, 0);
+                                n_left = step;
+                                n_pauses++;
+                                continue;
+                        }
+                        g_assert_cmpint(r, ==, 0);
+                        g_assert_cmpint(table_next_entry(&view, &whole, &other), ==, 0);
+                        table_fixture_assert_same(&answer, &other);
+                        n_found++;
+                }
+                g_assert_cmpuint(n_found, ==, 4);
+                /* each slot is one place, and the one that is cut has as many as there are IDs */
+                g_assert_cmpuint(
+                        n_pauses, ==, (SAMPLE_SLOTS - 1 + TABLE_SINGLES_PER_CUT + step - 1) / step);
+        }
+        g_assert_cmpuint(sample->header.retired, ==, 0);
+}
+
+/* Whose are they, whatever state they are in. */
+static void test_accounts(void) {
+        static const struct {
+                uint32_t id, charged_number; /* of the record that says so */
+        } charged[] = {
+                { SAMPLE_SLOT_ID(SAMPLE_PLAIN), SAMPLE_PLAIN },
+                { SAMPLE_SLOT_ID(SAMPLE_PLAIN) + 65535, SAMPLE_PLAIN },
+                { SAMPLE_SLOT_ID(SAMPLE_DELEGATED_1) + 7, SAMPLE_PLAIN },
+                { SAMPLE_SLOT_ID(SAMPLE_DELEGATED_2), SAMPLE_PLAIN },
+                { SAMPLE_SLOT_ID(SAMPLE_LARGE) + 65536, SAMPLE_LARGE },
+                { SAMPLE_SLOT_ID(SAMPLE_CUT) + 5, SAMPLE_SINGLE },
+                { SAMPLE_SLOT_ID(SAMPLE_GONE) + 1, SAMPLE_GONE },
+                { SAMPLE_SLOT_ID(SAMPLE_OUT) + 1, SAMPLE_OUT },
+                { SAMPLE_SLOT_ID(SAMPLE_SMALL) + 1, SAMPLE_SMALL },
+        };
+        static const uint32_t nobodys[] = {
+                0,
+                1000,
+                SAMPLE_POOL - 1,
+                SAMPLE_SLOT_ID(SAMPLE_SLOTS),
+                UINT32_MAX,
+                SAMPLE_SLOT_ID(SAMPLE_FREE),
+                SAMPLE_SLOT_ID(SAMPLE_CUT) + 6,
+                SAMPLE_SLOT_ID(SAMPLE_CUT) + 60000,
+        };
+        TableView view;
+        g_autofree TableSample *sample = sample_new(&view);
+        uint32_t account = 77;
+
+        for (uint32_t number = 0; number < SAMPLE_RECORDS; number++) {
+                sample_record(sample, number)->account_uid = 5000 + number;
+                sample_seal(sample, number);
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(charged); i++) {
+                g_assert_cmpint(table_find_account(&view, charged[i].id, &account), ==, 0);
+                g_assert_cmpuint(account, ==, 5000 + charged[i].charged_number);
+        }
+
+        account = 77;
+        for (size_t i = 0; i < G_N_ELEMENTS(nobodys); i++)
+                g_assert_cmpint(
+                        table_find_account(&view, nobodys[i], &account), ==,
+                        TABLE_READ_E_NOT_FOUND);
+        sample_record(sample, SAMPLE_OUT)->account_uid = TABLE_NONE;
+        sample_seal(sample, SAMPLE_OUT);
+        g_assert_cmpint(
+                table_find_account(&view, SAMPLE_SLOT_ID(SAMPLE_OUT), &account), ==,
+                TABLE_READ_E_NOT_FOUND);
+        sample_record(sample, SAMPLE_SMALL)->account_uid++;
+        g_assert_cmpint(
+                table_find_account(&view, SAMPLE_SLOT_ID(SAMPLE_SMALL), &account), ==,
+                TABLE_READ_E_UNTRUSTED);
+        sample->header.retired = 1;
+        g_assert_cmpint(table_find_account(&view, SAMPLE_POOL, &account), ==, TABLE_READ_E_RETIRED);
+        g_assert_cmpuint(account, ==, 77);
+}
+
 static void test_unmapped(TableFixture *fixture, gconstpointer data) {
         TableView view, other;
         g_autofree TableSample *sample = sample_new(&view);
@@ -724,6 +813,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/table-read/name-parse", test_name_parse);
         g_test_add_func("/table-read/answers", test_answers);
         g_test_add_func("/table-read/entries", test_entries);
+        g_test_add_func("/table-read/entries-in-steps", test_entries_in_steps);
+        g_test_add_func("/table-read/accounts", test_accounts);
         add("/table-read/unmapped", test_unmapped);
         add("/table-read/open-refuses", test_open_refuses);
         g_test_add_func("/table-read/header", test_header);

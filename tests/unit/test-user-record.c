@@ -52,17 +52,23 @@ static void test_group(void) {
                 " \"disposition\": \"container\", \"service\": \"io.systemd.NamespaceResource\"}");
 }
 
+static bool matches(const UserFilterFields *fields) {
+        UserFilter filter;
+
+        g_assert_null(user_filter_fold(fields, &filter));
+        return user_filter_matches(&filter, &answer);
+}
+
 static bool fuzzy(const char *text) {
         g_autoptr(json_t) names = json_pack("[s]", text);
-        UserFilter filter = { .fuzzy_names = names };
 
-        g_assert_null(user_filter_check(&filter));
-        return user_filter_matches(&filter, &answer);
+        return matches(&(UserFilterFields){ .fuzzy_names = names });
 }
 
 static void test_fuzzy(void) {
         g_autoptr(json_t) many = json_array();
-        UserFilter filter = { .fuzzy_names = many };
+        UserFilterFields fields = { .fuzzy_names = many };
+        UserFilter filter;
 
         g_assert_true(fuzzy("web"));
         g_assert_true(fuzzy("WEB-655"));
@@ -77,39 +83,76 @@ static void test_fuzzy(void) {
         g_assert_false(fuzzy("a name that is far longer than any user name of ours, by a lot"));
 
         /* none given: nothing fits; up to the limit, and one more */
-        g_assert_false(user_filter_matches(&filter, &answer));
+        g_assert_false(matches(&fields));
         for (unsigned i = 0; i < USER_FILTER_FUZZY_MAX; i++)
                 json_array_append_new(
                         many, json_string(i + 1 < USER_FILTER_FUZZY_MAX ? "zz" : "web"));
-        g_assert_null(user_filter_check(&filter));
-        g_assert_true(user_filter_matches(&filter, &answer));
+        g_assert_true(matches(&fields));
         json_array_append_new(many, json_string("zz"));
-        g_assert_cmpstr(user_filter_check(&filter), ==, "fuzzyNames");
+        g_assert_cmpstr(user_filter_fold(&fields, &filter), ==, "fuzzyNames");
+}
+
+/* A text as long as any record's is looked at, one more byte is refused, whatever its place; and
+ * none of the filter has been written then. */
+static void test_lengths(void) {
+        static const struct {
+                const char *field;
+                size_t max;
+                size_t offset;
+        } cases[] = {
+                { "fuzzyNames", USER_FILTER_FUZZY_TEXT_MAX,
+                  offsetof(UserFilterFields, fuzzy_names) },
+                { "dispositionMask", USER_FILTER_DISPOSITION_TEXT_MAX,
+                  offsetof(UserFilterFields, dispositions) },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *longest = g_strnfill(cases[i].max, 'Q');
+                g_autofree char *longer = g_strnfill(cases[i].max + 1, 'Q');
+                g_autoptr(json_t) fits = json_pack("[s, s]", "x", longest);
+                g_autoptr(json_t) beyond = json_pack("[s, s]", "x", longer);
+                UserFilter filter, untouched;
+                UserFilterFields fields = {};
+
+                *(const json_t **) ((char *) &fields + cases[i].offset) = fits;
+                g_assert_false(matches(&fields));
+                *(const json_t **) ((char *) &fields + cases[i].offset) = beyond;
+                memset(&filter, 0xa5, sizeof(filter));
+                memset(&untouched, 0xa5, sizeof(untouched));
+                g_assert_cmpstr(user_filter_fold(&fields, &filter), ==, cases[i].field);
+                g_assert_cmpmem(&filter, sizeof(filter), &untouched, sizeof(untouched));
+        }
 }
 
 static bool disposition(const char *text) {
         g_autoptr(json_t) names = json_pack("[s,s]", "regular", text);
 
-        return user_filter_matches(&(UserFilter){ .dispositions = names }, &answer);
+        return matches(&(UserFilterFields){ .dispositions = names });
 }
 
 static void test_filters(void) {
-        g_autoptr(json_t) none = json_array();
+        g_autoptr(json_t) none = json_array(), many = json_array();
+        UserFilterFields fields = { .dispositions = many };
+        UserFilter filter;
 
-        g_assert_true(user_filter_matches(&(UserFilter){}, &answer));
-        g_assert_false(user_filter_matches(&(UserFilter){ .uuid = "00" }, &answer));
+        g_assert_true(matches(&(UserFilterFields){}));
+        g_assert_false(matches(&(UserFilterFields){ .uuid = "00" }));
         g_assert_true(disposition("container"));
         g_assert_false(disposition("dynamic"));
         g_assert_false(disposition("Container"));
-        g_assert_false(user_filter_matches(&(UserFilter){ .dispositions = none }, &answer));
+        g_assert_false(matches(&(UserFilterFields){ .dispositions = none }));
+        for (unsigned i = 0; i < USER_FILTER_DISPOSITIONS_MAX; i++)
+                json_array_append_new(
+                        many,
+                        json_string(
+                                i + 1 < USER_FILTER_DISPOSITIONS_MAX ? "regular" : "container"));
+        g_assert_true(matches(&fields));
+        json_array_append_new(many, json_string("regular"));
+        g_assert_cmpstr(user_filter_fold(&fields, &filter), ==, "dispositionMask");
 
-#define BETWEEN(low, high)                          \
-        user_filter_matches(                        \
-                &(UserFilter){ .has_minimum = true, \
-                               .minimum = (low),    \
-                               .has_maximum = true, \
-                               .maximum = (high) }, \
-                &answer)
+#define BETWEEN(low, high)           \
+        matches(&(UserFilterFields){ \
+                .has_minimum = true, .minimum = (low), .has_maximum = true, .maximum = (high) })
         g_assert_true(BETWEEN(589823, 589823));
         g_assert_false(BETWEEN(589824, UINT32_MAX));
         g_assert_false(BETWEEN(0, 589822));
@@ -156,6 +199,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/user-record/user", test_user);
         g_test_add_func("/user-record/group", test_group);
         g_test_add_func("/user-filter/fuzzy", test_fuzzy);
+        g_test_add_func("/user-filter/lengths", test_lengths);
         g_test_add_func("/user-filter/filters", test_filters);
         g_test_add_func("/privileges/find-user", test_find_user);
         return g_test_run();
