@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/leftovers-internal.h"
+#include "lib/table/table-name.h"
 #include "lib/util/fd.h"
 #include "lib/util/parse.h"
 
@@ -123,12 +124,15 @@ static int look_at_run_user(const LeftoversTask *task, int folder, const char *n
 
 /* linger files */
 
-/* The ID that a linger file is for: its number, or the range's ID of that name. */
+/* The ID that a linger file is for: its number, the range's ID of that name, or the first of a slot
+ * that is not free. */
 static bool linger_id(const LeftoversTask *task, const char *name, uint32_t *ret_id) {
         const char *end = strrchr(name, '-');
         uint32_t offset;
 
         if (parse_u32(name, ret_id))
+                return leftovers_has(task, *ret_id);
+        if (table_slot_name_parse(name, strlen(name), ret_id))
                 return leftovers_has(task, *ret_id);
         if (strncmp(name, "ns-", 3) != 0 || end < name + 3 || !parse_u32(end + 1, &offset))
                 return false;

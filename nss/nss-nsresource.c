@@ -43,11 +43,11 @@ static int look_up(LookUpFunc function, const void *key, TableAnswer *ret_answer
 }
 
 static int find_id(const TableView *view, const void *key, TableAnswer *ret_answer) {
-        return table_find_id(view, *(const uint32_t *) key, ret_answer);
+        return table_look_up_id(view, *(const uint32_t *) key, ret_answer);
 }
 
 static int find_name(const TableView *view, const void *key, TableAnswer *ret_answer) {
-        return table_find_name(view, key, strlen(key), ret_answer);
+        return table_look_up_name(view, key, strlen(key), ret_answer);
 }
 
 static int look_up_id(uint32_t id, TableAnswer *ret_answer) {
@@ -57,11 +57,11 @@ static int look_up_id(uint32_t id, TableAnswer *ret_answer) {
 }
 
 static int look_up_name(const char *name, TableAnswer *ret_answer) {
-        uint32_t offset;
-        size_t name_size;
+        size_t n = strnlen(name, TABLE_USER_NAME_MAX + 1), name_size;
+        uint32_t number;
 
-        if (!table_user_name_parse(
-                    name, strnlen(name, TABLE_USER_NAME_MAX + 1), &name_size, &offset))
+        if (!table_user_name_parse(name, n, &name_size, &number) &&
+            !table_slot_name_parse(name, n, &number))
                 return TABLE_READ_E_NOT_FOUND;
         return look_up(find_name, name, ret_answer);
 }

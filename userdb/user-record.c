@@ -6,7 +6,7 @@
 #include "lib/table/table-describe.h"
 
 const char *user_record_disposition(const TableAnswer *answer) {
-        return answer->range.size > 1 ? "container" : "dynamic";
+        return answer->is_slot ? "reserved" : answer->range.size > 1 ? "container" : "dynamic";
 }
 
 json_t *user_record_new(const TableAnswer *answer) {

@@ -92,7 +92,8 @@ static int service_find(
 
         /* Most look-ups that arrive here are other people's, root's before all: they cost no system
          * call. */
-        if (parameters->name ? !g_str_has_prefix(parameters->name, "ns-")
+        if (parameters->name ? !table_user_name_has_prefix(parameters->name) &&
+                                       !g_str_has_prefix(parameters->name, TABLE_SLOT_NAME_PREFIX)
                              : parameters->id < (int64_t) TABLE_POOL_LOWEST)
                 return TABLE_READ_E_NOT_FOUND;
 
@@ -103,9 +104,9 @@ static int service_find(
                 if (r != 0)
                         continue;
                 r = parameters->name
-                            ? table_find_name(
+                            ? table_look_up_name(
                                       view, parameters->name, strlen(parameters->name), ret_answer)
-                            : table_find_id(view, (uint32_t) parameters->id, ret_answer);
+                            : table_look_up_id(view, (uint32_t) parameters->id, ret_answer);
         }
         return r;
 }

@@ -53,11 +53,24 @@ static char *put_text(char *to, const char *text, size_t max) {
         return to + n;
 }
 
+static size_t describe_slot(
+        const TableAnswer *answer, char ret_text[static TABLE_DESCRIPTION_MAX + 1]) {
+        char *p = ret_text;
+
+        p = put_text(p, "First of the IDs up to ", SIZE_MAX);
+        p = table_put_decimal(p, answer->id + TABLE_SLOT_SIZE - 1);
+        p = put_text(p, " that nsresourced does not have free", SIZE_MAX);
+        *p = '\0';
+        return (size_t) (p - ret_text);
+}
+
 static size_t describe(
         const char *what, const TableAnswer *answer,
         char ret_text[static TABLE_DESCRIPTION_MAX + 1]) {
         char *p = ret_text;
 
+        if (answer->is_slot)
+                return describe_slot(answer, ret_text);
         p = put_text(p, what, sizeof("Group "));
         p = table_put_decimal(p, answer->offset);
         p = put_text(p, " of namespace ", SIZE_MAX);

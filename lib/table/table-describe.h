@@ -14,8 +14,9 @@
 #define TABLE_DATE_SIZE 11u       /* "YYYY-MM-DD" and its NUL */
 
 /* Write "User OFFSET of namespace NAME of UID OWNER since YYYY-MM-DD" (UTC) and its NUL: the real
- * name of the record.  Returns its length.  No comma or colon: those part GECOS fields and passwd
- * fields. */
+ * name of the record; for a slot, which user and group share, "First of the IDs up to LAST that
+ * nsresourced does not have free".  Returns its length.  No comma or colon: those part GECOS fields
+ * and passwd fields. */
 size_t table_describe_user(
         const TableAnswer *answer, char ret_text[static TABLE_DESCRIPTION_MAX + 1]);
 

@@ -35,9 +35,12 @@
  * state is free, between two increments of `sequence` (odd: being written); nothing under the CRC
  * changes in any other state.  Only `reserved` is ever rolled back: from `mapping` on the namespace
  * may hold the IDs whatever the daemon knows, so the slot stays taken until the namespace is proven
- * dead.  Names are answered for `active` only. A part is reserved before its holder and freed after
- * it, and its state follows the holder's.  A slot that is cut up is `active` for good, one that is
- * taken out of service goes from free to quarantined; both in one store.
+ * dead.  Names of namespaces are answered for `active` only.  The first ID of a slot that is not
+ * free and has no such name has that of the slot, "nsresource-FIRSTID": systemd-nspawn and others
+ * who pick ranges themselves ask for just that number before they take one.  A part is reserved
+ * before its holder and freed after it, and its state follows the holder's.  A slot that is cut up
+ * is `active` for good, one that is taken out of service goes from free to quarantined; both in one
+ * store.
  *
  * Name index.  Open addressing, linear probing, at most TABLE_PROBE_MAX steps.  A word is 0 (empty)
  * or fingerprint << 16 | (record + 1), where hash = table_name_hash(), the home position is hash &
@@ -101,6 +104,8 @@ enum {
 #define TABLE_FLAG_UNENFORCED \
         (1u << 0) /* handed out with Enforcement = none: may have left files */
 #define TABLE_FLAG_REGISTERED (1u << 1) /* RegisterUserNamespace: size 0, the client's own map */
+/* Out of service because the host uses its IDs: they were never ours, so nothing answers for it. */
+#define TABLE_FLAG_HOST (1u << 2)
 
 #define TABLE_RECORD_SIZE 128u
 #define TABLE_HEADER_SIZE 4096u

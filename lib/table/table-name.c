@@ -94,6 +94,29 @@ bool table_user_name_parse(
         return true;
 }
 
+size_t table_slot_name_format(uint32_t start, char ret_name[static TABLE_USER_NAME_MAX + 1]) {
+        char *p = ret_name;
+
+        memcpy(p, TABLE_SLOT_NAME_PREFIX, TABLE_SLOT_NAME_PREFIX_SIZE);
+        p = table_put_decimal(p + TABLE_SLOT_NAME_PREFIX_SIZE, start);
+        *p = '\0';
+        return (size_t) (p - ret_name);
+}
+
+bool table_slot_name_parse(const char *slot_name, size_t n, uint32_t *ret_start) {
+        uint64_t start;
+
+        if (n > TABLE_USER_NAME_MAX || n <= TABLE_SLOT_NAME_PREFIX_SIZE ||
+            memcmp(slot_name, TABLE_SLOT_NAME_PREFIX, TABLE_SLOT_NAME_PREFIX_SIZE) != 0 ||
+            !parse_decimal(
+                    slot_name + TABLE_SLOT_NAME_PREFIX_SIZE, n - TABLE_SLOT_NAME_PREFIX_SIZE,
+                    TABLE_POOL_HIGHEST - 1, &start) ||
+            start % TABLE_SLOT_SIZE != 0)
+                return false;
+        *ret_start = (uint32_t) start;
+        return true;
+}
+
 uint64_t table_name_hash(uint64_t seed, const char *name, size_t n) {
         uint64_t hash = seed ^ (uint64_t) n * 0x9e3779b97f4a7c15u;
 

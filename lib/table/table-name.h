@@ -30,6 +30,17 @@ char *table_put_decimal(char *to, uint32_t number);
 bool table_user_name_parse(
         const char *user_name, size_t n, size_t *ret_name_size, uint32_t *ret_offset);
 
+/* The name of a slot, "nsresource-FIRSTID", for its first ID while that has no other.  No user of a
+ * namespace can have it, for theirs begin with "ns-", and whoever sees it later still sees the same
+ * number behind it.  `start` is a multiple of TABLE_SLOT_SIZE. */
+size_t table_slot_name_format(uint32_t start, char ret_name[static TABLE_USER_NAME_MAX + 1]);
+
+/* The first ID in such a name.  Returns whether it is one, the number written as above. */
+bool table_slot_name_parse(const char *slot_name, size_t n, uint32_t *ret_start);
+
+#define TABLE_SLOT_NAME_PREFIX "nsresource-"
+#define TABLE_SLOT_NAME_PREFIX_SIZE (sizeof(TABLE_SLOT_NAME_PREFIX) - 1)
+
 #define TABLE_USER_NAME_PREFIX "ns-"
 #define TABLE_USER_NAME_PREFIX_SIZE (sizeof(TABLE_USER_NAME_PREFIX) - 1)
 

@@ -321,6 +321,7 @@ bool table_part_is_sound(
 
 static int answer_read(const TableView *view, uint32_t number, TableAnswer *answer) {
         answer->record = number;
+        answer->is_slot = false;
         return record_read(view, number, &answer->range);
 }
 
@@ -467,6 +468,53 @@ int table_find_account(const TableView *view, uint32_t id, uint32_t *ret_account
                 return TABLE_READ_E_NOT_FOUND;
         *ret_account = range.account_uid;
         return 0;
+}
+
+/* slots */
+
+/* The slot whose first ID has no name of a namespace.  That it was free for a moment is as good an
+ * answer as that it is not: both were true while somebody asked. */
+static int find_slot(const TableView *view, uint32_t id, uint32_t slot, TableAnswer *answer) {
+        int r = answer_read(view, slot, answer);
+
+        if (r != 0)
+                return r;
+        if (answer->range.flags & TABLE_FLAG_HOST)
+                return TABLE_READ_E_NOT_FOUND;
+        answer->id = id;
+        answer->offset = 0;
+        answer->is_slot = true;
+        return 0;
+}
+
+int table_look_up_id(const TableView *view, uint32_t id, TableAnswer *ret_answer) {
+        TableAnswer answer;
+        int r = table_find_id(view, id, ret_answer);
+
+        /* Only an ID of the pool gets so far as to be not found in a slot. */
+        if (r != TABLE_READ_E_NOT_FOUND || id % TABLE_SLOT_SIZE != 0 || id < view->pool_start ||
+            (id - view->pool_start) / TABLE_SLOT_SIZE >= view->n_slots)
+                return r;
+        r = find_slot(view, id, (id - view->pool_start) / TABLE_SLOT_SIZE, &answer);
+        if (r == 0)
+                *ret_answer = answer;
+        return r;
+}
+
+int table_look_up_name(
+        const TableView *view, const char *user_name, size_t n, TableAnswer *ret_answer) {
+        TableAnswer answer;
+        uint32_t start;
+        int r;
+
+        if (!table_slot_name_parse(user_name, n, &start))
+                return table_find_name(view, user_name, n, ret_answer);
+        r = table_look_up_id(view, start, &answer);
+        if (r == 0 && !answer.is_slot)
+                return TABLE_READ_E_NOT_FOUND;
+        if (r == 0)
+                *ret_answer = answer;
+        return r;
 }
 
 /* by name */
@@ -667,5 +715,7 @@ int table_next_entry(const TableView *view, uint32_t *cursor, TableAnswer *ret_a
 }
 
 size_t table_user_name(const TableAnswer *answer, char ret_name[static TABLE_USER_NAME_MAX + 1]) {
+        if (answer->is_slot)
+                return table_slot_name_format(answer->id, ret_name);
         return table_user_name_format(answer->range.name, answer->offset, ret_name);
 }

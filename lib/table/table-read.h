@@ -58,6 +58,7 @@ typedef struct TableAnswer {
         uint32_t id;       /* the UID and GID */
         uint32_t offset;   /* of the ID in its range; parts count on, K * 65,536 + n */
         uint32_t record;   /* number of the range's record */
+        bool is_slot;      /* of table_look_up_...(): the slot itself, which is not free */
         TableRecord range; /* a consistent copy of the range's record (of a part: of its holder),
                               its name valid */
 } TableAnswer;
@@ -74,6 +75,18 @@ int table_find_account(const TableView *view, uint32_t id, uint32_t *ret_account
 /* The answer for "ns-NAME-OFFSET", n bytes.  NOT_FOUND without touching the table for what cannot
  * be one. */
 int table_find_name(
+        const TableView *view, const char *user_name, size_t n, TableAnswer *ret_answer);
+
+/* What looking a user or group up answers: as table_find_id(), and for the first ID of a slot that
+ * is not free but has no such answer, the slot itself (`is_slot`; record and range are the slot's,
+ * id is its first one).  Whoever picks ranges by asking whether their first ID has a name finds
+ * every slot taken that is not free; those excepted that are out of service because the host uses
+ * them. */
+int table_look_up_id(const TableView *view, uint32_t id, TableAnswer *ret_answer);
+
+/* The same for a name: as table_find_name(), and "nsresource-FIRSTID" of a slot that
+ * table_look_up_id() answers for in this way. */
+int table_look_up_name(
         const TableView *view, const char *user_name, size_t n, TableAnswer *ret_answer);
 
 /* The active range or registration called `name` (n bytes), as the answer for its first ID.  A
@@ -95,7 +108,7 @@ int table_next_entry(const TableView *view, uint32_t *cursor, TableAnswer *ret_a
 int table_next_entry_within(
         const TableView *view, uint32_t *cursor, unsigned *n_left, TableAnswer *ret_answer);
 
-/* Write "ns-NAME-OFFSET" and its NUL.  Returns its length. */
+/* Write "ns-NAME-OFFSET", or of a slot "nsresource-FIRSTID", and its NUL.  Returns its length. */
 size_t table_user_name(const TableAnswer *answer, char ret_name[static TABLE_USER_NAME_MAX + 1]);
 
 /* shared with the writer */

@@ -52,10 +52,10 @@ EOF
 
 @test "the rule denies whoever has a name of ours or a number of the pool" {
         interpreter >/dev/null || cannot javascript "no interpreter of JavaScript is installed"
-        run answer ns-1000-web-0 ns-web-65535 ns-a-b-c-1 524288 1879048191 268435456
+        run answer ns-1000-web-0 ns-web-65535 ns-a-b-c-1 524288 1879048191 268435456 nsresource-524288
         echo "$output"
         [ "$status" = 0 ]
-        [ "${#lines[@]}" = 6 ]
+        [ "${#lines[@]}" = 7 ]
         [ "$(sort -u <<<"$output")" = no ]
 }
 

@@ -19,7 +19,10 @@ setup() {
         cp "$abs_top_builddir/.libs/libnss_nsresource.so.2" lib
         "$abs_top_builddir/tests/bats/table-make" state/table 0x80000 256 add 1000-web 65536 1000 add db 65536 0 \
                 add 1001-one 1 1001 add 1002-two 1 1002 add 1000-big 1048576 1000 add 1000-odd 65537 1000 \
-                mapping 1000-early 65536 1000 add 1000-gone 65536 1000 end 1000-gone >ranges
+                mapping 1000-early 65536 1000 add 1000-gone 65536 1000 end 1000-gone \
+                add 1000-back 131072 1000 quarantine 1000-back reserved 1000-first 65536 1000 slots >made
+        awk 'NF == 3 && $1 != "1000-gone" && $1 != "1000-back"' made >ranges
+        awk 'NF == 2 { print $2 }' made >slots
         chmod 644 state/table
         list_ids
         "$abs_top_builddir/nsresource-userdbd" --socket "$PWD/socket" --table "$PWD/state/table" >log 2>&1 3>&- &
@@ -50,6 +53,11 @@ list_ids() {
         }' ranges | sort -u | awk '{ print $2 + $3 > "ids"; print "ns-" $1 "-" $3 > "names" }'
         # what nobody has
         printf '%s\n' 65536 524287 4294967294 "$(awk '$1 == "1001-one" { print $2 + 1 }' ranges)" >>ids
+        # slots that are not free, by their first ID; what is like them
+        cat slots >>ids
+        awk '{ print $1 + 1; print $1 + 65534 }' slots >>ids
+        sed s/^/nsresource-/ slots >>names
+        printf 'nsresource-%s\n' 524289 "$((0x80000 + 256 * 65536))" 0 -1 "" 00524288 >>names
         printf '%s\n' ns-web-0 ns-db-65536 ns-db-00 ns-1001-one-1 ns-1000-odd-65537 ns-1000-odd-131071 ns-x >>names
 }
 
@@ -90,6 +98,37 @@ same() {
 
 @test "the module and nss-systemd: shadow by name" {
         same shadow names
+}
+
+@test "a slot that is not free has a name by its first ID, in each state, and it is a slot's where no namespace's is there" {
+        local start state
+        # reserved, mapping, active, releasing, quarantined
+        [ "$(awk 'NF == 2 { print $1 }' made | sort -u | xargs)" = "1 2 3 4 5" ]
+        for start in $(cat slots); do
+                in_sandbox getent -s nsresource passwd "$start" >>users
+                in_sandbox getent -s nsresource group "$start" >>groups
+        done
+        [ "$(wc -l <users)" = "$(wc -l <slots)" ]
+        [ "$(wc -l <groups)" = "$(wc -l <slots)" ]
+        awk 'NF == 2 && $1 != 3 { print "nsresource-" $2 ":x:" $2 ":" $2 }' made >expected
+        diff expected <(grep ^nsresource- users | cut -d: -f1-4 | grep -Ff expected)
+        # All but those, and the slot that is cut up, are ranges'.
+        [ "$(grep -cv ^ns- users)" -le "$(($(wc -l <expected) + 1))" ]
+        in_sandbox xargs getent -s nsresource passwd <<<"$(cut -d: -f1 users)" | diff users -
+        in_sandbox xargs getent -s systemd passwd <slots | diff users -
+        in_sandbox xargs getent -s systemd group <slots | diff groups -
+        # It lets nobody in.
+        [ "$(grep ^nsresource- users | cut -d: -f2,6,7 | sort -u)" = x:/:/usr/sbin/nologin ]
+        # Nor is it listed.
+        absent in_sandbox sh -c 'getent -s nsresource passwd | grep ^nsresource-'
+}
+
+@test "a slot that the host uses is not ours to name" {
+        "$abs_top_builddir/tests/bats/table-make" state/table 0x80000 256 host 255
+        run in_sandbox getent -s nsresource passwd $((0x80000 + 255 * 65536))
+        [ "$status" = 2 ]
+        run in_sandbox getent -s nsresource passwd nsresource-$((0x80000 + 255 * 65536))
+        [ "$status" = 2 ]
 }
 
 @test "the module and nss-systemd: enumeration" {

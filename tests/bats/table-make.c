@@ -7,6 +7,10 @@
  *      register NAME INODE OWNER  a namespace with a map of its own
  *      mapping NAME SIZE OWNER  the same, not yet active
  *      end NAME              to `releasing`: its name is gone, its IDs are not
+ *      quarantine NAME       and on to `quarantined`
+ *      reserved NAME SIZE OWNER  not even mapped
+ *      host SLOT             out of service because the host uses it
+ *      slots                 prints "STATE START" of each slot that is not free
  *      free NAME             all the way to `free`
  *      fill N SIZE           ranges f0, f1, ... in `active`
  *      churn N               N ranges come and go, one after the other
@@ -53,8 +57,8 @@ static bool offer_one(uint32_t start, uint32_t n_ids, void *userdata) {
         return start == *(const uint32_t *) userdata;
 }
 
-/* A range in `mapping`; where `start` is not TABLE_NONE, there or nowhere: TABLE_NONE. */
-static uint32_t try_map(
+/* A range in `reserved`; where `start` is not TABLE_NONE, there or nowhere: TABLE_NONE. */
+static uint32_t try_reserve(
         Maker *maker, const char *name, uint32_t size, uint32_t owner, uint32_t start) {
         TableRange range = {
                 .name = name,
@@ -71,7 +75,15 @@ static uint32_t try_map(
                     maker->writer, &range, start != TABLE_NONE ? offer_one : NULL, &start,
                     &record) != 0)
                 return TABLE_NONE;
-        table_writer_set_state(maker->writer, record, TABLE_STATE_MAPPING);
+        return record;
+}
+
+static uint32_t try_map(
+        Maker *maker, const char *name, uint32_t size, uint32_t owner, uint32_t start) {
+        uint32_t record = try_reserve(maker, name, size, owner, start);
+
+        if (record != TABLE_NONE)
+                table_writer_set_state(maker->writer, record, TABLE_STATE_MAPPING);
         return record;
 }
 
@@ -129,6 +141,13 @@ static char **command_mapping(Maker *maker, char **args) {
         return args + 3;
 }
 
+/* The next table-make rolls it back. */
+static char **command_reserved(Maker *maker, char **args) {
+        if (try_reserve(maker, args[0], number(args[1]), number(args[2]), TABLE_NONE) == TABLE_NONE)
+                fail("cannot reserve a range");
+        return args + 3;
+}
+
 static uint32_t find(Maker *maker, const char *name) {
         uint32_t record = table_writer_find_name(maker->writer, name);
 
@@ -140,6 +159,27 @@ static uint32_t find(Maker *maker, const char *name) {
 static char **command_end(Maker *maker, char **args) {
         table_writer_set_state(maker->writer, find(maker, args[0]), TABLE_STATE_RELEASING);
         return args + 1;
+}
+
+static char **command_quarantine(Maker *maker, char **args) {
+        uint32_t record = find(maker, args[0]);
+
+        table_writer_set_state(maker->writer, record, TABLE_STATE_RELEASING);
+        table_writer_set_state(maker->writer, record, TABLE_STATE_QUARANTINED);
+        return args + 1;
+}
+
+static char **command_host(Maker *maker, char **args) {
+        table_writer_quarantine_slot(maker->writer, number(args[0]), TABLE_FLAG_HOST);
+        return args + 1;
+}
+
+static char **command_slots(Maker *maker, char **args) {
+        for (uint32_t slot = 0; slot < maker->config.n_slots; slot++)
+                if (table_writer_state(maker->writer, slot) != TABLE_STATE_FREE)
+                        printf("%u %u\n", table_writer_state(maker->writer, slot),
+                               maker->config.pool_start + slot * TABLE_SLOT_SIZE);
+        return args;
 }
 
 static char **command_free(Maker *maker, char **args) {
@@ -212,6 +252,10 @@ static char **run(Maker *maker, char **args) {
                 { "replace", command_replace },
                 { "end", command_end },
                 { "mapping", command_mapping },
+                { "reserved", command_reserved },
+                { "quarantine", command_quarantine },
+                { "host", command_host },
+                { "slots", command_slots },
                 { "fill-slots", command_fill_slots },
                 { "churn-slots", command_churn_slots },
                 { "entries-all", command_entries_all },

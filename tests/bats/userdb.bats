@@ -114,7 +114,7 @@ user_record() {
 @test "what is not ours is not found" {
         start_provider
         local uid name
-        for uid in 0 1000 61184 65534 65535 65536 524287 "$((one + 1))" "$gone" $((524288 + 256 * 65536)) 4294967294; do
+        for uid in 0 1000 61184 65534 65535 65536 524287 "$((one + 1))" "$((gone + 1))" $((524288 + 256 * 65536)) 4294967294; do
                 run call GetUserRecord "\"uid\": $uid"
                 refused $E.NoRecordFound
                 run call GetGroupRecord "\"gid\": $uid"
@@ -128,6 +128,24 @@ user_record() {
                 run call GetGroupRecord "\"groupName\": \"$name\""
                 refused $E.NoRecordFound
         done
+}
+
+@test "a slot that is not free and has no other name has its own, which leads back" {
+        start_provider
+        run call GetUserRecord "\"uid\": $gone"
+        [ "$status" = 0 ]
+        [ "$output" = "{\"record\": {\"disposition\": \"reserved\", \"gid\": $gone, \"homeDirectory\": \"/\", \"locked\": true, \"realName\": \"First of the IDs up to $((gone + 65535)) that nsresourced does not have free\", \"service\": \"io.systemd.NamespaceResource\", \"shell\": \"/usr/sbin/nologin\", \"uid\": $gone, \"userName\": \"nsresource-$gone\"}}" ]
+        [ "$(call GetUserRecord "\"userName\": \"nsresource-$gone\"")" = "$output" ]
+        run call GetGroupRecord "\"gid\": $gone"
+        [ "$status" = 0 ]
+        grep -qF "\"groupName\": \"nsresource-$gone\"" <<<"$output"
+        [ "$(call GetGroupRecord "\"groupName\": \"nsresource-$gone\"")" = "$output" ]
+        for name in nsresource "nsresource-$web" "nsresource-$((gone + 1))" "nsresource-0$gone" nsresource-524288x; do
+                run call GetUserRecord "\"userName\": \"$name\""
+                refused $E.NoRecordFound
+        done
+        run call GetUserRecord "\"uid\": $gone, \"userName\": \"nsresource-$((gone + 65536))\""
+        [ "$status" != 0 ]
 }
 
 @test "number and name of different records conflict" {
@@ -447,7 +465,7 @@ activated() {
                 getent -s systemd passwd ns-1000-web-5
                 getent -s systemd group $((web + 5))
                 getent -s systemd group ns-1000-web-5
-                ! getent -s systemd passwd $gone
+                ! getent -s systemd passwd $((gone + 1)) || exit 1
                 getent -s systemd passwd | grep -o 'ns-[^:]*' | sort
 END
         local before=$SECONDS

@@ -32,9 +32,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
         g_assert_true(!table_name_is_valid(name, 1) || strlen(name) <= TABLE_NAME_MAX);
 
+        if (table_slot_name_parse(text, size, &offset)) {
+                g_assert_false(table_user_name_has_prefix(name));
+                g_assert_cmpuint(table_slot_name_format(offset, again), ==, size);
+                g_assert_cmpmem(again, size, text, size);
+        }
+
         sample_fill(&sample);
         g_assert_cmpint(table_view_check(&sample, sizeof(sample), &view), ==, 0);
-        r = table_find_name(&view, text, size, &answer);
+        r = table_look_up_name(&view, text, size, &answer);
         g_assert_true(r == 0 || r == TABLE_READ_E_NOT_FOUND);
         if (r == 0) {
                 table_user_name(&answer, again);

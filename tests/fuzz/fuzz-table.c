@@ -73,10 +73,32 @@ static void check(const TableView *view, int r, const TableAnswer *answer) {
                 answer->id >= view->pool_start &&
                 answer->id - view->pool_start < (uint64_t) view->n_slots * TABLE_SLOT_SIZE);
         table_user_name(answer, name);
-        g_assert_true(table_user_name_parse(name, strlen(name), &name_size, &offset));
-        g_assert_true(offset == answer->offset && name_size == strlen(answer->range.name));
+        if (answer->is_slot) {
+                g_assert_true(table_slot_name_parse(name, strlen(name), &offset));
+                g_assert_true(offset == answer->id);
+        } else {
+                g_assert_true(table_user_name_parse(name, strlen(name), &name_size, &offset));
+                g_assert_true(offset == answer->offset && name_size == strlen(answer->range.name));
+        }
         pack(answer, answer->id % 128);
         pack(answer, 256);
+}
+
+/* A slot's name leads back to it. */
+static void look_up(const TableView *view, uint32_t id) {
+        char name[TABLE_USER_NAME_MAX + 1];
+        TableAnswer answer, by_name;
+        int r = table_look_up_id(view, id, &answer);
+
+        check(view, r, &answer);
+        if (r != 0)
+                return;
+        g_assert_true(answer.id == id);
+        if (!answer.is_slot)
+                return;
+        table_user_name(&answer, name);
+        g_assert_true(table_look_up_name(view, name, strlen(name), &by_name) == 0);
+        g_assert_true(by_name.is_slot && by_name.id == id);
 }
 
 static void look_up_all(const TableView *view) {
@@ -105,10 +127,11 @@ static void look_up_all(const TableView *view) {
 
                         r = table_find_id(view, id, &answer);
                         check(view, r, &answer);
-                        g_assert_true(r != 0 || answer.id == id);
                         /* Whoever has a name is charged to somebody, or the record says nobody. */
                         if (table_find_account(view, id, &account) == 0)
                                 g_assert_cmpuint(account, !=, TABLE_NONE);
+                        g_assert_true(r != 0 || (answer.id == id && !answer.is_slot));
+                        look_up(view, id);
                 }
         do {
                 r = table_next(view, &cursor, &answer);

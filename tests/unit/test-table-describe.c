@@ -63,6 +63,12 @@ static void test_texts(void) {
         g_assert_cmpstr(text, ==, "User 5 of namespace 1000-web of UID 1000 since 2026-11-22");
         table_describe_group(&answer, text);
         g_assert_cmpstr(text, ==, "Group 5 of namespace 1000-web of UID 1000 since 2026-11-22");
+
+        answer = (TableAnswer){ .id = 0xfffe0000, .is_slot = true };
+        g_assert_cmpuint(table_describe_user(&answer, text), ==, strlen(text));
+        g_assert_cmpstr(
+                text, ==,
+                "First of the IDs up to 4294901759 that nsresourced does not have free");
 }
 
 /* The longest text of any record fits, whole. */

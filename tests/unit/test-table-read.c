@@ -227,6 +227,103 @@ static void test_answers(void) {
         }
 }
 
+static void assert_slot(const TableView *view, uint32_t slot) {
+        g_autofree char *name = g_strdup_printf("nsresource-%u", SAMPLE_SLOT_ID(slot));
+        char formatted[TABLE_USER_NAME_MAX + 1];
+        TableAnswer by_name, by_id;
+
+        g_assert_cmpint(table_look_up_id(view, SAMPLE_SLOT_ID(slot), &by_id), ==, 0);
+        g_assert_cmpint(table_look_up_name(view, name, strlen(name), &by_name), ==, 0);
+        g_assert_true(by_id.is_slot);
+        g_assert_true(by_name.is_slot);
+        g_assert_cmpuint(by_id.id, ==, SAMPLE_SLOT_ID(slot));
+        table_fixture_assert_same(&by_name, &by_id);
+        table_user_name(&by_id, formatted);
+        g_assert_cmpstr(formatted, ==, name);
+        /* Only that one ID: the others are nobody's name. */
+        g_assert_cmpint(
+                table_look_up_id(view, SAMPLE_SLOT_ID(slot) + 1, &by_id), ==,
+                TABLE_READ_E_NOT_FOUND);
+        g_assert_cmpint(
+                table_look_up_id(view, SAMPLE_SLOT_ID(slot) + 65534, &by_id), ==,
+                TABLE_READ_E_NOT_FOUND);
+}
+
+static void assert_no_slot(const TableView *view, uint32_t slot) {
+        g_autofree char *name = g_strdup_printf("nsresource-%u", SAMPLE_SLOT_ID(slot));
+        TableAnswer answer;
+        int r;
+
+        g_assert_cmpint(
+                table_look_up_name(view, name, strlen(name), &answer), ==, TABLE_READ_E_NOT_FOUND);
+        r = table_look_up_id(view, SAMPLE_SLOT_ID(slot), &answer);
+        g_assert_true(r == TABLE_READ_E_NOT_FOUND || (r == 0 && !answer.is_slot));
+}
+
+/* Whoever asks by the first ID whether a slot is free is told so of those only that are. */
+static void test_slots(void) {
+        static const char *const no_names[] = {
+                "nsresource-2097153", "nsresource-02097152",   "nsresource-0",
+                "nsresource-",        "nsresource-2097152x",   "nsresource",
+                "ns-resource-0",      "nsresource-4294901760", "nsresource-4297064448",
+        };
+        TableView view;
+        g_autofree TableSample *sample = sample_new(&view);
+        TableAnswer answer;
+
+        assert_slot(&view, SAMPLE_CUT);  /* its first ID is not lent, its ID 5 is */
+        assert_slot(&view, SAMPLE_GONE); /* releasing */
+        assert_slot(&view, SAMPLE_OUT);  /* quarantined */
+        assert_no_slot(&view, SAMPLE_FREE);
+        assert_no_slot(&view, SAMPLE_PLAIN);
+        assert_no_slot(&view, SAMPLE_DELEGATED_1);
+        assert_no_slot(&view, SAMPLE_SLOTS); /* beyond the pool */
+        for (size_t i = 0; i < G_N_ELEMENTS(no_names); i++)
+                g_assert_cmpint(
+                        table_look_up_name(&view, no_names[i], strlen(no_names[i]), &answer), ==,
+                        TABLE_READ_E_NOT_FOUND);
+        /* Names of namespaces are as without. */
+        g_assert_cmpint(table_look_up_id(&view, SAMPLE_POOL + 65535, &answer), ==, 0);
+        g_assert_false(answer.is_slot);
+        g_assert_cmpint(table_look_up_name(&view, "ns-plain-65535", 14, &answer), ==, 0);
+        g_assert_false(answer.is_slot);
+        g_assert_cmpint(table_look_up_id(&view, 0, &answer), ==, TABLE_READ_E_NOT_FOUND);
+
+        for (uint32_t state = TABLE_STATE_RESERVED; state < TABLE_STATE_COUNT; state++) {
+                static const uint32_t slots[] = {
+                        SAMPLE_PLAIN, SAMPLE_DELEGATED_1, SAMPLE_DELEGATED_2,
+                        SAMPLE_LARGE, SAMPLE_LARGE + 1,   SAMPLE_SMALL,
+                };
+
+                for (size_t i = 0; i < G_N_ELEMENTS(slots); i++)
+                        sample_record(sample, slots[i])->state = state;
+                for (size_t i = 0; i < G_N_ELEMENTS(slots); i++)
+                        if (state == TABLE_STATE_ACTIVE)
+                                assert_no_slot(&view, slots[i]);
+                        else
+                                assert_slot(&view, slots[i]);
+        }
+        /* A part is reserved before its holder, and freed after it. */
+        sample_record(sample, SAMPLE_PLAIN)->state = TABLE_STATE_FREE;
+        assert_no_slot(&view, SAMPLE_PLAIN);
+        assert_slot(&view, SAMPLE_DELEGATED_1);
+
+        /* What the host uses is not ours to name. */
+        sample_record(sample, SAMPLE_OUT)->flags = TABLE_FLAG_HOST;
+        sample_seal(sample, SAMPLE_OUT);
+        assert_no_slot(&view, SAMPLE_OUT);
+        /* The first of the single IDs is lent: it has its own name. */
+        sample_add(
+                sample, SAMPLE_SLOTS, TABLE_STATE_ACTIVE, TABLE_KIND_RANGE, "first",
+                SAMPLE_SLOT_ID(SAMPLE_CUT), 1);
+        assert_no_slot(&view, SAMPLE_CUT);
+        assert_same(&view, "ns-first-0", SAMPLE_SLOT_ID(SAMPLE_CUT));
+        sample->header.retired = 1;
+        g_assert_cmpint(
+                table_look_up_id(&view, SAMPLE_SLOT_ID(SAMPLE_GONE), &answer), ==,
+                TABLE_READ_E_RETIRED);
+}
+
 /* What is listed: the IDs in their order, each as it is looked up; returns how many. */
 static uint32_t count_entries(const TableView *view) {
         uint32_t cursor = 0, n = 0, last = 0;
@@ -809,6 +906,7 @@ static void add(const char *name, void (*test)(TableFixture *, gconstpointer)) {
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/table-read/crc", test_crc);
+        g_test_add_func("/table-read/slots", test_slots);
         g_test_add_func("/table-read/name-max", test_name_max);
         g_test_add_func("/table-read/name-parse", test_name_parse);
         g_test_add_func("/table-read/answers", test_answers);
