@@ -10,6 +10,7 @@
 #include "daemon/host-ids.h"
 #include "daemon/limits.h"
 #include "daemon/policy.h"
+#include "daemon/slot-locks.h"
 #include "daemon/unenforced.h"
 #include "daemon/vetting.h"
 #include "lib/table/table-read.h"
@@ -44,6 +45,17 @@ static void job_end(Job *job, int result) {
         done(result, userdata);
 }
 
+/* systemd-nspawn's lock follows the slot's state.  What is taken out of service may be out of it
+ * because nspawn has it. */
+static void allocator_slot_changed(uint32_t start, bool is_free, void *userdata) {
+        Allocator *allocator = userdata;
+
+        if (is_free)
+                slot_locks_drop(allocator->config.slot_locks, start);
+        else
+                (void) slot_locks_hold(allocator->config.slot_locks, start, false);
+}
+
 int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator) {
         Allocator *allocator = g_new(Allocator, 1);
 
@@ -56,6 +68,7 @@ int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator) {
                         LIMIT_CGROUP_REMOVALS_WAITING_PER_ACCOUNT),
                 .leaving = g_hash_table_new_full(NULL, NULL, NULL, g_free),
         };
+        table_writer_watch_slots(config->table, allocator_slot_changed, allocator);
         *ret_allocator = allocator;
         return 0;
 }
@@ -65,6 +78,7 @@ void allocator_free(Allocator *allocator) {
                 return;
         while (allocator->jobs->len > 0)
                 job_end(allocator->jobs->pdata[0], -ECANCELED);
+        table_writer_watch_slots(allocator->config.table, NULL, NULL);
         g_ptr_array_unref(allocator->jobs);
         allocator_stop_removing(allocator);
         allocator_stop_leaving(allocator);
@@ -92,12 +106,42 @@ static bool allocator_quota_allows(const Allocator *allocator, const AllocatorRe
                request->size <= allocator->config.ids_per_user - n_ids;
 }
 
-/* A vetting claim is held from the choice of a slot until its names can be seen. */
+/* A vetting claim is held from the choice of a slot until systemd-nspawn's lock is held for as long
+ * as the slot is not free. */
 typedef struct Offer {
         Allocator *allocator;
         VettingClaim *claim;
-        int error; /* of this process or the lock folder: no other slot would do better */
+        GArray *held; /* first IDs of slots that were accepted */
+        int error;    /* of this process or the lock folder: no other slot would do better */
 } Offer;
+
+/* Single IDs are of a slot that was accepted when it was cut up. */
+static int offer_hold(Offer *offer, uint32_t start, uint32_t n_ids) {
+        for (uint32_t id = start; n_ids > 1 && id - start < n_ids; id += TABLE_SLOT_SIZE) {
+                int r = slot_locks_hold(offer->allocator->config.slot_locks, id, true);
+
+                if (r != 0)
+                        return r;
+                g_array_append_val(offer->held, id);
+        }
+        return 0;
+}
+
+/* Nothing may have come of what was accepted. */
+static void offer_end(Offer *offer) {
+        TableWriter *table = offer->allocator->config.table;
+        uint32_t pool_start = table_writer_header(table)->pool_start;
+
+        for (guint i = 0; i < offer->held->len; i++) {
+                uint32_t start = g_array_index(offer->held, uint32_t, i);
+
+                if (table_writer_state(table, (start - pool_start) / TABLE_SLOT_SIZE) ==
+                    TABLE_STATE_FREE)
+                        slot_locks_drop(offer->allocator->config.slot_locks, start);
+        }
+        g_array_unref(offer->held);
+        vetting_claim_free(offer->claim);
+}
 
 static bool allocator_offer(uint32_t start, uint32_t n_ids, void *userdata) {
         Offer *offer = userdata;
@@ -109,6 +153,8 @@ static bool allocator_offer(uint32_t start, uint32_t n_ids, void *userdata) {
         r = vetting_claim(
                 offer->allocator->config.host_ids, offer->allocator->config.lock_folder, start,
                 n_ids, &offer->claim);
+        if (r == 0)
+                r = offer_hold(offer, start, n_ids);
         offer->error = MIN(r, 0);
         return r == 0;
 }
@@ -271,7 +317,8 @@ static int job_reserve(Job *job, Offer *offer, uint32_t *ret_record) {
 
 static int job_finish_allocate(Job *job) {
         Allocator *allocator = job->allocator;
-        Offer offer = { .allocator = allocator };
+        Offer offer = { .allocator = allocator,
+                        .held = g_array_new(FALSE, FALSE, sizeof(uint32_t)) };
         uint32_t record;
         int r;
 
@@ -286,7 +333,7 @@ static int job_finish_allocate(Job *job) {
         r = job_reserve(job, &offer, &record);
         if (r == 0)
                 r = allocator_map(job, record);
-        vetting_claim_free(offer.claim);
+        offer_end(&offer);
         return r;
 }
 
@@ -355,7 +402,8 @@ static bool maps_are_own(const UsernsMaps *maps, uint32_t peer_uid, uint32_t pee
 static int job_finish_register(Job *job) {
         Allocator *allocator = job->allocator;
         g_auto(UsernsMaps) maps = {};
-        Offer offer = { .allocator = allocator };
+        Offer offer = { .allocator = allocator,
+                        .held = g_array_new(FALSE, FALSE, sizeof(uint32_t)) };
         uint32_t record;
         int r;
 
@@ -366,7 +414,7 @@ static int job_finish_register(Job *job) {
                 return ALLOCATOR_E_NOT_OWN_IDS;
 
         r = job_reserve(job, &offer, &record);
-        vetting_claim_free(offer.claim);
+        offer_end(&offer);
         if (r != 0)
                 return r;
         /* It lends nothing: the kernel only reports the end, and a sweep finds that too.  What a

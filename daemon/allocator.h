@@ -25,6 +25,7 @@ typedef struct Details Details;
 typedef struct HostIds HostIds;
 typedef struct Leftovers Leftovers;
 typedef struct Policy Policy;
+typedef struct SlotLocks SlotLocks;
 typedef struct TableWriter TableWriter;
 typedef struct Unenforced Unenforced;
 
@@ -55,6 +56,7 @@ typedef struct AllocatorConfig {
         CgroupTree *cgroups;     /* NULL: there are no control groups */
         Leftovers *leftovers;    /* freed first; NULL: ranges do not come back (tests) */
         const char *lock_folder; /* systemd-nspawn's: see vetting.h */
+        SlotLocks *slot_locks;   /* of that folder; holds what is not free */
         bool enforced;           /* the policy is in force; else what is handed out is marked */
         uint32_t namespaces_per_user;
         uint64_t ids_per_user;

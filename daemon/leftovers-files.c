@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "daemon/leftovers-internal.h"
-#include "lib/table/table-name.h"
 #include "lib/util/fd.h"
 #include "lib/util/parse.h"
 
@@ -126,13 +125,16 @@ static int look_at_run_user(const LeftoversTask *task, int folder, const char *n
 
 /* The ID that a linger file is for: its number, the range's ID of that name, or the first of a slot
  * that is not free. */
+#define SLOT_PREFIX "nsresource-"
+
 static bool linger_id(const LeftoversTask *task, const char *name, uint32_t *ret_id) {
         const char *end = strrchr(name, '-');
         uint32_t offset;
 
         if (parse_u32(name, ret_id))
                 return leftovers_has(task, *ret_id);
-        if (table_slot_name_parse(name, strlen(name), ret_id))
+        if (g_str_has_prefix(name, SLOT_PREFIX) &&
+            parse_u32(name + sizeof(SLOT_PREFIX) - 1, ret_id))
                 return leftovers_has(task, *ret_id);
         if (strncmp(name, "ns-", 3) != 0 || end < name + 3 || !parse_u32(end + 1, &offset))
                 return false;

@@ -54,6 +54,7 @@ libdaemon_la_SOURCES = \
 	%D%/manager.c %D%/manager.h \
 	%D%/namespace-name.c %D%/namespace-name.h \
 	%D%/settings.c %D%/settings.h \
+	%D%/slot-locks.c %D%/slot-locks.h \
 	%D%/unenforced.c %D%/unenforced.h \
 	%D%/unenforced-clear.c %D%/unenforced-clear.h \
 	%D%/userns.c %D%/userns.h \
@@ -89,7 +90,15 @@ tests_unit_test_userns_probe_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_vetting_SOURCES = tests/unit/test-vetting.c tests/unit/unit.h
 tests_unit_test_vetting_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
 
-daemon_unit_tests = tests/unit/test-allocator tests/unit/test-allocator-end tests/unit/test-cgroup tests/unit/test-details tests/unit/test-leftovers tests/unit/test-namespace-name tests/unit/test-unenforced
+daemon_unit_tests =
+daemon_unit_tests += tests/unit/test-allocator
+daemon_unit_tests += tests/unit/test-allocator-end
+daemon_unit_tests += tests/unit/test-cgroup
+daemon_unit_tests += tests/unit/test-details
+daemon_unit_tests += tests/unit/test-leftovers
+daemon_unit_tests += tests/unit/test-namespace-name
+daemon_unit_tests += tests/unit/test-slot-locks
+daemon_unit_tests += tests/unit/test-unenforced
 check_PROGRAMS += $(daemon_unit_tests)
 TESTS += $(daemon_unit_tests)
 tests_unit_test_allocator_SOURCES = tests/unit/test-allocator.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/holder.h
@@ -99,6 +108,8 @@ tests_unit_test_allocator_end_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_allocator_end_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cgroup_remove,--wrap=cgroup_removal_free
 tests_unit_test_namespace_name_SOURCES = tests/unit/test-namespace-name.c
 tests_unit_test_namespace_name_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_slot_locks_SOURCES = tests/unit/test-slot-locks.c
+tests_unit_test_slot_locks_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_unenforced_SOURCES = tests/unit/test-unenforced.c
 tests_unit_test_unenforced_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_cgroup_SOURCES = tests/unit/test-cgroup.c tests/unit/unit.h

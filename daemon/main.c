@@ -89,20 +89,40 @@ static void arguments_clear(Arguments *a) {
                 g_free(*strings[i]);
 }
 
-/* The one listening socket that the service manager passed; *ret_fd is -1 if there is none. */
-static int main_passed_socket(int *ret_fd) {
-        int n = sd_listen_fds(true);
+/* In the service manager's store, so that it outlives this process: slot-locks.h. */
+#define SLOT_LOCKS_FDNAME "slot-locks"
 
+/* The one listening socket that the service manager passed, and what it kept for us; -1 for what
+ * there is not. */
+static int main_passed_fds(int *ret_socket, int *ret_slot_locks) {
+        g_auto(GStrv) names = NULL;
+        int n = sd_listen_fds_with_names(true, &names);
+
+        *ret_socket = *ret_slot_locks = -1;
         if (n < 0)
                 return n;
-        if (n == 0) {
-                *ret_fd = -1;
-                return 0;
+        for (int i = 0; i < n; i++) {
+                int fd = SD_LISTEN_FDS_START + i;
+
+                if (*ret_slot_locks < 0 && g_str_equal(names[i], SLOT_LOCKS_FDNAME))
+                        *ret_slot_locks = fd;
+                else if (*ret_socket < 0 && sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) > 0)
+                        *ret_socket = fd;
+                else
+                        return -EINVAL;
         }
-        if (n > 1 || sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)
-                return -EINVAL;
-        *ret_fd = SD_LISTEN_FDS_START;
         return 0;
+}
+
+/* A store that cannot take it, or has no room, costs what names are there for. */
+static void main_store_slot_locks(const Manager *manager) {
+        bool is_new;
+        int fd = manager_slot_locks_fd(manager, &is_new);
+
+        if (!is_new)
+                return;
+        (void) sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" SLOT_LOCKS_FDNAME);
+        (void) sd_pid_notify_with_fds(0, 0, "FDSTORE=1\nFDNAME=" SLOT_LOCKS_FDNAME, &fd, 1);
 }
 
 /* Standard descriptors must be something: a socket in their place would be written log lines. */
@@ -192,16 +212,20 @@ static int process_run(const Arguments *a) {
         g_autoptr(Manager) manager = NULL;
         Process process = { .loop = loop };
         uint64_t watchdog_usec;
-        int r, listen_fd;
+        int r, listen_fd, slot_locks_fd;
 
-        r = main_passed_socket(&listen_fd);
+        r = main_passed_fds(&listen_fd, &slot_locks_fd);
         if (r < 0) {
-                log_error_errno(r, "Expected one listening stream socket from the service manager");
+                log_error_errno(
+                        r,
+                        "Expected one listening stream socket from the service manager, and what "
+                        "was stored with it");
                 return r;
         }
-        r = manager_new(&paths, listen_fd, &manager);
+        r = manager_new(&paths, listen_fd, slot_locks_fd, &manager);
         if (r < 0)
                 return r;
+        main_store_slot_locks(manager);
         process.manager = manager;
 
         (void) g_unix_signal_add(SIGTERM, process_terminate, &process);

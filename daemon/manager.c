@@ -16,6 +16,7 @@
 #include "daemon/leftovers.h"
 #include "daemon/limits.h"
 #include "daemon/policy.h"
+#include "daemon/slot-locks.h"
 #include "daemon/unenforced.h"
 #include "daemon/userns.h"
 #include "daemon/vetting.h"
@@ -52,6 +53,7 @@ struct Manager {
         Details *details;
         Leftovers *leftovers;
         Unenforced *unenforced;
+        SlotLocks *slot_locks;
         Allocator *allocator;
         DoorKeeper *doors;
         VarlinkServer *server;
@@ -193,7 +195,40 @@ static void manager_mark_used(uint32_t slot, void *userdata) {
         log_info(
                 "IDs from %u on are in use on this host: not handed out",
                 manager->settings.pool_start + slot * TABLE_SLOT_SIZE);
-        table_writer_quarantine_slot(manager->table, slot, 0);
+        table_writer_quarantine_slot(manager->table, slot, TABLE_FLAG_HOST);
+}
+
+static bool manager_slot_is_taken(uint32_t start, void *userdata) {
+        const Manager *manager = userdata;
+        uint32_t slot = (start - manager->settings.pool_start) / TABLE_SLOT_SIZE;
+
+        return start % TABLE_SLOT_SIZE == 0 && start >= manager->settings.pool_start &&
+               slot < manager->settings.n_slots &&
+               table_writer_state(manager->table, slot) != TABLE_STATE_FREE;
+}
+
+/* The locks of all slots that are not free, and of no others, as the table is now; from here on
+ * they follow it.  That a slot's is somebody else's is no reason to serve nobody. */
+static int manager_hold_slots(Manager *manager) {
+        int r;
+
+        r = slot_locks_drop_others(manager->slot_locks, manager_slot_is_taken, manager);
+        for (uint32_t slot = 0; slot < manager->settings.n_slots && r >= 0; slot++) {
+                uint32_t start = manager->settings.pool_start + slot * TABLE_SLOT_SIZE;
+
+                if (!manager_slot_is_taken(start, manager))
+                        continue;
+                r = slot_locks_hold(manager->slot_locks, start, false);
+                if (r == SLOT_LOCKS_E_TAKEN &&
+                    !(table_writer_record(manager->table, slot)->flags & TABLE_FLAG_HOST))
+                        log_warning(
+                                "IDs from %u on are not free, but somebody has locked %s/%u: a "
+                                "container that was started while nsresourced was away?",
+                                start, manager->nspawn_folder, start);
+        }
+        if (r < 0)
+                log_error_errno(r, "Cannot lock what is not free in %s", manager->nspawn_folder);
+        return MIN(r, 0);
 }
 
 /* Slots that are free in a table but not in truth: their files may lie about, the kernel still has
@@ -381,6 +416,7 @@ static int manager_make_allocator(Manager *manager) {
                 .probe = manager->probe,
                 .unenforced = manager->unenforced,
                 .lock_folder = manager->nspawn_folder,
+                .slot_locks = manager->slot_locks,
                 .enforced = policy_is_enforcing(manager->policy),
                 .namespaces_per_user = manager->settings.namespaces_per_user,
                 .ids_per_user = manager->settings.ids_per_user,
@@ -395,6 +431,9 @@ static int manager_make_allocator(Manager *manager) {
                 log_error_errno(r, "Cannot find out which IDs are in use on this host");
                 return r;
         }
+        r = manager_hold_slots(manager);
+        if (r < 0)
+                return r;
         r = manager_open_details(manager);
         if (r < 0)
                 return r;
@@ -573,7 +612,8 @@ static int manager_open_folders(Manager *manager, const ManagerPaths *paths) {
         return r;
 }
 
-static int manager_open(Manager *manager, const ManagerPaths *paths) {
+static int manager_open(Manager *manager, const ManagerPaths *paths, int take_slot_locks_fd) {
+        auto_fd slot_locks_fd = take_slot_locks_fd;
         int r;
 
         r = manager_load_settings(manager, &manager->settings);
@@ -611,6 +651,13 @@ static int manager_open(Manager *manager, const ManagerPaths *paths) {
         if (r < 0)
                 return r;
 
+        r = slot_locks_open(
+                manager->nspawn_folder, g_steal_fd(&slot_locks_fd), &manager->slot_locks);
+        if (r < 0) {
+                log_error_errno(r, "Cannot use the folder %s", manager->nspawn_folder);
+                return r;
+        }
+
         manager->api.policy = manager->policy;
         manager->api.probe = manager->probe;
         manager->api.doors = manager->doors;
@@ -622,9 +669,11 @@ static int manager_open(Manager *manager, const ManagerPaths *paths) {
         return manager_start_serving(manager);
 }
 
-int manager_new(const ManagerPaths *paths, int take_listen_fd, Manager **ret_manager) {
+int manager_new(
+        const ManagerPaths *paths, int take_listen_fd, int take_slot_locks_fd,
+        Manager **ret_manager) {
         g_autoptr(Manager) manager = g_new0(Manager, 1);
-        auto_fd listen_fd = take_listen_fd;
+        auto_fd listen_fd = take_listen_fd, slot_locks_fd = take_slot_locks_fd;
         int r;
 
         manager->config_file = g_strdup(paths->config_file);
@@ -632,7 +681,7 @@ int manager_new(const ManagerPaths *paths, int take_listen_fd, Manager **ret_man
         manager->details_path = g_build_filename(paths->runtime_folder, "details", NULL);
         manager->unenforced_path = g_build_filename(paths->state_folder, "unenforced", NULL);
         manager->nspawn_folder = g_strdup(paths->nspawn_folder);
-        r = manager_open(manager, paths);
+        r = manager_open(manager, paths, g_steal_fd(&slot_locks_fd));
         if (r < 0)
                 return r;
         r = manager_listen(manager, g_steal_fd(&listen_fd), paths->socket);
@@ -662,6 +711,7 @@ void manager_free(Manager *manager) {
         userns_probe_free(manager->probe);
         host_ids_free(manager->host_ids);
         unenforced_free(manager->unenforced);
+        slot_locks_free(manager->slot_locks);
         g_free(manager->api.refusal);
         g_free(manager->config_file);
         g_free(manager->table_path);
@@ -693,6 +743,10 @@ int manager_reload(Manager *manager) {
                 manager->allocator, settings.namespaces_per_user, settings.ids_per_user);
         table_writer_set_entries(manager->table, settings.all_entries);
         return 0;
+}
+
+int manager_slot_locks_fd(const Manager *manager, bool *ret_is_new) {
+        return slot_locks_fd(manager->slot_locks, ret_is_new);
 }
 
 char *manager_status_line(const Manager *manager) {

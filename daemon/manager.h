@@ -25,8 +25,11 @@ typedef struct ManagerPaths {
 } ManagerPaths;
 
 /* Make everything and start to listen: on `take_listen_fd` (socket activation) or, at -1, on
- * paths->socket.  Errors have been logged. */
-int manager_new(const ManagerPaths *paths, int take_listen_fd, Manager **ret_manager);
+ * paths->socket.  `take_slot_locks_fd`: what manager_slot_locks_fd() gave an earlier process, or
+ * -1. Errors have been logged. */
+int manager_new(
+        const ManagerPaths *paths, int take_listen_fd, int take_slot_locks_fd,
+        Manager **ret_manager);
 
 /* Stop at once: what is under way is given up, and its callers told so (ECANCELED). */
 void manager_free(Manager *manager);
@@ -35,6 +38,10 @@ void manager_free(Manager *manager);
  * with a line in the log that says so.  Also looks again whether a table that was set aside has
  * been seen to. */
 int manager_reload(Manager *manager);
+
+/* A descriptor that somebody should keep while this process is away, lent; *ret_is_new: it is not
+ * the one that was given to manager_new(). */
+int manager_slot_locks_fd(const Manager *manager, bool *ret_is_new);
 
 /* One line for the service manager's status. */
 char *manager_status_line(const Manager *manager);

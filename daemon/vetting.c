@@ -78,10 +78,13 @@ void vetting_claim_free(VettingClaim *claim) {
         if (!claim)
                 return;
         for (size_t i = 0; i < claim->n_locks; i++) {
+                struct stat st;
                 char name[16];
 
+                /* Without a name another file is in its place: slot-locks.h. */
                 lock_name(claim->locks[i].start, name);
-                (void) unlinkat(claim->folder_fd, name, 0);
+                if (fstat(claim->locks[i].fd, &st) == 0 && st.st_nlink > 0)
+                        (void) unlinkat(claim->folder_fd, name, 0);
                 fd_close(claim->locks[i].fd);
         }
         fd_close(claim->folder_fd);

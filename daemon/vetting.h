@@ -13,8 +13,7 @@
 
 /* A claim on the IDs of some slots against `systemd-nspawn -U`, which takes a lock file named after
  * the first UID of what it picks (/run/systemd/nspawn-uid/UID) for as long as its container runs.
- * Held from the choice of a slot until its names can be seen: from then on nspawn finds the first
- * ID taken by asking NSS for it. */
+ * Held from the choice of a slot until slot-locks.h has taken it over, or the slot is not lent. */
 typedef struct VettingClaim VettingClaim;
 
 /* Outcomes. */

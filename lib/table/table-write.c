@@ -23,6 +23,8 @@ struct TableWriter {
         TableLive *live;
         GRand *rand;
         uint32_t cut_slots[TABLE_CUTS_MAX]; /* the slot that is cut number N, or TABLE_NONE */
+        TableSlotFunc watch;
+        void *watch_userdata;
 };
 
 /* opening */
@@ -505,6 +507,18 @@ static void renumber_releases(TableWriter *writer) {
         table_store(&image->header->last_release, rank);
 }
 
+static void tell_slot(const TableWriter *writer, uint32_t number, bool is_free) {
+        if (writer->watch && table_image_is_slot(&writer->image, number))
+                writer->watch(
+                        table_image_slot_start(&writer->image, number), is_free,
+                        writer->watch_userdata);
+}
+
+void table_writer_watch_slots(TableWriter *writer, TableSlotFunc func, void *userdata) {
+        writer->watch = func;
+        writer->watch_userdata = userdata;
+}
+
 /* Free the records of a range: the holder first, then its parts, which a writer that is killed in
  * between leaves without a holder for the next one to free. */
 static void free_range(
@@ -531,6 +545,7 @@ static void free_range(
                         table_free_put_back(set, numbers[i]);
                 else
                         table_free_add_unused(set, numbers[i]);
+                tell_slot(writer, numbers[i], true);
         }
 }
 
@@ -585,6 +600,7 @@ void table_writer_quarantine_slot(TableWriter *writer, uint32_t slot, uint32_t f
         table_live_move(
                 writer->live, slot, &image->records[slot], TABLE_SLOT_SIZE, TABLE_STATE_FREE,
                 TABLE_STATE_QUARANTINED);
+        tell_slot(writer, slot, false);
 }
 
 /* looking */

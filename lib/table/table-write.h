@@ -114,6 +114,12 @@ void table_writer_set_state(TableWriter *writer, uint32_t record, uint32_t state
  * are stored.  No-op unless free. */
 void table_writer_quarantine_slot(TableWriter *writer, uint32_t slot, uint32_t flags);
 
+/* Have `func` called with the first ID of each slot that becomes free, and of each that is taken
+ * out of service by table_writer_quarantine_slot().  What an offer has accepted is known already.
+ * Must not call the writer. */
+typedef void (*TableSlotFunc)(uint32_t start, bool is_free, void *userdata);
+void table_writer_watch_slots(TableWriter *writer, TableSlotFunc func, void *userdata);
+
 /* looking */
 
 /* The record, in the mapping: valid until the writer is freed; NULL beyond the last one. */

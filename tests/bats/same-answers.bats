@@ -52,13 +52,16 @@ list_ids() {
                 print $1, $2, $3 - 1
         }' ranges | sort -u | awk '{ print $2 + $3 > "ids"; print "ns-" $1 "-" $3 > "names" }'
         # what nobody has
-        printf '%s\n' 65536 524287 4294967294 "$(awk '$1 == "1001-one" { print $2 + 1 }' ranges)" >>ids
-        # slots that are not free, by their first ID; what is like them
-        cat slots >>ids
-        awk '{ print $1 + 1; print $1 + 65534 }' slots >>ids
-        sed s/^/nsresource-/ slots >>names
-        printf 'nsresource-%s\n' 524289 "$((0x80000 + 256 * 65536))" 0 -1 "" 00524288 >>names
-        printf '%s\n' ns-web-0 ns-db-65536 ns-db-00 ns-1001-one-1 ns-1000-odd-65537 ns-1000-odd-131071 ns-x >>names
+        # and slots that are not free, by their first ID; what is like them
+        {
+                printf '%s\n' 65536 524287 4294967294 "$(awk '$1 == "1001-one" { print $2 + 1 }' ranges)"
+                awk '{ print $1; print $1 + 1; print $1 + 65534 }' slots
+        } >>ids
+        {
+                sed s/^/nsresource-/ slots
+                printf 'nsresource-%s\n' 524289 "$((0x80000 + 256 * 65536))" 0 -1 "" 00524288
+                printf '%s\n' ns-web-0 ns-db-65536 ns-db-00 ns-1001-one-1 ns-1000-odd-65537 ns-1000-odd-131071 ns-x
+        } >>names
 }
 
 # in_sandbox COMMAND...: where both modules find our files.

@@ -17,6 +17,7 @@
 
 #include "daemon/host-ids.h"
 #include "daemon/leftovers.h"
+#include "daemon/slot-locks.h"
 #include "daemon/unenforced.h"
 #include "lib/table/table-write.h"
 #include "lib/util/fd.h"
@@ -36,6 +37,7 @@ typedef struct Fixture {
         HostIds *host_ids;
         UsernsProbe *probe;
         Unenforced *unenforced;
+        SlotLocks *slot_locks;
         Leftovers *leftovers; /* NULL: ranges do not come back */
         Allocator *allocator;
         uint8_t *slots; /* of the policy, shared with children */
@@ -64,6 +66,7 @@ static void make_allocator(Fixture *f, bool enforced, uint32_t namespaces, uint6
                 .unenforced = f->unenforced,
                 .leftovers = f->leftovers,
                 .lock_folder = g_intern_string(locks),
+                .slot_locks = f->slot_locks,
                 .enforced = enforced,
                 .namespaces_per_user = namespaces,
                 .ids_per_user = ids,
@@ -74,21 +77,64 @@ static void make_allocator(Fixture *f, bool enforced, uint32_t namespaces, uint6
 }
 
 static void fixture_set_up(Fixture *f, gconstpointer unused) {
-        g_autofree char *table = NULL, *unenforced = NULL;
+        g_autofree char *table = NULL, *unenforced = NULL, *locks = NULL;
         PolicyConfig policy_config = {};
         TableOpenReport report = {};
         TableWriterConfig config = { .pool_start = POOL_START, .n_slots = N_SLOTS };
 
         f->folder = g_dir_make_tmp("test-allocator-XXXXXX", NULL);
         config.path = table = path_of(f, "table");
+        locks = path_of(f, "locks");
         unenforced = path_of(f, "unenforced");
         g_assert_cmpint(table_writer_open(&config, &f->table, &report), ==, 0);
         g_assert_cmpint(policy_open(&policy_config, &f->policy), ==, 0);
         g_assert_cmpint(host_ids_new(f->folder, &f->host_ids), ==, 0);
         g_assert_cmpint(userns_probe_new(&f->probe), ==, 0);
         g_assert_cmpint(unenforced_open(unenforced, &f->unenforced), ==, 0);
+        g_assert_cmpint(slot_locks_open(locks, -1, &f->slot_locks), ==, 0);
         make_allocator(f, true, 100, UINT64_C(1) << 32);
         g_assert_cmpint(holder_new(&f->holder), ==, 0);
+}
+
+/* As systemd-nspawn would find the slot: the lock file that it opens or makes. */
+static bool is_locked(const Fixture *f, uint32_t slot) {
+        g_autofree char *path =
+                g_strdup_printf("%s/locks/%u", f->folder, POOL_START + slot * TABLE_SLOT_SIZE);
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        auto_fd fd = open(path, O_RDWR | O_CLOEXEC);
+
+        if (fd < 0)
+                return false;
+        return fcntl(fd, F_OFD_SETLK, &lock) < 0 && errno == EAGAIN;
+}
+
+/* Whatever a test did: what is not free is locked, and nothing else; nothing else lies there. */
+static void check_locks(const Fixture *f) {
+        g_autofree char *path = path_of(f, "locks");
+        g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+        unsigned n = 1, n_files = 0; /* the one file's first name */
+
+        for (uint32_t slot = 0; slot < N_SLOTS; slot++) {
+                bool is_free = table_writer_state(f->table, slot) == TABLE_STATE_FREE;
+
+                g_assert_true(is_locked(f, slot) == !is_free);
+                n += !is_free;
+        }
+        while (g_dir_read_name(dir))
+                n_files++;
+        g_assert_cmpuint(n_files, ==, n);
+}
+
+static void remove_locks(const Fixture *f) {
+        g_autofree char *path = path_of(f, "locks");
+        g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+        const char *name;
+
+        while ((name = g_dir_read_name(dir))) {
+                g_autofree char *file = g_build_filename(path, name, NULL);
+
+                g_assert_cmpint(g_unlink(file), ==, 0);
+        }
 }
 
 static void fixture_tear_down(Fixture *f, gconstpointer unused) {
@@ -98,7 +144,10 @@ static void fixture_tear_down(Fixture *f, gconstpointer unused) {
         if (f->holder > 0)
                 fixture_end_holder(f);
         leftovers_free(f->leftovers);
+        check_locks(f);
         allocator_free(f->allocator);
+        slot_locks_free(f->slot_locks);
+        remove_locks(f);
         /* Helpers are reaped on the loop. */
         while (userns_helper_count() > 0)
                 g_main_context_iteration(NULL, TRUE);
@@ -110,7 +159,6 @@ static void fixture_tear_down(Fixture *f, gconstpointer unused) {
         while ((name = g_dir_read_name(dir))) {
                 g_autofree char *path = path_of(f, name);
 
-                /* Only the lock folder is none; a lock file left in it makes this fail. */
                 g_assert_true(g_remove(path) == 0);
         }
         g_assert_cmpint(g_rmdir(f->folder), ==, 0);
@@ -168,6 +216,7 @@ static void assert_unmapped(uint32_t first_record, uint32_t n_records, void *use
         g_assert_cmpstr(uid_map, ==, "");
         g_assert_cmpstr(gid_map, ==, "");
         g_assert_cmpuint(table_writer_state(f->table, first_record), ==, TABLE_STATE_RESERVED);
+        g_assert_true(is_locked(f, first_record));
 }
 
 static void test_protected_before_mapped(Fixture *f, gconstpointer unused) {

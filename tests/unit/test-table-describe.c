@@ -67,8 +67,7 @@ static void test_texts(void) {
         answer = (TableAnswer){ .id = 0xfffe0000, .is_slot = true };
         g_assert_cmpuint(table_describe_user(&answer, text), ==, strlen(text));
         g_assert_cmpstr(
-                text, ==,
-                "First of the IDs up to 4294901759 that nsresourced does not have free");
+                text, ==, "First of the IDs up to 4294901759 that nsresourced does not have free");
 }
 
 /* The longest text of any record fits, whole. */
