@@ -19,6 +19,8 @@
 #define SETTLED_SECONDS 2
 
 #define FIELDS_MAX 4u /* no file has more that matter */
+#define TEXTS_BLOCK_SIZE 4096u
+#define SHOWN_NAME_MAX 64 /* bytes of a name that are shown; useradd allows 32 */
 
 typedef enum HostFile {
         HOST_PASSWD,
@@ -49,6 +51,12 @@ typedef struct Interval {
         uint32_t account;    /* of subuid blocks */
 } Interval;
 
+typedef struct Claim {
+        uint64_t start, end, reach; /* reach: the largest end of this one and those before it */
+        const char *name;           /* user, group or owner of the block, as the file spells it */
+        HostFile file;
+} Claim;
+
 typedef struct User {
         uint32_t uid, gid;
 } User;
@@ -57,8 +65,9 @@ typedef struct User {
 typedef struct Contents {
         GHashTable *names; /* of passwd and group; owned */
         GHashTable *users; /* name to User */
-        GArray *claims;    /* Interval: sorted and disjoint when complete */
-        GArray *subuids;   /* Interval, in the order of the file, then made disjoint */
+        GStringChunk *texts;
+        GArray *claims;  /* Claim: sorted by start when complete */
+        GArray *subuids; /* Interval, in the order of the file, then made disjoint */
 } Contents;
 
 struct HostIds {
@@ -70,6 +79,7 @@ struct HostIds {
 static void contents_clear(Contents *contents) {
         g_clear_pointer(&contents->names, g_hash_table_unref);
         g_clear_pointer(&contents->users, g_hash_table_unref);
+        g_clear_pointer(&contents->texts, g_string_chunk_free);
         g_clear_pointer(&contents->claims, g_array_unref);
         g_clear_pointer(&contents->subuids, g_array_unref);
 }
@@ -80,7 +90,8 @@ static void contents_init(Contents *contents) {
         *contents = (Contents){
                 .names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
                 .users = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free),
-                .claims = g_array_new(FALSE, FALSE, sizeof(Interval)),
+                .texts = g_string_chunk_new(TEXTS_BLOCK_SIZE),
+                .claims = g_array_new(FALSE, FALSE, sizeof(Claim)),
                 .subuids = g_array_new(FALSE, FALSE, sizeof(Interval)),
         };
 }
@@ -103,13 +114,16 @@ static bool parse_number(const char *text, uint64_t max, uint64_t *ret_value) {
         return parse_decimal(text, strlen(text), max, ret_value);
 }
 
-static void claim(Contents *contents, uint64_t start, uint64_t size) {
-        Interval interval = {
+static void claim(
+        Contents *contents, HostFile file, const char *name, uint64_t start, uint64_t size) {
+        Claim entry = {
                 .start = start,
                 .end = MIN(start + size, UINT64_C(1) << 32),
+                .name = g_string_chunk_insert_const(contents->texts, name),
+                .file = file,
         };
 
-        g_array_append_val(contents->claims, interval);
+        g_array_append_val(contents->claims, entry);
 }
 
 static void take_user_or_group(Contents *contents, HostFile file, char **fields, size_t n_fields) {
@@ -118,9 +132,9 @@ static void take_user_or_group(Contents *contents, HostFile file, char **fields,
         if (n_fields < 3 || fields[0][0] == '\0' || strchr("+-", fields[0][0]) ||
             !parse_number(fields[2], UINT32_MAX, &id))
                 return;
-        claim(contents, id, 1);
+        claim(contents, file, fields[0], id, 1);
         if (file == HOST_PASSWD && n_fields > 3 && parse_number(fields[3], UINT32_MAX, &gid)) {
-                claim(contents, gid, 1);
+                claim(contents, file, fields[0], gid, 1);
                 if (!g_hash_table_contains(contents->users, fields[0])) {
                         User user = { (uint32_t) id, (uint32_t) gid };
 
@@ -141,11 +155,11 @@ static void take_block(Contents *contents, HostFile file, char **fields, size_t 
         if (n_fields < 3 || !parse_number(fields[1], UINT32_MAX, &start) ||
             !parse_number(fields[2], UINT64_MAX / 2, &size) || size == 0)
                 return;
-        claim(contents, start, size);
+        claim(contents, file, fields[0], start, size);
         if (file != HOST_SUBUID)
                 return;
 
-        interval = g_array_index(contents->claims, Interval, contents->claims->len - 1);
+        interval = (Interval){ .start = start, .end = MIN(start + size, UINT64_C(1) << 32) };
         user = g_hash_table_lookup(contents->users, fields[0]);
         if (user)
                 interval.account = user->uid;
@@ -192,26 +206,42 @@ static void take_lines(Contents *contents, HostFile file, char *text, size_t siz
 /* intervals */
 
 static int compare_starts(gconstpointer a, gconstpointer b) {
-        const Interval *x = a, *y = b;
+        const Claim *x = a, *y = b;
 
         return (x->start > y->start) - (x->start < y->start);
 }
 
-/* Sort, and join what overlaps or touches. */
-static void unite(GArray *intervals) {
-        guint n = 0;
+static void sort_claims(GArray *claims) {
+        uint64_t reach = 0;
 
-        g_array_sort(intervals, compare_starts);
-        for (guint i = 0; i < intervals->len; i++) {
-                Interval next = g_array_index(intervals, Interval, i);
-                Interval *last = n > 0 ? &g_array_index(intervals, Interval, n - 1) : NULL;
+        g_array_sort(claims, compare_starts);
+        for (guint i = 0; i < claims->len; i++) {
+                Claim *entry = &g_array_index(claims, Claim, i);
 
-                if (last && next.start <= last->end)
-                        last->end = MAX(last->end, next.end);
-                else
-                        g_array_index(intervals, Interval, n++) = next;
+                reach = MAX(reach, entry->end);
+                entry->reach = reach;
         }
-        g_array_set_size(intervals, n);
+}
+
+/* A claim on any of these IDs, or NULL. */
+static const Claim *find_claim(const GArray *claims, uint64_t start, uint64_t end) {
+        guint low = 0, high = claims->len;
+        const Claim *entry;
+
+        while (low < high) {
+                guint middle = low + (high - low) / 2;
+
+                if (g_array_index(claims, Claim, middle).reach > start)
+                        high = middle;
+                else
+                        low = middle + 1;
+        }
+        if (low == claims->len)
+                return NULL;
+        /* The first that reaches beyond `start` is what ends there; all before it end sooner, and
+         * all after it begin later. */
+        entry = &g_array_index(claims, Claim, low);
+        return entry->start < end ? entry : NULL;
 }
 
 /* A place where a block begins or ends. */
@@ -361,7 +391,7 @@ static int read_all(HostIds *ids) {
                 if (r < 0)
                         return r;
         }
-        unite(contents.claims);
+        sort_claims(contents.claims);
         make_disjoint(&contents.subuids);
 
         contents_clear(&ids->contents);
@@ -426,10 +456,43 @@ uint32_t host_ids_account(const HostIds *ids, uint32_t uid) {
         return uid != 0 && block && block->start <= uid ? block->account : uid;
 }
 
-bool host_ids_claims(const HostIds *ids, uint32_t start, uint32_t n_ids) {
-        const Interval *interval = find_interval(ids->contents.claims, start);
+/* who claims */
 
-        return interval && interval->start < (uint64_t) start + n_ids;
+static const Claim *first_claim(const HostIds *ids, uint32_t start, uint32_t n_ids) {
+        return n_ids == 0 ? NULL
+                          : find_claim(ids->contents.claims, start, (uint64_t) start + n_ids);
+}
+
+bool host_ids_claims(const HostIds *ids, uint32_t start, uint32_t n_ids) {
+        return first_claim(ids, start, n_ids) != NULL;
+}
+
+int host_ids_claimant(HostIds *ids, uint32_t start, uint32_t n_ids, char **ret_claimant) {
+        static const char *const kinds[HOST_FILES_N] = {
+                [HOST_PASSWD] = "user",
+                [HOST_GROUP] = "group",
+                [HOST_SUBUID] = "subuid block of",
+                [HOST_SUBGID] = "subgid block of",
+        };
+        const Claim *entry;
+        int r;
+
+        r = host_ids_refresh(ids);
+        if (r < 0)
+                return r;
+        entry = first_claim(ids, start, n_ids);
+        if (!entry) {
+                *ret_claimant = NULL;
+                return 0;
+        }
+        *ret_claimant = g_strdup_printf(
+                "%s %.*s in %s/%s", kinds[entry->file], SHOWN_NAME_MAX, entry->name, ids->etc,
+                file_names[entry->file]);
+        /* The files are root's, but names may come from anywhere. */
+        for (char *c = *ret_claimant; *c != '\0'; c++)
+                if (!g_ascii_isprint(*c))
+                        *c = '?';
+        return 0;
 }
 
 bool host_ids_has_name(const HostIds *ids, const char *name) {

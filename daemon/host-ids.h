@@ -31,6 +31,13 @@ uint32_t host_ids_account(const HostIds *ids, uint32_t uid);
  * any of the `n_ids` IDs from `start` on. */
 bool host_ids_claims(const HostIds *ids, uint32_t start, uint32_t n_ids);
 
+/* Who claims any of these IDs now, by the files as they are at this moment: *ret_claimant is NULL,
+ * or a text for people ("user alice in /etc/passwd", "subuid block of bob in /etc/subuid") to be
+ * freed, of printable ASCII only; one of them, where there are several.  What is claimed is
+ * somebody else's: not to be lent, and nothing of it killed or removed.  A negative errno means
+ * that nobody knows: then it has to pass for claimed.  Cheap while the files do not change. */
+int host_ids_claimant(HostIds *ids, uint32_t start, uint32_t n_ids, char **ret_claimant);
+
 /* Whether a passwd or group entry has this name. */
 bool host_ids_has_name(const HostIds *ids, const char *name);
 

@@ -255,6 +255,54 @@ static void test_refresh(Fixture *f, gconstpointer data) {
         g_assert_false(host_ids_has_name(ids, "carol"));
 }
 
+static void check_claimant(
+        Fixture *f, HostIds *ids, uint32_t start, uint32_t n_ids, const char *who,
+        const char *file) {
+        g_autofree char *claimant = NULL, *expected = NULL;
+
+        if (who)
+                expected = g_strdup_printf("%s in %s/%s", who, f->etc, file);
+        g_assert_cmpint(host_ids_claimant(ids, start, n_ids, &claimant), ==, 0);
+        g_assert_cmpstr(claimant, ==, expected);
+        g_assert_cmpint(host_ids_claims(ids, start, n_ids), ==, who != NULL);
+}
+
+static void test_claimant(Fixture *f, gconstpointer data) {
+        g_autoptr(HostIds) ids = load(f);
+        g_autofree char *path = g_build_filename(f->etc, "group", NULL), *claimant = NULL;
+
+        check_claimant(f, ids, 0, UINT32_MAX, NULL, NULL);
+
+        write_file(f, "passwd", "alice:x:1000:1001::/:\nev\x1bil\xc3\xa4:x:5000:5000::/:\n");
+        write_file(f, "group", "staff:x:2000:\n");
+        write_file(f, "subuid", "bob:100000:65536\ncarol:120000:10\n4000:300000:10\n");
+        write_file(f, "subgid", "dave:400000:10\n");
+        check_claimant(f, ids, 1000, 1, "user alice", "passwd");
+        check_claimant(f, ids, 1001, 1, "user alice", "passwd");
+        check_claimant(f, ids, 1002, 998, NULL, NULL);
+        check_claimant(f, ids, 1002, 999, "group staff", "group");
+        check_claimant(f, ids, 5000, 1, "user ev?il??", "passwd");
+        check_claimant(f, ids, 65536, 34464, NULL, NULL);
+        check_claimant(f, ids, 65536, 34465, "subuid block of bob", "subuid");
+        /* Behind one that lies within a larger one that began before. */
+        check_claimant(f, ids, 120010, 1, "subuid block of bob", "subuid");
+        check_claimant(f, ids, 165535, 100, "subuid block of bob", "subuid");
+        check_claimant(f, ids, 165536, 100, NULL, NULL);
+        check_claimant(f, ids, 300009, 1, "subuid block of 4000", "subuid");
+        check_claimant(f, ids, 400000, 10, "subgid block of dave", "subgid");
+        check_claimant(f, ids, 400010, 10, NULL, NULL);
+        check_claimant(f, ids, 1000, 0, NULL, NULL);
+
+        /* Nobody else reads the files again. */
+        remove_file(f, "subgid");
+        check_claimant(f, ids, 400000, 10, NULL, NULL);
+
+        remove_file(f, "group");
+        g_assert_cmpint(g_mkdir(path, 0755), ==, 0);
+        g_assert_cmpint(host_ids_claimant(ids, 1000, 1, &claimant), ==, -EISDIR);
+        g_assert_null(claimant);
+}
+
 static void test_unreadable(Fixture *f, gconstpointer data) {
         g_autofree char *path = g_build_filename(f->etc, "group", NULL);
         HostIds *ids = NULL;
@@ -275,6 +323,7 @@ int main(int argc, char **argv) {
         ADD("garbage", test_garbage);
         ADD("largest-file", test_largest_file);
         ADD("refresh", test_refresh);
+        ADD("claimant", test_claimant);
         ADD("unreadable", test_unreadable);
         return g_test_run();
 }
