@@ -5,19 +5,29 @@
 
 #include "lib/table/table-format.h"
 
-/* Where a record is: nowhere, at a place of `unused`, or in the list. */
+/* In the order in which they are asked. */
+typedef enum FreeKind {
+        FIRST_UNUSED,
+        FIRST_RELEASED,
+        LAST_UNUSED,
+        LAST_RELEASED,
+        FREE_KINDS_N,
+} FreeKind;
+
+/* Where a record is: nowhere, or in one of the lists. */
 typedef struct FreePlace {
-        uint32_t unused_at; /* place in `unused`; TABLE_NONE */
         uint32_t next, previous;
-        bool listed;
+        uint8_t kind; /* FREE_KINDS_N: nowhere */
 } FreePlace;
 
+typedef struct FreeList {
+        uint32_t head, tail, n;
+} FreeList;
+
 struct TableFree {
-        uint32_t first, n;
+        uint32_t first, n, boundary;
         FreePlace *places;
-        uint32_t *unused;
-        uint32_t n_unused, n_listed;
-        uint32_t head, tail; /* released: oldest and newest */
+        FreeList lists[FREE_KINDS_N];
 };
 
 static FreePlace *place_of(const TableFree *set, uint32_t record) {
@@ -25,16 +35,23 @@ static FreePlace *place_of(const TableFree *set, uint32_t record) {
         return &set->places[record - set->first];
 }
 
-TableFree *table_free_new(uint32_t first, uint32_t n) {
+static FreeKind kind_of(const TableFree *set, uint32_t record, bool was_released) {
+        if (record >= set->boundary)
+                return was_released ? FIRST_RELEASED : FIRST_UNUSED;
+        return was_released ? LAST_RELEASED : LAST_UNUSED;
+}
+
+TableFree *table_free_new(uint32_t first, uint32_t n, uint32_t boundary) {
         TableFree *set = g_new0(TableFree, 1);
 
         set->first = first;
         set->n = n;
-        set->head = set->tail = TABLE_NONE;
+        set->boundary = boundary;
         set->places = g_new0(FreePlace, n);
-        set->unused = g_new0(uint32_t, n);
         for (uint32_t i = 0; i < n; i++)
-                set->places[i].unused_at = TABLE_NONE;
+                set->places[i].kind = FREE_KINDS_N;
+        for (unsigned kind = 0; kind < FREE_KINDS_N; kind++)
+                set->lists[kind].head = set->lists[kind].tail = TABLE_NONE;
         return set;
 }
 
@@ -42,112 +59,125 @@ void table_free_free(TableFree *set) {
         if (!set)
                 return;
         g_free(set->places);
-        g_free(set->unused);
         g_free(set);
 }
 
 bool table_free_has(const TableFree *set, uint32_t record) {
-        const FreePlace *place = place_of(set, record);
-
-        return place->listed || place->unused_at != TABLE_NONE;
+        return place_of(set, record)->kind != FREE_KINDS_N;
 }
 
 bool table_free_has_unused(const TableFree *set, uint32_t record) {
-        return place_of(set, record)->unused_at != TABLE_NONE;
+        unsigned kind = place_of(set, record)->kind;
+
+        return kind == FIRST_UNUSED || kind == LAST_UNUSED;
 }
 
 uint32_t table_free_n(const TableFree *set) {
-        return set->n_unused + set->n_listed;
+        uint32_t n = 0;
+
+        for (unsigned kind = 0; kind < FREE_KINDS_N; kind++)
+                n += set->lists[kind].n;
+        return n;
 }
 
 uint32_t table_free_n_unused(const TableFree *set) {
-        return set->n_unused;
+        return set->lists[FIRST_UNUSED].n + set->lists[LAST_UNUSED].n;
 }
 
-static void put_unused(TableFree *set, uint32_t at, uint32_t record) {
-        set->unused[at] = record;
-        place_of(set, record)->unused_at = at;
+/* Put it in front of `next`, which is in the list, or at the end for TABLE_NONE. */
+static void insert(TableFree *set, FreeKind kind, uint32_t record, uint32_t next) {
+        FreePlace *place = place_of(set, record);
+        FreeList *list = &set->lists[kind];
+
+        g_assert(place->kind == FREE_KINDS_N);
+        place->kind = (uint8_t) kind;
+        place->next = next;
+        place->previous = next == TABLE_NONE ? list->tail : place_of(set, next)->previous;
+        if (place->previous != TABLE_NONE)
+                place_of(set, place->previous)->next = record;
+        else
+                list->head = record;
+        if (next != TABLE_NONE)
+                place_of(set, next)->previous = record;
+        else
+                list->tail = record;
+        list->n++;
 }
 
-void table_free_add_unused(TableFree *set, uint32_t record) {
-        g_assert(!table_free_has(set, record));
-        put_unused(set, set->n_unused++, record);
+/* Downwards from the top: what is put back was near it. */
+static void insert_downwards(TableFree *set, uint32_t record) {
+        uint32_t next = set->lists[LAST_UNUSED].head;
+
+        while (next != TABLE_NONE && next > record)
+                next = place_of(set, next)->next;
+        insert(set, LAST_UNUSED, record, next);
+}
+
+void table_free_add_unused(TableFree *set, uint32_t *records, uint32_t n, GRand *rand) {
+        uint32_t n_last = 0;
+
+        while (n_last < n && records[n_last] < set->boundary)
+                insert_downwards(set, records[n_last++]);
+        for (uint32_t i = n_last; i < n; i++) {
+                uint32_t at = (uint32_t) g_rand_int_range(rand, (int32_t) i, (int32_t) n);
+                uint32_t record = records[at];
+
+                records[at] = records[i];
+                insert(set, FIRST_UNUSED, record, TABLE_NONE);
+        }
 }
 
 void table_free_add_released(TableFree *set, uint32_t record) {
-        FreePlace *place = place_of(set, record);
-
-        g_assert(!table_free_has(set, record));
-        place->listed = true;
-        place->next = TABLE_NONE;
-        place->previous = set->tail;
-        if (set->tail != TABLE_NONE)
-                place_of(set, set->tail)->next = record;
-        else
-                set->head = record;
-        set->tail = record;
-        set->n_listed++;
+        insert(set, kind_of(set, record, true), record, TABLE_NONE);
 }
 
-void table_free_put_back(TableFree *set, uint32_t record) {
-        FreePlace *place = place_of(set, record);
+void table_free_put_back(TableFree *set, uint32_t record, bool was_released) {
+        FreeKind kind = kind_of(set, record, was_released);
 
-        g_assert(!table_free_has(set, record));
-        place->listed = true;
-        place->next = set->head;
-        place->previous = TABLE_NONE;
-        if (set->head != TABLE_NONE)
-                place_of(set, set->head)->previous = record;
+        if (kind == LAST_UNUSED)
+                insert_downwards(set, record);
         else
-                set->tail = record;
-        set->head = record;
-        set->n_listed++;
-}
-
-static void unlist(TableFree *set, FreePlace *place) {
-        if (place->previous != TABLE_NONE)
-                place_of(set, place->previous)->next = place->next;
-        else
-                set->head = place->next;
-        if (place->next != TABLE_NONE)
-                place_of(set, place->next)->previous = place->previous;
-        else
-                set->tail = place->previous;
-        place->listed = false;
-        set->n_listed--;
+                insert(set, kind, record, set->lists[kind].head);
 }
 
 void table_free_remove(TableFree *set, uint32_t record) {
         FreePlace *place = place_of(set, record);
+        FreeList *list;
 
-        g_assert(table_free_has(set, record));
-        if (place->listed) {
-                unlist(set, place);
-                return;
-        }
-        put_unused(set, place->unused_at, set->unused[set->n_unused - 1]);
-        set->n_unused--;
-        place->unused_at = TABLE_NONE;
+        g_assert(place->kind != FREE_KINDS_N);
+        list = &set->lists[place->kind];
+        if (place->previous != TABLE_NONE)
+                place_of(set, place->previous)->next = place->next;
+        else
+                list->head = place->next;
+        if (place->next != TABLE_NONE)
+                place_of(set, place->next)->previous = place->previous;
+        else
+                list->tail = place->previous;
+        place->kind = FREE_KINDS_N;
+        list->n--;
 }
 
-uint32_t table_free_choose_unused(TableFree *set, GRand *rand, TableTakeFunc take, void *userdata) {
-        /* Those that were asked about gather at the end. */
-        for (uint32_t n = set->n_unused; n > 0; n--) {
-                uint32_t at = (uint32_t) g_rand_int_range(rand, 0, (int32_t) n);
-                uint32_t record = set->unused[at];
-
-                if (take(record, userdata))
-                        return record;
-                put_unused(set, at, set->unused[n - 1]);
-                put_unused(set, n - 1, record);
-        }
-        return TABLE_NONE;
-}
-
-uint32_t table_free_choose_released(TableFree *set, TableTakeFunc take, void *userdata) {
-        for (uint32_t record = set->head; record != TABLE_NONE;
+static uint32_t choose_of(const TableFree *set, FreeKind kind, TableTakeFunc take, void *userdata) {
+        for (uint32_t record = set->lists[kind].head; record != TABLE_NONE;
              record = place_of(set, record)->next)
                 if (take(record, userdata))
                         return record;
         return TABLE_NONE;
+}
+
+uint32_t table_free_choose(const TableFree *set, TableTakeFunc take, void *userdata) {
+        for (unsigned kind = 0; kind < FREE_KINDS_N; kind++) {
+                uint32_t record = choose_of(set, kind, take, userdata);
+
+                if (record != TABLE_NONE)
+                        return record;
+        }
+        return TABLE_NONE;
+}
+
+uint32_t table_free_choose_unused(const TableFree *set, TableTakeFunc take, void *userdata) {
+        uint32_t record = choose_of(set, FIRST_UNUSED, take, userdata);
+
+        return record != TABLE_NONE ? record : choose_of(set, LAST_UNUSED, take, userdata);
 }

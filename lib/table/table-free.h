@@ -2,8 +2,9 @@
 #pragma once
 
 /* The free records of one class (slots, single IDs, registrations) and the order in which they are
- * handed out: those never used in random order, then the one released longest ago.  In memory only.
- */
+ * handed out: those from a boundary on first, of them those never used in random order, then the
+ * one released longest ago; then those below the boundary, likewise, but those never used from the
+ * top downwards.  The order is drawn once: what comes next can be foreseen.  In memory only. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,17 +14,19 @@
 
 typedef struct TableFree TableFree;
 
-/* For the records `first` ... `first` + `n` - 1; none of them is in it yet. */
-TableFree *table_free_new(uint32_t first, uint32_t n);
+/* For the records `first` ... `first` + `n` - 1; none of them is in it yet.  Those from `boundary`
+ * on come first. */
+TableFree *table_free_new(uint32_t first, uint32_t n, uint32_t boundary);
 void table_free_free(TableFree *set);
 
-void table_free_add_unused(TableFree *set, uint32_t record);
+/* Add records that were never used, given in ascending order, which is lost. */
+void table_free_add_unused(TableFree *set, uint32_t *records, uint32_t n, GRand *rand);
 
 /* Add one that was released after all those that are there. */
 void table_free_add_released(TableFree *set, uint32_t record);
 
-/* Add one that was taken out, was released once, and was not used: it is the next one again. */
-void table_free_put_back(TableFree *set, uint32_t record);
+/* Add one that was taken out and was not used: it is the next one of its kind again. */
+void table_free_put_back(TableFree *set, uint32_t record, bool was_released);
 void table_free_remove(TableFree *set, uint32_t record);
 
 bool table_free_has(const TableFree *set, uint32_t record);
@@ -36,7 +39,9 @@ typedef bool (*TableTakeFunc)(uint32_t record, void *userdata);
 
 /* Ask about one record after the other, in the order above, until one is taken; TABLE_NONE if none
  * is.  It stays in the set. */
-uint32_t table_free_choose_unused(TableFree *set, GRand *rand, TableTakeFunc take, void *userdata);
-uint32_t table_free_choose_released(TableFree *set, TableTakeFunc take, void *userdata);
+uint32_t table_free_choose(const TableFree *set, TableTakeFunc take, void *userdata);
+
+/* The same, of those never used only. */
+uint32_t table_free_choose_unused(const TableFree *set, TableTakeFunc take, void *userdata);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TableFree, table_free_free)

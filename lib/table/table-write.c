@@ -22,6 +22,7 @@ struct TableWriter {
                 *registrations; /* what is free; singles: of slots that are cut up */
         TableLive *live;
         GRand *rand;
+        uint32_t boundary;                  /* slots from here on are handed out first */
         uint32_t cut_slots[TABLE_CUTS_MAX]; /* the slot that is cut number N, or TABLE_NONE */
         TableSlotFunc watch;
         void *watch_userdata;
@@ -53,10 +54,23 @@ static bool is_available(const TableWriter *writer, uint32_t number) {
                        TABLE_NONE;
 }
 
+/* Ascending records of any class, each class a run of them. */
+static void add_unused(TableWriter *writer, uint32_t *records, uint32_t n) {
+        for (uint32_t i = 0, end; i < n; i = end) {
+                TableFree *set = set_of(writer, records[i]);
+
+                for (end = i + 1; end < n && set_of(writer, records[end]) == set; end++)
+                        ;
+                table_free_add_unused(set, records + i, end - i, writer->rand);
+        }
+}
+
 /* Learn from the records what is free, cut and live. */
 static void load_records(TableWriter *writer) {
         const TableImage *image = &writer->image;
         g_autoptr(GArray) released = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        g_autofree uint32_t *unused = g_new(uint32_t, image->n_records);
+        uint32_t n_unused = 0;
 
         for (uint32_t i = 0; i < image->view.n_slots; i++)
                 if (image->records[i].state != TABLE_STATE_FREE &&
@@ -74,10 +88,11 @@ static void load_records(TableWriter *writer) {
                 if (!is_available(writer, i))
                         continue;
                 if (record->released_order == 0)
-                        table_free_add_unused(set_of(writer, i), i);
+                        unused[n_unused++] = i;
                 else
                         g_array_append_val(released, i);
         }
+        add_unused(writer, unused, n_unused);
 
         g_array_sort_with_data(released, compare_released, image->records);
         for (guint i = 0; i < released->len; i++) {
@@ -108,6 +123,16 @@ void table_writer_free(TableWriter *writer) {
         table_live_free(writer->live);
         g_rand_free(writer->rand);
         g_free(writer);
+}
+
+/* The first slot that begins at config->first_start or above; none, where that is above the pool.
+ */
+static uint32_t boundary_of(const TableWriterConfig *config) {
+        uint64_t offset = config->first_start > config->pool_start
+                                  ? config->first_start - config->pool_start
+                                  : 0;
+
+        return (uint32_t) MIN((offset + TABLE_SLOT_SIZE - 1) / TABLE_SLOT_SIZE, config->n_slots);
 }
 
 static bool config_is_valid(const TableWriterConfig *config) {
@@ -163,10 +188,11 @@ int table_writer_open(
         table_recover(&writer->image, &report);
         table_store(&writer->image.header->enforcement, config->enforced);
         table_writer_set_entries(writer, config->all_entries);
-        writer->slots = table_free_new(0, view->n_slots);
-        writer->singles = table_free_new(view->n_slots, view->n_singles);
+        writer->boundary = boundary_of(config);
+        writer->slots = table_free_new(0, view->n_slots, writer->boundary);
+        writer->singles = table_free_new(view->n_slots, view->n_singles, 0);
         writer->registrations =
-                table_free_new(view->n_slots + view->n_singles, view->n_registrations);
+                table_free_new(view->n_slots + view->n_singles, view->n_registrations, 0);
         writer->live = table_live_new(writer->image.n_records);
         load_records(writer);
 
@@ -221,12 +247,6 @@ static bool take_any(uint32_t number, void *userdata) {
         return true;
 }
 
-static uint32_t choose(TableWriter *writer, TableFree *set, TableTakeFunc take, Choice *choice) {
-        uint32_t number = table_free_choose_unused(set, writer->rand, take, choice);
-
-        return number != TABLE_NONE ? number : table_free_choose_released(set, take, choice);
-}
-
 typedef struct Window {
         uint32_t slot;
         uint32_t released_order; /* of the slot released last */
@@ -238,28 +258,37 @@ static gint compare_windows(gconstpointer a, gconstpointer b) {
         return (x->released_order > y->released_order) - (x->released_order < y->released_order);
 }
 
-/* Slots side by side that were never used: from a random place on. */
-static uint32_t choose_unused_window(TableWriter *writer, Choice *choice) {
-        uint32_t n_windows = writer->image.view.n_slots - choice->n_slots + 1;
-        uint32_t first = (uint32_t) g_rand_int_range(writer->rand, 0, (int32_t) n_windows);
+static bool take_window(TableWriter *writer, uint32_t slot, Choice *choice, bool unused) {
+        for (uint32_t i = 0; i < choice->n_slots; i++)
+                if (unused ? !table_free_has_unused(writer->slots, slot + i)
+                           : !table_free_has(writer->slots, slot + i))
+                        return false;
+        return take_slots(slot, choice);
+}
 
-        for (uint32_t i = 0; i < n_windows; i++) {
-                uint32_t slot = (first + i) % n_windows, n = 0;
+/* Slots side by side that were never used: of those that come first, from a random place on; of the
+ * others, from the top downwards. */
+static uint32_t choose_unused_window(
+        TableWriter *writer, uint32_t begin, uint32_t end, Choice *choice) {
+        uint32_t n = end - begin;
+        bool downwards = begin < writer->boundary;
+        uint32_t first = downwards ? 0 : (uint32_t) g_rand_int_range(writer->rand, 0, (int32_t) n);
 
-                while (n < choice->n_slots && table_free_has_unused(writer->slots, slot + n))
-                        n++;
-                if (n == choice->n_slots && take_slots(slot, choice))
+        for (uint32_t i = 0; i < n; i++) {
+                uint32_t slot = downwards ? end - 1 - i : begin + (first + i) % n;
+
+                if (take_window(writer, slot, choice, true))
                         return slot;
         }
         return TABLE_NONE;
 }
 
 /* Slots side by side that are free: those first whose latest release is longest ago. */
-static uint32_t choose_released_window(TableWriter *writer, Choice *choice) {
+static uint32_t choose_released_window(
+        TableWriter *writer, uint32_t begin, uint32_t end, Choice *choice) {
         g_autoptr(GArray) windows = g_array_new(FALSE, FALSE, sizeof(Window));
-        uint32_t n_windows = writer->image.view.n_slots - choice->n_slots + 1;
 
-        for (uint32_t slot = 0; slot < n_windows; slot++) {
+        for (uint32_t slot = begin; slot < end; slot++) {
                 Window window = { .slot = slot };
                 uint32_t n = 0;
 
@@ -275,31 +304,45 @@ static uint32_t choose_released_window(TableWriter *writer, Choice *choice) {
         for (guint i = 0; i < windows->len; i++) {
                 uint32_t slot = g_array_index(windows, Window, i).slot;
 
-                if (take_slots(slot, choice))
+                if (take_window(writer, slot, choice, false))
                         return slot;
         }
         return TABLE_NONE;
 }
 
+/* Those that begin at the boundary or above, then the others. */
 static uint32_t choose_window(TableWriter *writer, Choice *choice) {
-        uint32_t slot;
+        uint32_t n_slots = writer->image.view.n_slots;
+        uint32_t n_windows = choice->n_slots > n_slots ? 0 : n_slots - choice->n_slots + 1;
+        uint32_t boundary = MIN(writer->boundary, n_windows);
+        const struct {
+                uint32_t begin, end;
+        } zones[] = { { boundary, n_windows }, { 0, boundary } };
 
-        if (choice->n_slots > writer->image.view.n_slots)
-                return TABLE_NONE;
-        slot = choose_unused_window(writer, choice);
-        return slot != TABLE_NONE ? slot : choose_released_window(writer, choice);
+        for (size_t i = 0; i < G_N_ELEMENTS(zones); i++) {
+                uint32_t slot = TABLE_NONE;
+
+                if (zones[i].begin == zones[i].end)
+                        continue;
+                slot = choose_unused_window(writer, zones[i].begin, zones[i].end, choice);
+                if (slot == TABLE_NONE)
+                        slot = choose_released_window(writer, zones[i].begin, zones[i].end, choice);
+                if (slot != TABLE_NONE)
+                        return slot;
+        }
+        return TABLE_NONE;
 }
 
 /* Cut a slot up, if there may be one more. */
 static void cut_slot(TableWriter *writer, Choice *choice) {
-        uint32_t cut = 0, slot;
+        uint32_t singles[TABLE_SINGLES_PER_CUT], cut = 0, slot;
         TableRecord data;
 
         while (cut < TABLE_CUTS_MAX && writer->cut_slots[cut] != TABLE_NONE)
                 cut++;
         if (cut == TABLE_CUTS_MAX)
                 return;
-        slot = choose(writer, writer->slots, take_slots, choice);
+        slot = table_free_choose(writer->slots, take_slots, choice);
         if (slot == TABLE_NONE)
                 return;
 
@@ -320,19 +363,18 @@ static void cut_slot(TableWriter *writer, Choice *choice) {
 
         writer->cut_slots[cut] = slot;
         for (uint32_t i = 0; i < TABLE_SINGLES_PER_CUT; i++)
-                table_free_add_unused(
-                        writer->singles, writer->image.view.n_slots + data.first_single + i);
+                singles[i] = writer->image.view.n_slots + data.first_single + i;
+        add_unused(writer, singles, TABLE_SINGLES_PER_CUT);
 }
 
 /* A single that was never used goes before one that was, even if another slot has to be cut up for
  * it. */
 static uint32_t choose_single(TableWriter *writer, Choice *choice) {
-        uint32_t number =
-                table_free_choose_unused(writer->singles, writer->rand, take_single, choice);
+        uint32_t number = table_free_choose_unused(writer->singles, take_single, choice);
 
         if (number == TABLE_NONE) {
                 cut_slot(writer, choice);
-                number = choose(writer, writer->singles, take_single, choice);
+                number = table_free_choose(writer->singles, take_single, choice);
         }
         return number;
 }
@@ -340,11 +382,11 @@ static uint32_t choose_single(TableWriter *writer, Choice *choice) {
 static uint32_t choose_first(TableWriter *writer, uint32_t size, Choice *choice) {
         choice->n_slots = MAX(1, table_n_slots_of(size));
         if (size == 0)
-                return choose(writer, writer->registrations, take_any, choice);
+                return table_free_choose(writer->registrations, take_any, choice);
         if (size == 1)
                 return choose_single(writer, choice);
         if (choice->n_slots == 1)
-                return choose(writer, writer->slots, take_slots, choice);
+                return table_free_choose(writer->slots, take_slots, choice);
         return choose_window(writer, choice);
 }
 
@@ -368,7 +410,7 @@ static bool choose_records(TableWriter *writer, const TableRange *range, Choice 
 
         choice->n_slots = 1;
         for (uint32_t i = 0; i < range->n_delegated; i++) {
-                number = choose(writer, writer->slots, take_delegated, choice);
+                number = table_free_choose(writer->slots, take_delegated, choice);
                 if (number == TABLE_NONE)
                         return false;
                 choice->chosen[choice->n_chosen++] = number;
@@ -438,6 +480,12 @@ static void store_range(TableWriter *writer, const TableRange *range, const Choi
         memcpy(data.name, range->name, strlen(range->name));
         store_reserved(writer, number, &data);
         table_index_add(&writer->image, number);
+}
+
+void table_writer_foresee(TableWriter *writer, TableOfferFunc offer, void *userdata) {
+        Choice choice = { .writer = writer, .offer = offer, .userdata = userdata, .n_slots = 1 };
+
+        (void) table_free_choose(writer->slots, take_slots, &choice);
 }
 
 int table_writer_reserve(
@@ -541,10 +589,9 @@ static void free_range(
                 table_image_store_state(image, numbers[i], TABLE_STATE_FREE);
                 if (was_used)
                         table_free_add_released(set, numbers[i]);
-                else if (image->records[numbers[i]].released_order > 0)
-                        table_free_put_back(set, numbers[i]);
                 else
-                        table_free_add_unused(set, numbers[i]);
+                        table_free_put_back(
+                                set, numbers[i], image->records[numbers[i]].released_order > 0);
                 tell_slot(writer, numbers[i], true);
         }
 }

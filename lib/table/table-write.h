@@ -31,6 +31,8 @@ typedef struct TableWriterConfig {
         const char *path; /* e.g. TABLE_PATH; its folder exists.  Borrowed during the open only */
         uint32_t pool_start; /* a multiple of TABLE_SLOT_SIZE, TABLE_POOL_LOWEST at least */
         uint32_t n_slots; /* 1 ... TABLE_SLOTS_MAX; the pool ends at TABLE_POOL_HIGHEST at most */
+        /* Slots that begin here or above are handed out before the others; 0: all are alike. */
+        uint32_t first_start;
         bool enforced;    /* what TableHeader.enforcement says */
         bool all_entries; /* what TableHeader.set_entries says */
 } TableWriterConfig;
@@ -94,13 +96,19 @@ typedef bool (*TableOfferFunc)(uint32_t start, uint32_t n_ids, void *userdata);
 
 /* Choose records for `range` and move them to `reserved`: whole slots, side by side, for a size
  * above 1; a single ID of a cut slot for 1 (a slot is cut up when needed, TABLE_CUTS_MAX at most);
- * a registration for 0; and a slot from anywhere for each that is delegated.  What was never used
- * comes first, in random order, then what was released longest ago.  `offer` may be NULL.
+ * a registration for 0; and a slot from anywhere for each that is delegated.  First of
+ * what begins at config->first_start or above, what was never used, in random order, then what was
+ * released longest ago; then of the rest, what was never used, from the top downwards, then what
+ * was released longest ago.  `offer` may be NULL.
  * *ret_record is the range's record number. TABLE_E_NAME_EXISTS, TABLE_E_USERNS_EXISTS (inode and,
  * where both have one, id are equal), TABLE_E_EXHAUSTED. */
 int table_writer_reserve(
         TableWriter *writer, const TableRange *range, TableOfferFunc offer, void *userdata,
         uint32_t *ret_record);
+
+/* Walk over the slots that are free in the order in which they will be handed out, until `offer`
+ * returns true. */
+void table_writer_foresee(TableWriter *writer, TableOfferFunc offer, void *userdata);
 
 /* Move a range's record and all its parts one step on.  Allowed: reserved -> mapping, mapping ->
  * active, mapping -> releasing, active -> releasing, releasing -> quarantined, quarantined -> free,

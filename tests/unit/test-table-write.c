@@ -252,6 +252,127 @@ static void test_reuse_order(TableFixture *fixture, gconstpointer data) {
         g_assert_cmpuint(table_fixture_reserve(writer, "z", 65536, 3), ==, records[7]);
 }
 
+static TableWriter *open_with_boundary(TableFixture *fixture, uint32_t first_start) {
+        TableWriterConfig config = {
+                .path = fixture->path,
+                .pool_start = POOL_START,
+                .n_slots = 64,
+                .first_start = first_start,
+        };
+        TableOpenReport report = { .created = false };
+        TableWriter *writer = NULL;
+
+        g_assert_cmpint(table_writer_open(&config, &writer, &report), ==, 0);
+        return writer;
+}
+
+static uint32_t reserve_next(TableWriter *writer, uint32_t size) {
+        static uint64_t inode = 1000;
+        g_autofree char *name = g_strdup_printf("b%u", (unsigned) ++inode);
+
+        return table_fixture_reserve(writer, name, size, inode);
+}
+
+static void release(TableWriter *writer, uint32_t record) {
+        table_fixture_walk_to(writer, record, TABLE_STATE_RELEASING);
+        table_writer_set_state(writer, record, TABLE_STATE_FREE);
+}
+
+/* What begins at the boundary or above comes first, used or not; then what is below, from the top
+ * downwards, used ones last. */
+static void test_boundary(TableFixture *fixture, gconstpointer data) {
+        /* Slot 47's last ID is what useradd may still take: it comes last too. */
+        g_autoptr(TableWriter) writer = open_with_boundary(fixture, SLOT_ID(48) - 1);
+        bool in_order = true;
+        uint32_t used, previous = 0;
+
+        for (unsigned i = 0; i < 8; i++) {
+                uint32_t record = reserve_next(writer, 65536);
+
+                g_assert_cmpuint(record, >=, 48);
+                in_order = in_order && (i == 0 || record == previous + 1 || record == previous - 1);
+                previous = record;
+        }
+        g_assert_false(in_order);
+        used = previous;
+        release(writer, used);
+        for (unsigned i = 0; i < 8; i++) {
+                uint32_t record = reserve_next(writer, 65536);
+
+                g_assert_cmpuint(record, >=, 48);
+                g_assert_cmpuint(record, !=, used);
+        }
+        g_assert_cmpuint(reserve_next(writer, 65536), ==, used);
+
+        g_assert_cmpuint(reserve_next(writer, 65536), ==, 47);
+        g_assert_cmpuint(reserve_next(writer, 3 * 65536), ==, 44);
+        g_assert_cmpuint(reserve_next(writer, 65536), ==, 43);
+        release(writer, 43);
+        g_assert_cmpuint(reserve_next(writer, 65536), ==, 42);
+        /* Taken back before it was used: in its place again. */
+        table_writer_set_state(writer, 42, TABLE_STATE_FREE);
+        g_assert_cmpuint(reserve_next(writer, 65536), ==, 42);
+        release(writer, 44);
+
+        /* After a restart too; one of the first again goes before all below. */
+        for (uint32_t slot = 0; slot < 64; slot++)
+                if (table_writer_state(writer, slot) == TABLE_STATE_RESERVED &&
+                    table_writer_record(writer, slot)->kind == TABLE_KIND_RANGE)
+                        table_fixture_walk_to(writer, slot, TABLE_STATE_ACTIVE);
+        table_writer_free(g_steal_pointer(&writer));
+        writer = open_with_boundary(fixture, SLOT_ID(48) - 1);
+        g_assert_cmpuint(reserve_next(writer, 65536), ==, 41);
+        release(writer, 50);
+        g_assert_cmpuint(reserve_next(writer, 65536), ==, 50);
+        for (unsigned slot = 41; slot > 0; slot--)
+                g_assert_cmpuint(reserve_next(writer, 65536), ==, slot - 1);
+        g_assert_cmpuint(reserve_next(writer, 65536), ==, 43);
+        g_assert_cmpuint(reserve_next(writer, 2 * 65536), ==, 44);
+        g_assert_cmpuint(reserve_next(writer, 65536), ==, 46);
+}
+
+/* Ranges of several slots keep the order too. */
+static void test_boundary_of_windows(TableFixture *fixture, gconstpointer data) {
+        g_autoptr(TableWriter) writer = open_with_boundary(fixture, SLOT_ID(60));
+
+        g_assert_cmpuint(reserve_next(writer, 4 * 65536), ==, 60);
+        g_assert_cmpuint(reserve_next(writer, 4 * 65536), ==, 56);
+        release(writer, 60);
+        g_assert_cmpuint(reserve_next(writer, 2 * 65536), >=, 60);
+        g_assert_cmpuint(reserve_next(writer, 4 * 65536), ==, 52);
+        table_writer_free(g_steal_pointer(&writer));
+
+        /* All below, and what was only reserved is free again. */
+        writer = open_with_boundary(fixture, UINT32_MAX);
+        g_assert_cmpuint(reserve_next(writer, 4 * 65536), ==, 56);
+}
+
+typedef struct Foreseen {
+        uint32_t starts[64], n, max;
+} Foreseen;
+
+static bool foresee(uint32_t start, uint32_t n_ids, void *userdata) {
+        Foreseen *foreseen = userdata;
+
+        g_assert_cmpuint(n_ids, ==, 65536);
+        foreseen->starts[foreseen->n++] = start;
+        return foreseen->n == foreseen->max;
+}
+
+static void test_foresee(TableFixture *fixture, gconstpointer data) {
+        g_autoptr(TableWriter) writer = open_with_boundary(fixture, SLOT_ID(60));
+        Foreseen foreseen = { .max = 8 }, all = { .max = 100 };
+
+        table_writer_foresee(writer, foresee, &foreseen);
+        g_assert_cmpuint(foreseen.n, ==, 8);
+        table_writer_foresee(writer, foresee, &all);
+        g_assert_cmpuint(all.n, ==, 64);
+        for (unsigned i = 0; i < 8; i++) {
+                g_assert_cmpuint(all.starts[i], ==, foreseen.starts[i]);
+                g_assert_cmpuint(SLOT_ID(reserve_next(writer, 65536)), ==, foreseen.starts[i]);
+        }
+}
+
 static void test_singles(TableFixture *fixture, gconstpointer data) {
         g_autoptr(TableWriter) writer = table_fixture_open(fixture, 4);
         TableView view = table_fixture_view(fixture);
@@ -532,6 +653,9 @@ int main(int argc, char **argv) {
         add("/table-write/large", test_large);
         add("/table-write/offer", test_offer);
         add("/table-write/reuse-order", test_reuse_order);
+        add("/table-write/boundary", test_boundary);
+        add("/table-write/boundary-of-windows", test_boundary_of_windows);
+        add("/table-write/foresee", test_foresee);
         add("/table-write/singles", test_singles);
         add("/table-write/exhausted", test_exhausted);
         add("/table-write/walk-live", test_walk_live);
