@@ -12,6 +12,7 @@
 #include "daemon/limits.h"
 #include "lib/util/fd.h"
 #include "lib/util/file.h"
+#include "lib/util/login-defs.h"
 #include "lib/util/parse.h"
 
 /* A file that changed so short a time before it was read can change again without a new time stamp:
@@ -74,6 +75,8 @@ struct HostIds {
         char *etc;
         Signature signatures[HOST_FILES_N];
         Contents contents;
+        IdRange *reserved; /* owned */
+        size_t n_reserved;
 };
 
 static void contents_clear(Contents *contents) {
@@ -443,6 +446,7 @@ void host_ids_free(HostIds *ids) {
         if (!ids)
                 return;
         contents_clear(&ids->contents);
+        g_free(ids->reserved);
         g_free(ids->etc);
         g_free(ids);
 }
@@ -463,8 +467,40 @@ static const Claim *first_claim(const HostIds *ids, uint32_t start, uint32_t n_i
                           : find_claim(ids->contents.claims, start, (uint64_t) start + n_ids);
 }
 
+static bool is_reserved(const HostIds *ids, uint32_t start, uint32_t n_ids) {
+        for (size_t i = 0; i < ids->n_reserved; i++)
+                if (id_range_meets(&ids->reserved[i], start, n_ids))
+                        return true;
+        return false;
+}
+
+void host_ids_set_reserved(HostIds *ids, const IdRange *ranges, size_t n) {
+        g_free(ids->reserved);
+        ids->reserved = g_memdup2(ranges, n * sizeof(*ranges));
+        ids->n_reserved = n;
+}
+
 bool host_ids_claims(const HostIds *ids, uint32_t start, uint32_t n_ids) {
-        return first_claim(ids, start, n_ids) != NULL;
+        return first_claim(ids, start, n_ids) || is_reserved(ids, start, n_ids);
+}
+
+int host_ids_first_untouched(const HostIds *ids, uint32_t *ret_first) {
+        static const char *const keys[] = { "SUB_UID_MAX", "SUB_GID_MAX" };
+        g_autofree char *path = g_build_filename(ids->etc, "login.defs", NULL), *text = NULL;
+        uint32_t highest = 0;
+        int r;
+
+        r = file_read(AT_FDCWD, path, LIMIT_ETC_FILE_SIZE, &text, NULL);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+                uint32_t last = LOGIN_DEFS_SUB_MAX_DEFAULT;
+
+                (void) login_defs_number(text ?: "", keys[i], &last);
+                highest = MAX(highest, last);
+        }
+        *ret_first = highest == UINT32_MAX ? UINT32_MAX : highest + 1;
+        return 0;
 }
 
 int host_ids_claimant(HostIds *ids, uint32_t start, uint32_t n_ids, char **ret_claimant) {
@@ -482,7 +518,9 @@ int host_ids_claimant(HostIds *ids, uint32_t start, uint32_t n_ids, char **ret_c
                 return r;
         entry = first_claim(ids, start, n_ids);
         if (!entry) {
-                *ret_claimant = NULL;
+                *ret_claimant = is_reserved(ids, start, n_ids)
+                                        ? g_strdup("Reserved= of nsresourced.conf")
+                                        : NULL;
                 return 0;
         }
         *ret_claimant = g_strdup_printf(

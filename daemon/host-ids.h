@@ -12,6 +12,8 @@
 
 #include <glib.h>
 
+#include "lib/util/id-range.h"
+
 typedef struct HostIds HostIds;
 
 /* Read the four files below `etc` ("/etc" but for tests).  A missing file is empty; lines that do
@@ -27,8 +29,11 @@ int host_ids_refresh(HostIds *ids);
  * (first wins), count as the block's start, so that a whole block is one account. */
 uint32_t host_ids_account(const HostIds *ids, uint32_t uid);
 
-/* Whether any passwd, group, subuid or subgid entry claims
- * any of the `n_ids` IDs from `start` on. */
+/* What the administrator keeps for others counts as claimed; replaces what was said before. */
+void host_ids_set_reserved(HostIds *ids, const IdRange *ranges, size_t n);
+
+/* Whether any passwd, group, subuid or subgid entry claims any of the `n_ids` IDs from `start` on,
+ * or one of them is reserved. */
 bool host_ids_claims(const HostIds *ids, uint32_t start, uint32_t n_ids);
 
 /* Who claims any of these IDs now, by the files as they are at this moment: *ret_claimant is NULL,
@@ -37,6 +42,10 @@ bool host_ids_claims(const HostIds *ids, uint32_t start, uint32_t n_ids);
  * somebody else's: not to be lent, and nothing of it killed or removed.  A negative errno means
  * that nobody knows: then it has to pass for claimed.  Cheap while the files do not change. */
 int host_ids_claimant(HostIds *ids, uint32_t start, uint32_t n_ids, char **ret_claimant);
+
+/* The first ID that useradd and its like never give out as part of a subuid or subgid block:
+ * login.defs' SUB_UID_MAX and SUB_GID_MAX, as they are now.  They ask nobody. */
+int host_ids_first_untouched(const HostIds *ids, uint32_t *ret_first);
 
 /* Whether a passwd or group entry has this name. */
 bool host_ids_has_name(const HostIds *ids, const char *name);

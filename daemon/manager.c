@@ -287,6 +287,9 @@ static int manager_open_table(Manager *manager) {
         TableOpenReport report = {};
         int r;
 
+        r = host_ids_first_untouched(manager->host_ids, &config.first_start);
+        if (r < 0)
+                log_warning_errno(r, "Cannot read login.defs: its IDs are handed out like others");
         r = table_writer_open(&config, &manager->table, &report);
         if (r == TABLE_E_LOCKED) {
                 log_error("Another nsresourced holds %s", manager->table_path);
@@ -631,6 +634,8 @@ static int manager_open(Manager *manager, const ManagerPaths *paths, int take_sl
         r = manager_open_cgroups(manager);
         if (r < 0)
                 return r;
+        host_ids_set_reserved(
+                manager->host_ids, manager->settings.reserved, manager->settings.n_reserved);
         /* Doors first: they inherit as little as possible. */
         r = manager_open_doors(manager);
         if (r < 0)
@@ -734,6 +739,7 @@ int manager_reload(Manager *manager) {
                 log_warning("Changes of Enforcement=, Start= and End= take effect when nsresourced "
                             "is restarted");
 
+        host_ids_set_reserved(manager->host_ids, settings.reserved, settings.n_reserved);
         manager->settings.namespaces_per_user = settings.namespaces_per_user;
         manager->settings.ids_per_user = settings.ids_per_user;
         manager->settings.all_entries = settings.all_entries;

@@ -60,14 +60,50 @@ static bool parse_large_count(const char *value, void *field) {
         return parse_decimal(value, strlen(value), UINT64_MAX, field);
 }
 
+static bool parse_name_service(const char *value, void *field) {
+        bool *ask = field;
+
+        if (strcmp(value, "ask") != 0 && strcmp(value, "ignore") != 0)
+                return false;
+        *ask = strcmp(value, "ask") == 0;
+        return true;
+}
+
+/* Add what one line says. */
+static bool parse_reserved(const char *value, void *field) {
+        static const char separators[] = " \t,";
+        Settings *settings = field;
+
+        if (value[0] == '\0')
+                settings->n_reserved = 0;
+        for (value += strspn(value, separators); value[0] != '\0';
+             value += strspn(value, separators)) {
+                size_t n = strcspn(value, separators);
+
+                if (settings->n_reserved >= SETTINGS_RESERVED_MAX ||
+                    !id_range_parse(value, n, &settings->reserved[settings->n_reserved]))
+                        return false;
+                settings->n_reserved++;
+                value += n;
+        }
+        return true;
+}
+
 #define ID_FORM "a UID, decimal or with 0x"
 #define COUNT_FORM "a decimal number"
+
+#define RESERVED_GROUP "Pool"
+#define RESERVED_KEY "Reserved"
 
 static const SettingsKey settings_keys[] = {
         { "Policy", "Enforcement", parse_enforcement,
           offsetof(Draft, settings.enforcement_required), "required or none" },
         { "Pool", "Start", parse_id, offsetof(Draft, settings.pool_start), ID_FORM },
         { "Pool", "End", parse_id, offsetof(Draft, pool_end), ID_FORM },
+        { RESERVED_GROUP, RESERVED_KEY, parse_reserved, offsetof(Draft, settings),
+          "FIRST-LAST or one ID, decimal or with 0x, several separated by blanks, 256 in all" },
+        { "Pool", "NameService", parse_name_service, offsetof(Draft, settings.ask_name_service),
+          "ask or ignore" },
         { "Limits", "NamespacesPerUser", parse_count, offsetof(Draft, settings.namespaces_per_user),
           COUNT_FORM },
         { "Limits", "IDsPerUser", parse_large_count, offsetof(Draft, settings.ids_per_user),
@@ -84,10 +120,9 @@ static const SettingsKey *find_key(const char *group, const char *key) {
         return NULL;
 }
 
-static int apply_key(
-        const char *path, GKeyFile *file, const char *group, const char *name, Draft *draft,
+static int apply_value(
+        const char *path, const char *group, const char *name, char *value, Draft *draft,
         char **ret_message) {
-        g_autofree char *value = g_key_file_get_value(file, group, name, NULL);
         const SettingsKey *key = find_key(group, name);
 
         if (!key) {
@@ -100,11 +135,37 @@ static int apply_key(
                         key->allowed);
                 return -EINVAL;
         }
-        if (strcmp(group, "Pool") == 0) {
+        if (strcmp(name, "Start") == 0 || strcmp(name, "End") == 0) {
                 g_free(draft->pool_file);
                 draft->pool_file = g_strdup(path);
         }
         return 0;
+}
+
+static bool is_reserved(const char *group, const char *name) {
+        return strcmp(group, RESERVED_GROUP) == 0 && strcmp(name, RESERVED_KEY) == 0;
+}
+
+/* Each line of Reserved= counts, and GKeyFile knows the last one only.  The text has passed it: a
+ * line is blank, a comment, a group or a key with its value. */
+static int apply_reserved(const char *path, const char *text, Draft *draft, char **ret_message) {
+        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+        bool in_group = false;
+        int r = 0;
+
+        for (char **line = lines; *line && r == 0; line++) {
+                char *key = g_strstrip(*line), *value = strchr(key, '=');
+
+                if (key[0] == '[')
+                        in_group = g_str_has_prefix(key, "[" RESERVED_GROUP "]");
+                if (!in_group || key[0] == '[' || key[0] == '#' || !value)
+                        continue;
+                *value++ = '\0';
+                if (strcmp(g_strchomp(key), RESERVED_KEY) == 0)
+                        r = apply_value(
+                                path, RESERVED_GROUP, RESERVED_KEY, value, draft, ret_message);
+        }
+        return r;
 }
 
 static int apply_group(
@@ -116,7 +177,10 @@ static int apply_group(
                 return -EINVAL;
         }
         for (char **key = keys; key && *key; key++) {
-                int r = apply_key(path, file, group, *key, draft, ret_message);
+                g_autofree char *value = g_key_file_get_value(file, group, *key, NULL);
+                int r = is_reserved(group, *key)
+                                ? 0
+                                : apply_value(path, group, *key, value, draft, ret_message);
 
                 if (r < 0)
                         return r;
@@ -150,7 +214,7 @@ static int apply_file(const char *path, Draft *draft, char **ret_message) {
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return apply_reserved(path, text, draft, ret_message);
 }
 
 static int compare_names(gconstpointer a, gconstpointer b) {
@@ -212,6 +276,7 @@ int settings_load(const char *path, Settings *ret_settings, char **ret_message) 
                 .settings = {
                         .enforcement_required = true,
                         .pool_start = TABLE_POOL_START,
+                        .ask_name_service = true,
                         .namespaces_per_user = LIMIT_NAMESPACES_PER_USER_DEFAULT,
                         .ids_per_user = LIMIT_IDS_PER_USER_DEFAULT,
                 },

@@ -31,6 +31,7 @@ static void tear_down(Fixture *f, gconstpointer data) {
         remove_file(f, "group");
         remove_file(f, "subuid");
         remove_file(f, "subgid");
+        remove_file(f, "login.defs");
         g_assert_cmpint(g_rmdir(f->etc), ==, 0);
         g_free(f->etc);
 }
@@ -303,6 +304,47 @@ static void test_claimant(Fixture *f, gconstpointer data) {
         g_assert_null(claimant);
 }
 
+static void test_reserved(Fixture *f, gconstpointer data) {
+        static const IdRange ranges[] = { { 200000, 299999 }, { 5, 5 } };
+        g_autoptr(HostIds) ids = load(f);
+        g_autofree char *claimant = NULL;
+
+        host_ids_set_reserved(ids, ranges, G_N_ELEMENTS(ranges));
+        g_assert_true(host_ids_claims(ids, 299999, 10));
+        g_assert_true(host_ids_claims(ids, 5, 1));
+        g_assert_false(host_ids_claims(ids, 300000, 10));
+        g_assert_cmpint(host_ids_claimant(ids, 100000, 100001, &claimant), ==, 0);
+        g_assert_cmpstr(claimant, ==, "Reserved= of nsresourced.conf");
+        /* It is nobody's account. */
+        g_assert_cmpuint(host_ids_account(ids, 250000), ==, 250000);
+
+        host_ids_set_reserved(ids, NULL, 0);
+        g_assert_false(host_ids_claims(ids, 0, UINT32_MAX));
+}
+
+static void test_first_untouched(Fixture *f, gconstpointer data) {
+        g_autoptr(HostIds) ids = load(f);
+        static const struct {
+                const char *text;
+                uint32_t first;
+        } cases[] = {
+                { "", 600100001 },
+                { "SUB_UID_MAX 700000000\n", 700000001 },
+                { "SUB_UID_MAX 5\nSUB_GID_MAX 700000\n", 700001 },
+                { "SUB_UID_MAX 5\n", 600100001 },
+                { "SUB_UID_MAX 4294967295\n", UINT32_MAX },
+        };
+        uint32_t first = 0;
+
+        g_assert_cmpint(host_ids_first_untouched(ids, &first), ==, 0);
+        g_assert_cmpuint(first, ==, 600100001);
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                write_file(f, "login.defs", cases[i].text);
+                g_assert_cmpint(host_ids_first_untouched(ids, &first), ==, 0);
+                g_assert_cmpuint(first, ==, cases[i].first);
+        }
+}
+
 static void test_unreadable(Fixture *f, gconstpointer data) {
         g_autofree char *path = g_build_filename(f->etc, "group", NULL);
         HostIds *ids = NULL;
@@ -324,6 +366,8 @@ int main(int argc, char **argv) {
         ADD("largest-file", test_largest_file);
         ADD("refresh", test_refresh);
         ADD("claimant", test_claimant);
+        ADD("reserved", test_reserved);
+        ADD("first-untouched", test_first_untouched);
         ADD("unreadable", test_unreadable);
         return g_test_run();
 }

@@ -106,6 +106,61 @@ static void test_all_keys(Fixture *f, gconstpointer data) {
         g_assert_true(settings.all_entries);
 }
 
+static void check_reserved(Fixture *f, const char *expected) {
+        g_autoptr(GString) text = g_string_new(NULL);
+        Settings settings = load(f);
+
+        for (uint32_t i = 0; i < settings.n_reserved; i++)
+                g_string_append_printf(
+                        text, "%u-%u ", settings.reserved[i].first, settings.reserved[i].last);
+        g_assert_cmpstr(text->str, ==, expected);
+}
+
+static void test_reserved(Fixture *f, gconstpointer data) {
+        g_autoptr(GString) most = g_string_new("[Pool]\nReserved=");
+
+        check_reserved(f, "");
+        write_main(
+                f, "[Limits]\nNamespacesPerUser=7\n[Pool]\n# Reserved=1\n"
+                   " Reserved = 200000-2000200000\t0x100000-0x1fffff,5 \nEnd=0x6FFFFFFF\n"
+                   "Reserved=4294967295\n[Names]\nSetEntries=all\n[Pool]\nReserved=7-7\n");
+        check_reserved(f, "200000-2000200000 1048576-2097151 5-5 4294967295-4294967295 7-7 ");
+        write_drop_in(f, "10-a.conf", "[Pool]\nReserved=8\n");
+        check_reserved(f, "200000-2000200000 1048576-2097151 5-5 4294967295-4294967295 7-7 8-8 ");
+        write_drop_in(f, "20-b.conf", "[Pool]\nReserved=9\nReserved=\nReserved=10-11\n");
+        check_reserved(f, "10-11 ");
+
+        for (unsigned i = 0; i < SETTINGS_RESERVED_MAX; i++)
+                g_string_append_printf(most, "%u ", i);
+        write_drop_in(f, "20-b.conf", "[Pool]\nReserved=\n");
+        write_drop_in(f, "30-c.conf", most->str);
+        g_assert_cmpuint(load(f).n_reserved, ==, SETTINGS_RESERVED_MAX);
+        write_drop_in(f, "40-d.conf", "[Pool]\nReserved=5\n");
+        refuse(f, "test.conf.d/40-d.conf: [Pool] Reserved: \"5\" is not FIRST-LAST or one ID");
+        write_drop_in(f, "40-d.conf", "");
+        for (size_t i = 0; i < 9; i++) {
+                static const char *const wrong[] = { "2-1",   "-1",   "1-",         "1-2-3", "a",
+                                                     "1 - 2", "0x-1", "4294967296", "1;2" };
+                g_autofree char *text =
+                        g_strdup_printf("[Pool]\nReserved=\nReserved=%s\n", wrong[i]);
+                g_autofree char *expected =
+                        g_strdup_printf("[Pool] Reserved: \"%s\" is not", wrong[i]);
+
+                write_drop_in(f, "40-d.conf", text);
+                refuse(f, expected);
+        }
+}
+
+static void test_name_service(Fixture *f, gconstpointer data) {
+        g_assert_true(load(f).ask_name_service);
+        write_main(f, "[Pool]\nNameService=ignore\n");
+        g_assert_false(load(f).ask_name_service);
+        write_main(f, "[Pool]\nNameService=ask\n");
+        g_assert_true(load(f).ask_name_service);
+        write_main(f, "[Pool]\nNameService=no\n");
+        refuse(f, "[Pool] NameService: \"no\" is not ask or ignore");
+}
+
 static void test_drop_ins(Fixture *f, gconstpointer data) {
         Settings settings;
 
@@ -185,6 +240,8 @@ int main(int argc, char **argv) {
         ADD("defaults", test_defaults);
         ADD("all-keys", test_all_keys);
         ADD("drop-ins", test_drop_ins);
+        ADD("reserved", test_reserved);
+        ADD("name-service", test_name_service);
         ADD("refused", test_refused);
         ADD("largest-pool", test_largest_pool);
         ADD("unreadable", test_unreadable);
