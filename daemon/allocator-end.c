@@ -48,11 +48,14 @@ static void on_removal_turn(Turn *turn, void *userdata) {
         Removal *removal = userdata;
         const AllocatorConfig *config = &removal->allocator->config;
         DetailsKey key = allocator_details_key(table_writer_record(config->table, removal->record));
+        g_autoptr(GArray) owners = allocator_list_owners(removal->allocator, removal->record);
         uint64_t ids[DETAILS_CGROUPS_MAX];
         uint32_t n;
 
         if (details_cgroups(config->details, removal->record, &key, ids, &n) < 0 ||
-            cgroup_remove(config->cgroups, ids, n, on_removed, removal, &removal->cgroups) < 0)
+            cgroup_remove(
+                    config->cgroups, ids, n, (const CgroupRange *) (void *) owners->data,
+                    owners->len, on_removed, removal, &removal->cgroups) < 0)
                 g_hash_table_remove(
                         removal->allocator->removals, GUINT_TO_POINTER(removal->record));
 }

@@ -8,6 +8,8 @@
 #include "lib/table/table-format.h"
 #include "lib/util/turns.h"
 
+typedef struct AllocatorLooks AllocatorLooks;
+
 struct Allocator {
         AllocatorConfig config;
         GPtrArray *jobs;      /* under way: Job, owned */
@@ -20,6 +22,7 @@ struct Allocator {
         gint64 sweep_began, sweep_not_before, sweep_at; /* microseconds */
         guint sweep_source;
         uint32_t quarantine_cursor;
+        AllocatorLooks *looks; /* for control groups; NULL: none yet */
 };
 
 /* Records a range occupies: slots side by side; a single ID or a registration has one. */
@@ -66,3 +69,20 @@ void allocator_leaving_usage(
         const Allocator *allocator, uint32_t account_uid, uint32_t *ret_n_ranges,
         uint64_t *ret_n_ids);
 void allocator_stop_leaving(Allocator *allocator);
+
+/* Add what the record's range has of IDs: its own, side by side, and each slot that is delegated to
+ * it, as LeftoversRange; `ranges` may be NULL.  Returns how many IDs. */
+uint64_t allocator_list_ranges(const Allocator *allocator, uint32_t record, GArray *ranges);
+
+/* The same as CgroupRange. */
+GArray *allocator_list_owners(const Allocator *allocator, uint32_t record);
+
+/* What leaves is clean: it is free, or quarantined; or has to be looked at again, later. */
+void allocator_give_back(Allocator *allocator, uint32_t record);
+void allocator_try_again(Allocator *allocator, uint32_t record);
+void allocator_schedule_next_sweep(Allocator *allocator);
+
+/* Whether a look just found that the IDs of what leaves own no directory of a control group.  Else
+ * one is under way, after which allocator_give_back() or allocator_try_again() is called. */
+bool allocator_has_no_cgroups(Allocator *allocator, uint32_t record);
+void allocator_stop_looking(Allocator *allocator);

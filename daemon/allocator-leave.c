@@ -30,8 +30,6 @@ typedef struct Leaving {
         unsigned n_busy; /* looks that found something which could not be removed */
 } Leaving;
 
-static void allocator_schedule_next_sweep(Allocator *allocator);
-
 bool allocator_is_leaving(const Allocator *allocator, uint32_t record) {
         return g_hash_table_contains(allocator->leaving, GUINT_TO_POINTER(record));
 }
@@ -70,9 +68,7 @@ bool allocator_was_clean(const Allocator *allocator, uint32_t record) {
                policy_was_adopted(allocator->config.policy);
 }
 
-/* Add what the record's range has of IDs: its own, side by side, and each slot that is delegated to
- * it.  Returns how many. */
-static uint64_t allocator_list_ranges(const Allocator *allocator, uint32_t record, GArray *ranges) {
+uint64_t allocator_list_ranges(const Allocator *allocator, uint32_t record, GArray *ranges) {
         TableWriter *table = allocator->config.table;
         const TableRecord *own = table_writer_record(table, record);
         uint32_t records[TABLE_RANGE_RECORDS_MAX], n;
@@ -124,7 +120,13 @@ static void allocator_quarantine(Allocator *allocator, uint32_t record) {
                 table_writer_set_state(allocator->config.table, record, TABLE_STATE_QUARANTINED);
 }
 
-static void allocator_give_back(Allocator *allocator, uint32_t record) {
+void allocator_give_back(Allocator *allocator, uint32_t record) {
+        Leaving *leaving = g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
+
+        if (!allocator_has_no_cgroups(allocator, record)) {
+                leaving->due_usec = G_MAXINT64; /* until that is known */
+                return;
+        }
         (void) g_hash_table_remove(allocator->leaving, GUINT_TO_POINTER(record));
         if (!allocator_is_reusable(allocator, record) ||
             allocator_for_each_record(allocator, record, policy_unprotect) != 0) {
@@ -134,7 +136,7 @@ static void allocator_give_back(Allocator *allocator, uint32_t record) {
         table_writer_set_state(allocator->config.table, record, TABLE_STATE_FREE);
 }
 
-static void allocator_try_again(Allocator *allocator, uint32_t record) {
+void allocator_try_again(Allocator *allocator, uint32_t record) {
         Leaving *leaving = g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
         unsigned doublings = MIN(leaving->n_busy, RETRY_DOUBLINGS_MAX);
 
@@ -216,7 +218,7 @@ static void allocator_schedule_sweep(Allocator *allocator, gint64 due_usec) {
                 g_timeout_add((guint) ((at - now) / 1000) + 1, allocator_on_sweep, allocator);
 }
 
-static void allocator_schedule_next_sweep(Allocator *allocator) {
+void allocator_schedule_next_sweep(Allocator *allocator) {
         gint64 due = G_MAXINT64;
         GHashTableIter i;
         gpointer leaving;
@@ -244,6 +246,7 @@ void allocator_leave(Allocator *allocator, uint32_t record, bool proven) {
 }
 
 void allocator_stop_leaving(Allocator *allocator) {
+        allocator_stop_looking(allocator);
         if (allocator->sweep_source != 0)
                 g_source_remove(allocator->sweep_source);
         g_clear_pointer(&allocator->swept, g_array_unref);

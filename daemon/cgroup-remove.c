@@ -29,6 +29,8 @@ typedef struct ChildData {
         pid_t parent;
         uint32_t n;
         uint64_t ids[CGROUPS_PER_REMOVAL_MAX];
+        size_t n_ranges;
+        CgroupRange ranges[CGROUP_RANGES_MAX];
 } ChildData;
 
 typedef struct DirectoryEntry {
@@ -61,10 +63,16 @@ static bool find_folder(int fd, ino64_t inode, DirectoryEntry *ret_entry) {
         return false;
 }
 
-/* Remove all folders below `take_fd`, leaves first, with two descriptors however deep they are.
- * False: something in there is busy. */
-static bool remove_below(int take_fd) {
-        auto_fd fd = take_fd;
+static bool may_remove(
+        int fd, const DirectoryEntry *entry, CgroupMayRemoveFunc may, const void *userdata) {
+        struct stat st;
+
+        return !may ||
+               (fstatat(fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && may(&st, userdata));
+}
+
+bool cgroup_remove_below(int take_directory, CgroupMayRemoveFunc may, const void *userdata) {
+        auto_fd fd = take_directory;
         unsigned depth = 0;
 
         for (;;) {
@@ -74,6 +82,8 @@ static bool remove_below(int take_fd) {
                 if (find_folder(fd, 0, &entry)) {
                         DirectoryEntry below;
 
+                        if (!may_remove(fd, &entry, may, userdata))
+                                return false;
                         if (unlinkat(fd, entry.name, AT_REMOVEDIR) == 0 || errno == ENOENT)
                                 continue;
                         next = cgroup_open_below(fd, entry.name, O_RDONLY | O_DIRECTORY);
@@ -97,20 +107,32 @@ static bool remove_below(int take_fd) {
         }
 }
 
-/* Kill what is in the control group and remove it.  Whether it is gone. */
-static bool remove_one(uint64_t id) {
+static bool is_of_ranges(const ChildData *child, uid_t uid) {
+        for (size_t i = 0; i < child->n_ranges; i++)
+                if (uid >= child->ranges[i].start &&
+                    uid - child->ranges[i].start < child->ranges[i].size)
+                        return true;
+        return false;
+}
+
+/* Kill what is in the control group and remove it.  Whether it is gone, or another's. */
+static bool remove_one(const ChildData *child, uint64_t id) {
         auto_fd fd = cgroup_open_by_id(0, id), kill_fd = -1, parent = -1, below = -1;
         DirectoryEntry entry;
         struct stat st;
 
         if (fd < 0)
                 return fd == -ESTALE;
+        if (fstat(fd, &st) < 0)
+                return false;
+        if (!is_of_ranges(child, st.st_uid))
+                return true;
         kill_fd = cgroup_open_below(fd, "cgroup.kill", O_WRONLY);
         if (kill_fd >= 0 && write(kill_fd, "1", 1) != 1)
                 return false;
 
         below = openat(fd, ".", O_RDONLY | O_DIRECTORY);
-        if (below < 0 || !remove_below(g_steal_fd(&below)) || fstat(fd, &st) < 0)
+        if (below < 0 || !cgroup_remove_below(g_steal_fd(&below), NULL, NULL))
                 return false;
         parent = openat(fd, "..", O_RDONLY | O_DIRECTORY);
         return parent >= 0 && find_folder(parent, st.st_ino, &entry) &&
@@ -126,7 +148,7 @@ static void child_run(const void *data) {
                 bool gone = true;
 
                 for (uint32_t k = 0; k < child->n; k++)
-                        gone = remove_one(child->ids[k]) && gone;
+                        gone = remove_one(child, child->ids[k]) && gone;
                 if (gone)
                         _exit(write(1, "", 1) == 1 ? 0 : 1);
                 /* What was killed needs a moment to end. */
@@ -150,15 +172,17 @@ static void on_exited(Child *child, void *userdata) {
 }
 
 int cgroup_remove(
-        const CgroupTree *tree, const uint64_t *ids, uint32_t n, CgroupRemovedFunc removed,
-        void *userdata, CgroupRemoval **ret_removal) {
-        ChildData data = { .parent = getpid(), .n = n };
+        const CgroupTree *tree, const uint64_t *ids, uint32_t n, const CgroupRange *ranges,
+        size_t n_ranges, CgroupRemovedFunc removed, void *userdata, CgroupRemoval **ret_removal) {
+        ChildData data = { .parent = getpid(), .n = n, .n_ranges = n_ranges };
         auto_fd ours = -1, theirs = -1;
         CgroupRemoval *removal;
         int r, ends[2];
 
         g_assert(n <= CGROUPS_PER_REMOVAL_MAX);
+        g_assert(n_ranges <= CGROUP_RANGES_MAX);
         memcpy(data.ids, ids, n * sizeof(*ids));
+        memcpy(data.ranges, ranges, n_ranges * sizeof(*ranges));
         if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
                 return -errno;
         ours = ends[0];

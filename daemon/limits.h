@@ -41,6 +41,11 @@
 #define LIMIT_CGROUP_REMOVALS_WAITING_PER_ACCOUNT 1024u /* the others: the next pass */
 #define LIMIT_CGROUP_REMOVAL_MSEC 1000u
 
+/* The child that looks through the hierarchy for directories that lent IDs made elsewhere; there is
+ * one at a time.  Users with a delegated part can make it large, but a million directories that
+ * have others in them take gigabytes of memory before they take the child a quarter of this. */
+#define LIMIT_CGROUP_LOOK_MSEC 60000u
+
 /* Children that look for what the host still has of IDs whose holder has died.  One does it for all
  * of them; there are more only when one hangs. */
 #define LIMIT_LEFTOVERS_CHILDREN 4u

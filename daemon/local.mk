@@ -36,6 +36,7 @@ noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
 	%D%/allocator.c %D%/allocator.h %D%/allocator-internal.h \
 	%D%/allocator-add.c \
+	%D%/allocator-cgroups.c \
 	%D%/allocator-end.c \
 	%D%/allocator-leave.c \
 	%D%/api-container.c \
@@ -43,7 +44,7 @@ libdaemon_la_SOURCES = \
 	%D%/api-manager.c \
 	%D%/api-namespace.c \
 	%D%/api.h \
-	%D%/cgroup.c %D%/cgroup.h %D%/cgroup-internal.h %D%/cgroup-remove.c \
+	%D%/cgroup.c %D%/cgroup.h %D%/cgroup-internal.h %D%/cgroup-look.c %D%/cgroup-remove.c \
 	%D%/details.c %D%/details.h \
 	%D%/door.c %D%/door.h \
 	%D%/door-child.c %D%/door-child.h \

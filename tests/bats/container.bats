@@ -153,6 +153,10 @@ add_mount() {
         refused "$SERVICE.UserNamespaceNotRegistered" '' add_mount 0 "userns:$USERNS" directory:/
 }
 
+is_gone() {
+        [ ! -e "$1" ]
+}
+
 # ended: the last namespace's control groups are gone, and its record with them.
 ended() {
         [ ! -e "$CGROUPS/box" ] && count_is releasing 0 && count_is active 0
@@ -194,6 +198,38 @@ ended() {
         namespace_end "$HOLDER"
         daemon_start
         wait_for ended
+}
+
+# What was lent without a policy stays quarantined: that it was found clean before shows in what is releasing.
+no_longer_releasing() {
+        count_is releasing 0 && count_is active 0
+}
+
+@test "directories that a range's IDs made elsewhere go with it; a host user's process in one is not killed, and keeps it" {
+        cgroups_setup
+        cgroup_as "$BOB" pub
+        chmod 777 "$CGROUPS/pub"
+        ranged_as "$ALICE" c
+        local made=$CGROUPS/pub/made busy=$CGROUPS/pub/busy
+        nsenter -U -t "$HOLDER" -S 0 -G 0 mkdir -p "$made/a/b/c" "$busy"
+        [ "$(stat -c %u "$made/a/b/c")" = "$START" ]
+        mkdir "$CGROUPS/pub/bobs"
+        chown "$BOB" "$CGROUPS/pub/bobs"
+        background "$BOB" sleep 3600
+        local bobs=$BACKGROUND
+        echo "$bobs" >"$busy/cgroup.procs"
+        namespace_end "$HOLDER"
+        wait_for is_gone "$made"
+        kill -0 "$bobs"
+        [ -d "$busy" ] && [ -d "$CGROUPS/pub/bobs" ]
+        # It holds up nobody else.
+        ranged_as "$BOB" other
+        nsenter -U -t "$HOLDER" -S 0 -G 0 mkdir "$made"
+        namespace_end "$HOLDER"
+        wait_for is_gone "$made"
+        kill -0 "$bobs"
+        kill -KILL "$bobs"
+        wait_for no_longer_releasing
 }
 
 @test "without a policy in force nothing is added, whoever asks" {

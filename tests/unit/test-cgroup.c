@@ -126,12 +126,17 @@ static void test_open(void) {
         fixture_tear_down(&f);
 }
 
-static void move_to(const char *folder) {
-        g_autofree char *path = g_build_filename(folder, "cgroup.procs", NULL);
+static void write_to(const char *path, const char *text) {
         auto_fd fd = open(path, O_WRONLY | O_CLOEXEC);
 
         g_assert_cmpint(fd, >=, 0);
-        g_assert_cmpint(write(fd, "0", 1), ==, 1);
+        g_assert_cmpint(write(fd, text, strlen(text)), ==, strlen(text));
+}
+
+static void move_to(const char *folder) {
+        g_autofree char *path = g_build_filename(folder, "cgroup.procs", NULL);
+
+        write_to(path, "0");
 }
 
 static void test_ours(void) {
@@ -300,6 +305,184 @@ static void test_mounted_over(void) {
         fixture_tear_down(&f);
 }
 
+/* removing */
+
+typedef struct Removed {
+        gboolean done;
+        bool gone;
+} Removed;
+
+static void on_removed(bool gone, void *userdata) {
+        *(Removed *) userdata = (Removed){ TRUE, gone };
+}
+
+/* The number is recorded, but the control group has never become the range's, or somebody has taken
+ * it back. */
+static void test_remove_others(void) {
+        static const CgroupRange lent[] = { { LENT, 65536 }, { LENT + 131072, 65536 } };
+        g_autofree char *kept = NULL, *gone = NULL, *procs = NULL, *number = NULL;
+        Removed removed = { FALSE };
+        CgroupRemoval *removal = NULL;
+        uint64_t ids[2];
+        Fixture f;
+        pid_t pid;
+
+        if (!fixture_set_up(&f))
+                return;
+        kept = g_build_filename(f.folder, "kept", NULL);
+        gone = g_build_filename(f.folder, "gone", NULL);
+        g_assert_cmpint(mkdir(kept, 0755), ==, 0);
+        g_assert_cmpint(mkdir(gone, 0755), ==, 0);
+        g_assert_cmpint(chown(kept, OWNER, OWNER), ==, 0);
+        g_assert_cmpint(chown(gone, LENT + 131072, 0), ==, 0);
+        ids[0] = id_of(kept);
+        ids[1] = id_of(gone);
+        pid = fork();
+        if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                for (;;)
+                        (void) pause();
+        }
+        procs = g_build_filename(kept, "cgroup.procs", NULL);
+        number = g_strdup_printf("%d", (int) pid);
+        write_to(procs, number);
+
+        g_assert_cmpint(
+                cgroup_remove(f.tree, ids, 2, lent, 2, on_removed, &removed, &removal), ==, 0);
+        g_assert_true(unit_run_until(&removed.done, 120000));
+        g_assert_true(removed.gone);
+        g_assert_false(g_file_test(gone, G_FILE_TEST_EXISTS));
+        g_assert_true(g_file_test(kept, G_FILE_TEST_IS_DIR));
+        g_assert_cmpint(waitpid(pid, NULL, WNOHANG), ==, 0); /* it lives */
+
+        kill(pid, SIGKILL);
+        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+        g_assert_cmpint(rmdir(kept), ==, 0);
+        fixture_tear_down(&f);
+}
+
+/* looking for what was not handed over */
+
+typedef struct Looked {
+        gboolean done;
+        bool clean[3];
+} Looked;
+
+static void on_looked(const bool *clean, size_t n, void *userdata) {
+        Looked *looked = userdata;
+
+        g_assert_false(looked->done);
+        g_assert_cmpuint(n, ==, 3);
+        memcpy(looked->clean, clean, n * sizeof(*clean));
+        looked->done = TRUE;
+}
+
+/* Of three ranges, in no order. */
+static const CgroupRange ranges[] = { { LENT + 65536, 65536 }, { LENT, 65536 }, { 700000, 1 } };
+
+static void look(const Fixture *f, bool first, bool second, bool third) {
+        Looked looked = { FALSE };
+        CgroupLook *under_way = NULL;
+
+        g_assert_cmpint(cgroup_look(f->tree, ranges, 3, on_looked, &looked, &under_way), ==, 0);
+        g_assert_true(unit_run_until(&looked.done, 120000));
+        g_assert_cmpint(looked.clean[0], ==, first);
+        g_assert_cmpint(looked.clean[1], ==, second);
+        g_assert_cmpint(looked.clean[2], ==, third);
+}
+
+static char *make(const char *parent, const char *name, uid_t uid, gid_t gid) {
+        char *path = g_build_filename(parent, name, NULL);
+
+        g_assert_cmpint(mkdir(path, 0755), ==, 0);
+        g_assert_cmpint(chown(path, uid, gid), ==, 0);
+        return path;
+}
+
+static gboolean exists(const char *path) {
+        return g_file_test(path, G_FILE_TEST_IS_DIR);
+}
+
+static void test_look(void) {
+        g_autofree char *pub = NULL, *leaf = NULL, *top = NULL, *others = NULL, *below = NULL;
+        Fixture f;
+
+        if (!fixture_set_up(&f))
+                return;
+        look(&f, true, true, true);
+
+        pub = make(f.folder, "pub", OWNER, OWNER);
+        others = make(pub, "others", LENT - 1, LENT - 1);
+        leaf = make(pub, "leaf", LENT + 65535, OWNER);
+        top = make(pub, "top", LENT + 65536, LENT + 65536);
+        below = g_strdup(top);
+        for (unsigned i = 0; i < 300; i++) {
+                char *next = make(below, "d", i % 2 ? LENT : 700000, 0);
+
+                g_free(below);
+                below = next;
+        }
+        look(&f, true, true, true);
+        g_assert_false(exists(leaf));
+        g_assert_false(exists(top));
+        g_assert_true(exists(others));
+        g_assert_cmpint(rmdir(others), ==, 0);
+        g_assert_cmpint(rmdir(pub), ==, 0);
+        fixture_tear_down(&f);
+}
+
+/* What is in it is somebody's of whom nobody knows whether they are the range's. */
+static void test_look_busy(void) {
+        g_autofree char *with_process = NULL, *with_folder = NULL, *folder = NULL, *group = NULL,
+                        *lent = NULL, *deep = NULL, *procs = NULL, *number = NULL;
+        Fixture f;
+        pid_t pid;
+
+        if (!fixture_set_up(&f))
+                return;
+        with_process = make(f.folder, "with-process", LENT, LENT);
+        with_folder = make(f.folder, "with-folder", LENT + 65536, LENT + 65536);
+        folder = make(with_folder, "folder", OWNER, OWNER);
+        /* Looked for below what is another's, too. */
+        deep = make(folder, "deep", 700000, 700000);
+        pid = fork();
+        if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                for (;;)
+                        (void) pause();
+        }
+        procs = g_build_filename(with_process, "cgroup.procs", NULL);
+        number = g_strdup_printf("%d", (int) pid);
+        write_to(procs, number);
+        look(&f, false, false, true);
+        g_assert_cmpint(waitpid(pid, NULL, WNOHANG), ==, 0); /* it lives */
+        g_assert_true(exists(with_process));
+        g_assert_true(exists(folder));
+        g_assert_false(exists(deep));
+
+        /* When they have gone. */
+        kill(pid, SIGKILL);
+        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+        g_assert_cmpint(rmdir(folder), ==, 0);
+        look(&f, true, true, true);
+        g_assert_false(exists(with_process));
+        g_assert_false(exists(with_folder));
+
+        /* A host user's, with a group of the range: theirs, but not to be lent again. */
+        group = make(f.folder, "group", OWNER, 700000);
+        look(&f, true, true, false);
+        g_assert_true(exists(group));
+        g_assert_cmpint(rmdir(group), ==, 0);
+        lent = make(f.folder, "lent", 700000, 700000);
+        /* What root has mounted over one keeps it, and hides nothing. */
+        g_assert_cmpint(mount("/usr", lent, NULL, MS_BIND, NULL), ==, 0);
+        look(&f, true, true, false);
+        g_assert_cmpint(umount2(lent, MNT_DETACH), ==, 0);
+        look(&f, true, true, true);
+        g_assert_false(exists(lent));
+        fixture_tear_down(&f);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         /* Mounts of ours are nobody else's. */
@@ -312,5 +495,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/cgroup/made-again", test_made_again);
         g_test_add_func("/cgroup/undone", test_undone);
         g_test_add_func("/cgroup/mounted-over", test_mounted_over);
+        g_test_add_func("/cgroup/remove-others", test_remove_others);
+        g_test_add_func("/cgroup/look", test_look);
+        g_test_add_func("/cgroup/look-busy", test_look_busy);
         return g_test_run();
 }
