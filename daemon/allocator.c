@@ -231,6 +231,9 @@ static int allocator_reserve(
                 r = table_writer_reserve(table, &range, allocator_offer, offer, ret_record);
         if (r == TABLE_E_EXHAUSTED && offer->error < 0)
                 return offer->error;
+        /* A look that is under way may have passed it by. */
+        if (r == 0)
+                userns_probe_note(allocator->config.probe, &request->identity);
         return allocator_outcome(r);
 }
 

@@ -61,6 +61,8 @@ libdaemon_la_SOURCES = \
 	%D%/userns.c %D%/userns.h \
 	%D%/userns-helper.c \
 	%D%/userns-joiner.c %D%/userns-joiner.h \
+	%D%/userns-look.c %D%/userns-look.h \
+	%D%/userns-look-child.c \
 	%D%/userns-probe.c \
 	%D%/vetting.c %D%/vetting.h
 libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)

@@ -33,7 +33,7 @@
 #define RECONCILE_INTERVAL_MSEC 1000
 /* Namespaces probed in one turn of the main loop: about a millisecond. */
 #define RECONCILE_CHUNK 512u
-/* Without file handles a pass reads all of /proc: seldom enough to stay below a percent of one
+/* Without file handles a child reads all of /proc: seldom enough to stay below a percent of one
  * processor. */
 #define SWEEP_INTERVAL_MSEC 10000
 
@@ -61,6 +61,9 @@ struct Manager {
         ApiContext api;
         guint reconcile_source;
         uint32_t reconcile_cursor;
+        bool sweeping;    /* a look through /proc is under way */
+        bool swept;       /* the pass that is under way, or begins, is the one after it */
+        gint64 sweep_due; /* microseconds */
 };
 
 /* accounts */
@@ -145,36 +148,53 @@ static void manager_schedule(Manager *manager, guint delay_msec) {
                         : g_timeout_add(delay_msec, manager_reconcile, manager);
 }
 
+static void manager_refreshed(int result, void *userdata) {
+        Manager *manager = userdata;
+
+        manager->sweeping = false;
+        manager->sweep_due = g_get_monotonic_time() + SWEEP_INTERVAL_MSEC * G_TIME_SPAN_MILLISECOND;
+        if (result < 0) {
+                log_warning_errno(result, "Cannot look through /proc for user namespaces");
+                return;
+        }
+        /* From the first record on, and at once: what the look has not seen is only given up by the
+         * pass after it. */
+        manager->swept = true;
+        manager->reconcile_cursor = 0;
+        manager_schedule(manager, 0);
+}
+
+/* A look through /proc is long where there are many processes: not more often than it has to be,
+ * and not at all where the kernel tells of each end. */
+static void manager_sweep(Manager *manager) {
+        int r;
+
+        if (manager->sweeping || manager->swept || !userns_probe_sweeps(manager->probe) ||
+            g_get_monotonic_time() < manager->sweep_due ||
+            !allocator_needs_sweep(manager->allocator))
+                return;
+        r = userns_probe_start_refresh(manager->probe, manager_refreshed, manager);
+        if (r == 0)
+                manager->sweeping = true;
+        else
+                manager_refreshed(r < 0 ? r : -EBUSY, manager);
+}
+
 static gboolean manager_reconcile(gpointer userdata) {
         Manager *manager = userdata;
-        bool can_sweep = userns_probe_sweeps(manager->probe), sweeps;
-        int r;
 
         manager->reconcile_source = 0;
         if (!manager->allocator)
                 return G_SOURCE_REMOVE;
 
-        /* A sweep is only good for what it has seen: its pass is not spread over several turns.  It
-         * keeps everybody waiting, so there is none where the kernel tells of each end. */
-        sweeps = can_sweep && allocator_needs_sweep(manager->allocator);
-        if (sweeps) {
-                manager->reconcile_cursor = 0;
-                r = userns_probe_refresh(manager->probe);
-                if (r < 0)
-                        log_warning_errno(r, "Cannot look through /proc for user namespaces");
-                else
-                        (void) allocator_reconcile(
-                                manager->allocator, true, &manager->reconcile_cursor, UINT32_MAX);
-                manager->reconcile_cursor = 0;
-        } else
-                (void) allocator_reconcile(
-                        manager->allocator, !can_sweep, &manager->reconcile_cursor,
-                        RECONCILE_CHUNK);
-
-        if (manager->reconcile_cursor != 0)
-                manager_schedule(manager, 0);
-        else
-                manager_schedule(manager, sweeps ? SWEEP_INTERVAL_MSEC : RECONCILE_INTERVAL_MSEC);
+        if (manager->reconcile_cursor == 0)
+                manager_sweep(manager);
+        (void) allocator_reconcile(
+                manager->allocator, manager->swept || !userns_probe_sweeps(manager->probe),
+                &manager->reconcile_cursor, RECONCILE_CHUNK);
+        if (manager->reconcile_cursor == 0)
+                manager->swept = false;
+        manager_schedule(manager, manager->reconcile_cursor == 0 ? RECONCILE_INTERVAL_MSEC : 0);
         return G_SOURCE_REMOVE;
 }
 

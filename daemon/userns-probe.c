@@ -3,13 +3,10 @@
 
 #include "daemon/userns.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -18,10 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/util/child.h"
+#include "daemon/userns-look.h"
 #include "lib/util/fd.h"
-#include "lib/util/file.h"
-#include "lib/util/parse.h"
 
 #ifndef FD_NSFS_ROOT /* Linux 6.18 */
 #define FD_NSFS_ROOT (-10003)
@@ -33,8 +28,6 @@
 #ifndef SYS_listns
 #define SYS_listns 470
 #endif
-
-#define MOUNTINFO_SIZE_MAX (16u * 1024 * 1024)
 
 /* What the kernel gives as the file handle of a namespace,
  * all of which we know from its identity. */
@@ -51,8 +44,13 @@ typedef union FileHandle {
 
 struct UsernsProbe {
         UsernsProof proof;
-        /* Sweeping: inodes of the namespaces seen, and of mount namespaces already looked into. */
-        GHashTable *seen, *mounts_seen;
+        /* Sweeping: inodes of the namespaces seen, and of those that were noted during the look
+         * that is under way, which may have begun too early for them. */
+        GHashTable *seen, *young;
+        UsernsLook *look; /* NULL: none under way */
+        UsernsRefreshedFunc refreshed;
+        void *refreshed_userdata;
+        int result; /* of the last look */
 };
 
 /* handles */
@@ -224,111 +222,52 @@ static int check_by_handle(const UsernsProbe *probe, const UsernsIdentity *ident
 
 /* the sweep */
 
-static bool add(GHashTable *set, uint64_t inode) {
-        if (g_hash_table_contains(set, &inode))
-                return false;
-        g_hash_table_add(set, g_memdup2(&inode, sizeof(inode)));
-        return true;
+static void add(GHashTable *set, uint64_t inode) {
+        if (!g_hash_table_contains(set, &inode))
+                g_hash_table_add(set, g_memdup2(&inode, sizeof(inode)));
 }
 
-/* Note a namespace and those above it. */
-static void see_namespace(UsernsProbe *probe, int proc, const char *path) {
-        auto_fd fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-        struct stat st;
+static void add_to(gpointer inode, gpointer value, gpointer set) {
+        add(set, *(const uint64_t *) inode);
+}
 
-        /* Above our own the kernel shows nothing. */
-        while (fd >= 0 && fstat(fd, &st) == 0 && add(probe->seen, st.st_ino)) {
-                int parent = ioctl(fd, NS_GET_PARENT);
+static void on_looked(GHashTable *take_seen, void *userdata) {
+        UsernsProbe *probe = userdata;
+        UsernsRefreshedFunc done = g_steal_pointer(&probe->refreshed);
 
-                fd_close(fd);
-                fd = parent;
+        probe->look = NULL;
+        if (take_seen) {
+                g_hash_table_foreach(probe->young, add_to, take_seen);
+                g_hash_table_unref(probe->seen);
+                probe->seen = take_seen;
         }
+        g_hash_table_remove_all(probe->young);
+        probe->result = take_seen ? 0 : -EIO;
+        if (done)
+                done(probe->result, probe->refreshed_userdata);
 }
 
-/* "user:[4026531837]" */
-static bool parse_link(const char *text, size_t size, uint64_t *ret_inode) {
-        static const char prefix[] = "user:[";
-        const size_t n = sizeof(prefix) - 1;
-
-        return size > n + 1 && strncmp(text, prefix, n) == 0 && text[size - 1] == ']' &&
-               parse_decimal(text + n, size - n - 1, UINT64_MAX, ret_inode);
-}
-
-/* Descriptors, by the text of their links alone: to open or stat() one could hang. */
-static void see_descriptors(UsernsProbe *probe, int proc) {
-        DIR *folder = NULL;
-        struct dirent *entry;
-        int fd;
-
-        fd = openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        folder = fd < 0 ? NULL : fdopendir(fd);
-        if (!folder) {
-                fd_close(fd);
-                return;
-        }
-        while ((entry = readdir(folder))) {
-                char text[64];
-                uint64_t inode;
-                ssize_t n;
-
-                n = readlinkat(dirfd(folder), entry->d_name, text, sizeof(text));
-                if (n > 0 && (size_t) n < sizeof(text) && parse_link(text, (size_t) n, &inode))
-                        (void) add(probe->seen, inode);
-        }
-        (void) closedir(folder);
-}
-
-/* Mounts of namespaces: "ID PARENT MAJOR:MINOR user:[INODE] MOUNTPOINT ...". */
-static void see_mounts(UsernsProbe *probe, int proc) {
-        g_autofree char *text = NULL;
-        struct stat st;
-
-        /* Once for all processes in one mount namespace. */
-        if (fstatat(proc, "ns/mnt", &st, 0) < 0 || !add(probe->mounts_seen, st.st_ino))
-                return;
-        if (file_read(proc, "mountinfo", MOUNTINFO_SIZE_MAX, &text, NULL) < 0)
-                return;
-        for (char *line = text; line; line = strchr(line, '\n')) {
-                uint64_t inode;
-                size_t n;
-
-                line += *line == '\n';
-                for (unsigned i = 0; i < 3 && *line; i++) {
-                        line += strcspn(line, " \n");
-                        line += *line == ' ';
-                }
-                n = strcspn(line, " \n");
-                if (parse_link(line, n, &inode))
-                        (void) add(probe->seen, inode);
-        }
-}
-
-static int sweep(UsernsProbe *probe) {
-        DIR *folder = NULL;
-        struct dirent *entry = NULL;
-        uint32_t pid;
+int userns_probe_start_refresh(UsernsProbe *probe, UsernsRefreshedFunc done, void *userdata) {
         int r;
 
-        folder = opendir("/proc");
-        if (!folder)
-                return -errno;
-        g_hash_table_remove_all(probe->seen);
-        g_hash_table_remove_all(probe->mounts_seen);
-        /* What a folder that cannot be read to its end does not show may live. */
-        while ((r = file_next_entry(folder, &entry)) == 0 && entry) {
-                auto_fd proc = -1;
+        g_assert(probe->proof == USERNS_PROOF_SWEEP);
+        if (probe->look)
+                return USERNS_E_BUSY;
+        g_hash_table_remove_all(probe->young);
+        r = userns_look_new(on_looked, probe, &probe->look);
+        if (r != 0)
+                return r;
+        probe->refreshed = done;
+        probe->refreshed_userdata = userdata;
+        return 0;
+}
 
-                if (!parse_u32(entry->d_name, &pid))
-                        continue;
-                proc = openat(dirfd(folder), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                if (proc < 0)
-                        continue; /* gone */
-                see_namespace(probe, proc, "ns/user");
-                see_descriptors(probe, proc);
-                see_mounts(probe, proc);
-        }
-        (void) closedir(folder);
-        return r;
+void userns_probe_note(UsernsProbe *probe, const UsernsIdentity *identity) {
+        if (probe->proof != USERNS_PROOF_SWEEP)
+                return;
+        add(probe->seen, identity->inode);
+        if (probe->look)
+                add(probe->young, identity->inode);
 }
 
 /* the probe */
@@ -339,7 +278,7 @@ int userns_probe_new_with(UsernsProof proof, UsernsProbe **ret_probe) {
         *probe = (UsernsProbe){
                 .proof = proof,
                 .seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
-                .mounts_seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
+                .young = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
         };
         *ret_probe = probe;
         return 0;
@@ -356,8 +295,9 @@ int userns_probe_new(UsernsProbe **ret_probe) {
 void userns_probe_free(UsernsProbe *probe) {
         if (!probe)
                 return;
+        userns_look_free(probe->look);
         g_hash_table_unref(probe->seen);
-        g_hash_table_unref(probe->mounts_seen);
+        g_hash_table_unref(probe->young);
         g_free(probe);
 }
 
@@ -382,5 +322,13 @@ int userns_probe_check(UsernsProbe *probe, const UsernsIdentity *identity) {
 }
 
 int userns_probe_refresh(UsernsProbe *probe) {
-        return probe->proof == USERNS_PROOF_SWEEP ? sweep(probe) : 0;
+        int r;
+
+        if (probe->proof != USERNS_PROOF_SWEEP)
+                return 0;
+        r = userns_probe_start_refresh(probe, NULL, NULL);
+        if (r != 0)
+                return r < 0 ? r : -EBUSY;
+        userns_look_finish(probe->look);
+        return probe->result;
 }

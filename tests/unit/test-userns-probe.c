@@ -3,10 +3,12 @@
 
 #include "daemon/userns.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "daemon/userns-look.h"
 #include "tests/unit/unit.h"
 
 #define USER 4711u
@@ -33,6 +35,15 @@ static int check_soon(UsernsProbe *probe, const UsernsIdentity *identity, int wa
                 g_usleep(10 * 1000);
         }
         return r;
+}
+
+/* The children that looked are reaped on the loop. */
+static gboolean has_other_fds(gconstpointer n) {
+        return unit_count_fds() != GPOINTER_TO_UINT(n);
+}
+
+static void wait_for_fds(unsigned n) {
+        g_assert_true(unit_run_while(has_other_fds, GUINT_TO_POINTER(n), 60000));
 }
 
 /* A probe as the kernel allows it, or, if it allows no more than `proof`, as that. */
@@ -64,9 +75,12 @@ static void test_life_and_death(gconstpointer data) {
 
         if (!unit_need_root())
                 return;
+        /* Those of the test before. */
+        while (waitid(P_ALL, 0, NULL, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0)
+                (void) g_main_context_iteration(NULL, FALSE);
         n_fds = unit_count_fds();
         probe = probe_new(data);
-        g_assert_cmpuint(unit_count_fds(), ==, n_fds);
+        wait_for_fds(n_fds);
         userns = unit_userns_new(USER);
         identity = identify(userns.fd);
         g_assert_cmpint(userns_self(&self), ==, 0);
@@ -74,7 +88,7 @@ static void test_life_and_death(gconstpointer data) {
         g_assert_cmpint(userns_probe_refresh(probe), ==, 0);
         g_assert_cmpint(userns_probe_check(probe, &self), ==, 0);
         g_assert_cmpint(userns_probe_check(probe, &identity), ==, 0);
-        g_assert_cmpuint(unit_count_fds(), ==, n_fds + 1);
+        wait_for_fds(n_fds + 1);
 
         /* A descriptor keeps it. */
         unit_userns_kill(&userns);
@@ -87,7 +101,7 @@ static void test_life_and_death(gconstpointer data) {
 
         unit_userns_clear(&userns);
         g_assert_cmpint(check_soon(probe, &identity, dead(probe)), ==, dead(probe));
-        g_assert_cmpuint(unit_count_fds(), ==, n_fds);
+        wait_for_fds(n_fds);
 }
 
 /* Inode numbers come back: the old namespace is dead all the same. */
@@ -244,6 +258,176 @@ static void test_sweep_sees_mounts(void) {
         g_assert_cmpint(check_soon(probe, &identity, USERNS_E_UNKNOWN), ==, USERNS_E_UNKNOWN);
 }
 
+static void on_refreshed(int result, void *userdata) {
+        *(int *) userdata = result;
+}
+
+static void wait_for_result(const int *result) {
+        gint64 end = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
+
+        while (*result == 1 && g_get_monotonic_time() < end)
+                (void) g_main_context_iteration(NULL, TRUE);
+        g_assert_cmpint(*result, ==, 0);
+}
+
+/* While the child looks, the loop goes on, what was seen before counts, and a namespace that comes
+ * in between is not taken for one that has gone. */
+static void test_younger_than_the_look(void) {
+        g_autoptr(UsernsProbe) probe = NULL;
+        UsernsIdentity self, young = { .inode = 4711 }, next = { .inode = 4712 };
+        int result = 1;
+
+        g_assert_cmpint(userns_probe_new_with(USERNS_PROOF_SWEEP, &probe), ==, 0);
+        g_assert_cmpint(userns_self(&self), ==, 0);
+        g_assert_cmpint(userns_probe_start_refresh(probe, on_refreshed, &result), ==, 0);
+        g_assert_cmpint(
+                userns_probe_start_refresh(probe, on_refreshed, &result), ==, USERNS_E_BUSY);
+        g_assert_cmpint(userns_probe_check(probe, &self), ==, USERNS_E_UNKNOWN);
+        userns_probe_note(probe, &young);
+        g_assert_cmpint(userns_probe_check(probe, &young), ==, 0);
+        wait_for_result(&result);
+        g_assert_cmpint(userns_probe_check(probe, &self), ==, 0);
+        g_assert_cmpint(userns_probe_check(probe, &young), ==, 0);
+
+        /* The next look has it to see. */
+        userns_probe_note(probe, &next);
+        result = 1;
+        g_assert_cmpint(userns_probe_start_refresh(probe, on_refreshed, &result), ==, 0);
+        wait_for_result(&result);
+        g_assert_cmpint(userns_probe_check(probe, &self), ==, 0);
+        g_assert_cmpint(userns_probe_check(probe, &young), ==, USERNS_E_UNKNOWN);
+        g_assert_cmpint(userns_probe_check(probe, &next), ==, USERNS_E_UNKNOWN);
+
+        /* Freed while a child looks. */
+        g_assert_cmpint(userns_probe_start_refresh(probe, on_refreshed, &result), ==, 0);
+}
+
+/* What the child says, run as it is. */
+static GHashTable *look_with(uint64_t descriptors_max, uint64_t mount_bytes_max) {
+        GHashTable *seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+        UsernsIdentity self;
+        uint64_t number = 1;
+        int ends[2];
+        pid_t pid;
+
+        g_assert_cmpint(userns_self(&self), ==, 0);
+        g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
+        pid = fork();
+        if (pid == 0) {
+                UsernsLookTask task = {
+                        .parent = getppid(),
+                        .own_inode = self.inode,
+                        .descriptors_max = descriptors_max,
+                        .mount_bytes_max = mount_bytes_max,
+                };
+
+                (void) dup2(ends[1], 0);
+                (void) syscall(SYS_close_range, 3, ~0u, 0);
+                userns_look_run(&task);
+        }
+        close(ends[1]);
+        while (number != 0) {
+                g_assert_cmpint(read(ends[0], &number, sizeof(number)), ==, sizeof(number));
+                if (number != 0)
+                        g_assert_true(g_hash_table_add(seen, g_memdup2(&number, sizeof(number))));
+        }
+        close(ends[0]);
+        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+        return seen;
+}
+
+/* As USER, in a mount namespace of its own and with descriptors to spare; holds the namespace by a
+ * mount and nothing else, or by a descriptor. */
+static pid_t hold_behind(int userns_fd, bool by_mount, unsigned n_before) {
+        int ready[2];
+        char byte;
+        pid_t pid;
+
+        g_assert_cmpint(pipe2(ready, O_CLOEXEC), ==, 0);
+        pid = fork();
+        g_assert_cmpint(pid, >=, 0);
+        if (pid == 0) {
+                g_autofree char *source = g_strdup_printf("/proc/self/fd/%d", userns_fd);
+
+                if (by_mount && unshare(CLONE_NEWNS) < 0)
+                        _exit(1);
+                for (unsigned i = 0; i < n_before; i++)
+                        if (by_mount ? mount("/proc/self/status", "/proc/version", NULL, MS_BIND,
+                                             NULL) < 0
+                                     : open("/dev/null", O_RDONLY) < 0)
+                                _exit(1);
+                if (by_mount && (mount(source, "/proc/version", NULL, MS_BIND, NULL) < 0))
+                        _exit(1);
+                if (!by_mount && dup(userns_fd) < 0)
+                        _exit(1);
+                close(userns_fd);
+                if (setresgid(USER, USER, USER) < 0 || setresuid(USER, USER, USER) < 0)
+                        _exit(1);
+                /* Forgotten at the change. */
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (write(ready[1], "x", 1) != 1)
+                        _exit(1);
+                for (;;)
+                        (void) pause();
+        }
+        close(ready[1]);
+        g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+        close(ready[0]);
+        return pid;
+}
+
+static bool is_seen(GHashTable *seen, const UsernsIdentity *identity) {
+        return g_hash_table_contains(seen, &identity->inode);
+}
+
+/* Of an account's descriptors and mounts no more than the limit are looked at; of another
+ * account's, and of all processes' own namespaces, whatever there is. */
+static void test_look_is_bounded(gconstpointer data) {
+        bool by_mount = GPOINTER_TO_UINT(data);
+        UnitUserns hidden, plain;
+        UsernsIdentity hidden_identity, plain_identity;
+        pid_t greedy;
+
+        if (!unit_need_root())
+                return;
+        plain = unit_userns_new(USER);
+        plain_identity = identify(plain.fd);
+        /* The last, lest others inherit the descriptor. */
+        hidden = unit_userns_new(USER + 10);
+        hidden_identity = identify(hidden.fd);
+        greedy = hold_behind(hidden.fd, by_mount, 200);
+        unit_userns_clear(&hidden);
+
+        for (unsigned limited = 0; limited < 2; limited++) {
+                g_autoptr(GHashTable) seen = look_with(
+                        limited && !by_mount ? 100 : 1 << 20, limited && by_mount ? 4096 : 1 << 24);
+
+                g_assert_cmpint(is_seen(seen, &hidden_identity), ==, !limited);
+                g_assert_true(is_seen(seen, &plain_identity));
+        }
+        kill(greedy, SIGKILL);
+        g_assert_cmpint(waitpid(greedy, NULL, 0), ==, greedy);
+        unit_userns_clear(&plain);
+}
+
+/* What root's processes hold is all looked at. */
+static void test_look_at_roots(void) {
+        UsernsIdentity identity;
+        UnitUserns held;
+
+        if (!unit_need_root())
+                return;
+        held = unit_userns_new(USER);
+        identity = identify(held.fd);
+        unit_userns_kill(&held);
+        {
+                g_autoptr(GHashTable) seen = look_with(0, 0);
+
+                g_assert_true(is_seen(seen, &identity));
+        }
+        unit_userns_clear(&held);
+}
+
 static void test_not_swept_yet(void) {
         g_autoptr(UsernsProbe) probe = NULL;
         UsernsIdentity self;
@@ -284,6 +468,14 @@ int main(int argc, char **argv) {
         g_test_add_func("/userns-probe/inode-of-another", test_inode_of_another);
         g_test_add_func("/userns-probe/sweep-sees-ancestors", test_sweep_sees_ancestors);
         g_test_add_func("/userns-probe/sweep-sees-mounts", test_sweep_sees_mounts);
+        g_test_add_func("/userns-probe/younger-than-the-look", test_younger_than_the_look);
+        g_test_add_data_func(
+                "/userns-probe/look-is-bounded/descriptors", GUINT_TO_POINTER(false),
+                test_look_is_bounded);
+        g_test_add_data_func(
+                "/userns-probe/look-is-bounded/mounts", GUINT_TO_POINTER(true),
+                test_look_is_bounded);
+        g_test_add_func("/userns-probe/look-at-roots", test_look_at_roots);
         g_test_add_func("/userns-probe/not-swept-yet", test_not_swept_yet);
         return g_test_run();
 }
