@@ -14,6 +14,7 @@ libclient_la_SOURCES = \
 	%D%/range-info.c %D%/range-info.h \
 	%D%/run.c \
 	%D%/run-filter.c %D%/run-filter.h \
+	%D%/run-group.c %D%/run-group.h \
 	%D%/run-init.c \
 	%D%/run-name.c %D%/run-name.h \
 	%D%/run-namespace.c %D%/run-namespace.h \

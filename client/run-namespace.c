@@ -138,7 +138,7 @@ static void __attribute__((noreturn)) first_process(int control, const RunComman
         run_init(control, command);
 }
 
-int run_namespace_spawn(const RunCommand *command, pid_t *ret_pid, int *ret_control) {
+int run_namespace_spawn(const RunCommand *command, int group, pid_t *ret_pid, int *ret_control) {
         struct clone_args arguments = { .flags = NAMESPACES, .exit_signal = SIGCHLD };
         int pair[2], error;
         pid_t pid;
@@ -146,6 +146,10 @@ int run_namespace_spawn(const RunCommand *command, pid_t *ret_pid, int *ret_cont
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
 
+        if (group >= 0) {
+                arguments.flags |= CLONE_INTO_CGROUP;
+                arguments.cgroup = (uint64_t) group;
+        }
         /* As fork(), but straight into all namespaces: one process less, that would have to be
          * waited for through another. */
         pid = (pid_t) syscall(SYS_clone3, &arguments, sizeof(arguments));

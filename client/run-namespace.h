@@ -36,9 +36,10 @@ typedef struct RunCommand {
         unsigned n_preserved;   /* descriptors from 3 on; all of them are open */
 } RunCommand;
 
-/* Make the namespaces and their first process, which will run `command`.  *ret_control is our end
- * of the socket to it; when that is closed, it ends, and everything in its namespaces with it. */
-int run_namespace_spawn(const RunCommand *command, pid_t *ret_pid, int *ret_control);
+/* Make the namespaces and their first process, which will run `command`, in the control group
+ * `group` unless that is negative.  *ret_control is our end of the socket to it; when that is
+ * closed, it ends, and everything in its namespaces with it. */
+int run_namespace_spawn(const RunCommand *command, int group, pid_t *ret_pid, int *ret_control);
 
 /* One packet.  Returns 1 if there was one, 0 at the end, -EAGAIN if `flags` say not to wait. */
 int run_message_receive(int control, int flags, RunMessage *ret_message);

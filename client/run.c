@@ -10,6 +10,7 @@
 
 #include "client/manager.h"
 #include "client/message.h"
+#include "client/run-group.h"
 #include "client/run-name.h"
 #include "client/run-namespace.h"
 #include "client/run-supervise.h"
@@ -168,10 +169,16 @@ static int get_ids(const VerbContext *context, const RunOptions *options, pid_t 
 }
 
 static int run_command(const VerbContext *context, const RunOptions *options) {
+        g_autoptr(RunGroup) group = run_group_new();
         int control, r;
         pid_t pid;
 
-        r = run_namespace_spawn(&options->command, &pid, &control);
+        r = run_namespace_spawn(&options->command, run_group_fd(group), &pid, &control);
+        /* Not every group takes processes: one of threads does not. */
+        if (r < 0 && group) {
+                run_group_free(g_steal_pointer(&group));
+                r = run_namespace_spawn(&options->command, -1, &pid, &control);
+        }
         if (r < 0)
                 return say_no_namespace(r);
         r = get_ids(context, options, pid);

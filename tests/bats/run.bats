@@ -4,6 +4,7 @@
 # and whose say of what runs.
 
 load common
+load cgroups
 
 bats_require_minimum_version 1.5.0
 
@@ -52,6 +53,10 @@ teardown_file() {
 setup() {
         cd "$work" || return
         wait_for_none
+}
+
+teardown() {
+        cgroups_teardown
 }
 
 ctl() {
@@ -431,6 +436,55 @@ grep_list() {
         wait_until grep_list "4242-$(printf 'a%.0s' {1..17})"
         kill $pid
         wait $pid || true
+}
+
+# The one process that the signal's sender knows has no time to hand it on: it is stopped by us, for the machine need not be
+# busy then.  It is the kernel that ends the rest.
+@test "when run is killed, its control group is killed from outside, where it has one" {
+        cgroups_setup
+        cgroup_as $USER_ID caller
+        # in the caller's group, as a shell of the user's would be
+        (
+                # shellcheck disable=SC2016
+                echo $BASHPID >"$CGROUPS/caller/cgroup.procs"
+                exec 3>&-
+                start_run --name grouped sh -c 'setsid sleep 4713.3 & exec sleep 4714.3'
+        ) &
+        local pid=$! first
+        wait_until pgrep -f '^sleep 4713\.3$'
+        wait_until test -d "$CGROUPS/caller/nsresource-run-$pid"
+        grep -q "/caller/nsresource-run-$pid\$" "/proc/$(pgrep -f '^sleep 4713\.3$')/cgroup"
+        # nobody inside can write to it
+        run ! in_run sh -c "echo 0 >$CGROUPS/caller/nsresource-run-$pid/cgroup.kill"
+        first=$(pgrep -x nsresource-init | while read -r p; do
+                ! grep -q "nsresource-run-$pid\$" "/proc/$p/cgroup" || echo "$p"
+        done)
+        kill -STOP "$first"
+        kill -KILL $pid
+        wait $pid || true
+        wait_until sh -c '! pgrep -f "^sleep 471[34]\.3$"'
+        wait_until test ! -d "$CGROUPS/caller/nsresource-run-$pid"
+        wait_until sh -c '! pgrep -x nsresource-end'
+        # a command that ends by itself leaves neither group nor guard
+        # shellcheck disable=SC2016
+        run -3 bash -c 'echo $$ >"$1/cgroup.procs"; shift; "$@"' - "$CGROUPS/caller" \
+                setpriv --reuid $USER_ID --regid $USER_ID --clear-groups --bounding-set=-all --inh-caps=-all -- \
+                "$work/bin/nsresourcectl" --socket "$work/socket" run sh -c 'cat /proc/self/cgroup; exit 3'
+        echo "$output"
+        [[ "$output" == *"/caller/nsresource-run-"* ]]
+        find "$CGROUPS/caller" -mindepth 1 -type d | absent .
+        run ! pgrep -x nsresource-end
+        # nor one whose daemon is away
+        # shellcheck disable=SC2016
+        run -125 bash -c 'echo $$ >"$1/cgroup.procs"; shift; "$@"' - "$CGROUPS/caller" \
+                setpriv --reuid $USER_ID --regid $USER_ID --clear-groups --bounding-set=-all --inh-caps=-all -- \
+                "$work/bin/nsresourcectl" --socket "$work/none" run true
+        find "$CGROUPS/caller" -mindepth 1 -type d | absent .
+        # somebody else's group is not divided, nor root's own
+        # shellcheck disable=SC2016
+        run -0 bash -c 'echo $$ >"$1/cgroup.procs"; shift; "$@"' - "$CGROUPS/caller" \
+                "$work/bin/nsresourcectl" --socket "$work/socket" run cat /proc/self/cgroup
+        absent nsresource-run <<<"$output"
 }
 
 # Commands are stopped where they wait: a shell that is just starting a program (vfork) cannot be, by anybody.
