@@ -10,6 +10,7 @@
 #include "lib/interfaces/interfaces.h"
 #include "lib/table/table-follow.h"
 #include "lib/util/log.h"
+#include "userdb/nsswitch.h"
 #include "userdb/user-filter.h"
 #include "userdb/user-record.h"
 
@@ -40,7 +41,8 @@
 
 struct UserdbService {
         TableFollower table;
-        int table_state;   /* the last outcome of opening it: a change is logged, not each call */
+        int table_state; /* the last outcome of opening it: a change is logged, not each call */
+        const char *etc;
         HostIds *host_ids; /* whose subuid blocks are; NULL: /etc could not be read */
         gint64 refreshed_usec;
         VarlinkServer *server;
@@ -240,7 +242,10 @@ static void enumerate(
                 varlink_call_error(call, VARLINK_ERROR_EXPECTED_MORE, NULL);
                 return;
         }
-        if (filter->nothing) {
+        /* Whoever lists users lists those that the module gives, too: nss-systemd's callers ask it
+         * before or after, and systemd's user database has a provider for what NSS knows. */
+        if (filter->nothing ||
+            nsswitch_asks_module(service->etc, kind == RECORD_USER ? "passwd" : "group")) {
                 varlink_call_error(call, ERROR_NO_RECORD, NULL);
                 return;
         }
@@ -400,6 +405,7 @@ int userdb_service_new(
         int r;
 
         service->table = TABLE_FOLLOWER(config->table_path);
+        service->etc = config->etc;
         r = host_ids_new(config->etc, &service->host_ids);
         if (r < 0)
                 log_warning_errno(r, "cannot read who has which UIDs below %s", config->etc);

@@ -9,11 +9,13 @@
 typedef struct UserdbService UserdbService;
 
 typedef struct UserdbServiceConfig {
-        const char *table_path; /* borrowed for the service's life */
-        const char *etc;        /* "/etc", but for tests: whose subuid blocks are */
+        const char *table_path;
+        /* "/etc", but for tests: whose subuid blocks are, and whether our module is asked */
+        const char *etc;
 } UserdbServiceConfig;
 
-/* Nothing of the table is opened before the first peer or look-up that could be one of ours. */
+/* The configuration's texts are borrowed for the service's life.  Nothing of the table is opened
+ * before the first peer or look-up that could be one of ours. */
 int userdb_service_new(
         const UserdbServiceConfig *config, GMainContext *context, UserdbService **ret_service);
 void userdb_service_free(UserdbService *service);

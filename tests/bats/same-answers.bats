@@ -176,3 +176,62 @@ same() {
         diff ours-groups theirs
         [ "$(wc -l <theirs)" -gt 1000 ]
 }
+
+# as_configured SERVICES COMMAND...: in_sandbox, where nsswitch.conf says so of users and groups; the provider is one
+# that sees it, too.  With userdbd=yes in the environment, systemd's multiplexer is there.
+as_configured() {
+        # shellcheck disable=SC2016
+        in_sandbox bash -ec '
+                services=$1 builddir=$2
+                shift 2
+                sed "/^\(passwd\|group\|shadow\|initgroups\)/d" /etc/nsswitch.conf >nsswitch
+                printf "%s: $services\n" passwd group shadow >>nsswitch
+                mount --bind nsswitch /etc/nsswitch.conf
+                umount /run/systemd/userdb/io.systemd.NamespaceResource run/systemd/userdb/io.systemd.NamespaceResource
+                rm -f /run/systemd/userdb/*
+                "$builddir/nsresource-userdbd" --socket /run/systemd/userdb/io.systemd.NamespaceResource >log 2>&1 &
+                pids=$!
+                multiplexer=/run/systemd/userdb/io.systemd.Multiplexer
+                if [ "${userdbd:-no}" = yes ]; then
+                        systemd-socket-activate -E LD_LIBRARY_PATH -l $multiplexer /lib/systemd/systemd-userdbd >log-userdbd 2>&1 &
+                        pids+=" $!"
+                        ln -s io.systemd.Multiplexer /run/systemd/userdb/io.systemd.NameServiceSwitch
+                        ln -s io.systemd.Multiplexer /run/systemd/userdb/io.systemd.DropIn
+                fi
+                for i in {1..500}; do
+                        [ ! -S /run/systemd/userdb/io.systemd.NamespaceResource ] || break
+                        sleep 0.01
+                done
+                status=0
+                "$@" || status=$?
+                kill $pids
+                wait
+                exit $status' configured "$1" "$abs_top_builddir" "${@:2}"
+}
+
+@test "users and groups are listed once, and looked up, whatever nsswitch.conf says, by getent and userdbctl" {
+        need_command userdbctl systemd-socket-activate
+        local services database web userdbd what
+        web=$(awk '$1 == "1000-web" { print $2 }' ranges)
+        printf 'ns-%s-0\n' 1000-big 1000-odd 1000-web 1001-one 1002-two db >expected
+        export userdbd
+        for services in "files nsresource systemd" "files systemd nsresource" "files nsresource" "files systemd"; do
+                for database in passwd group shadow; do
+                        as_configured "$services" getent $database | cut -d: -f1 | grep ^ns- | sort >found
+                        echo "getent $database, $services"
+                        diff expected found
+                done
+                for userdbd in no yes; do
+                        for what in user group; do
+                                echo "userdbctl $what, $services, multiplexer: $userdbd"
+                                as_configured "$services" userdbctl $what --no-pager --no-legend |
+                                        grep -o 'ns-[0-9a-z-]*' | sort >found
+                                diff expected found
+                                as_configured "$services" userdbctl $what --no-pager $((web + 65535)) |
+                                        grep ' name: ns-1000-web-65535$'
+                                as_configured "$services" userdbctl $what --no-pager ns-1000-web-7 |
+                                        grep "ID: $((web + 7))\$"
+                        done
+                done
+        done
+}

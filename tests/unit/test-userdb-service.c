@@ -362,6 +362,45 @@ static unsigned connect_until_refused(
         }
 }
 
+/* Where programs ask our module, lists have our ranges already; look-ups are answered all the same.
+ */
+static void test_module_lists(Fixture *fixture, gconstpointer data) {
+        static const struct {
+                const char *nsswitch;
+                bool users, groups; /* are listed here */
+        } cases[] = {
+                { "passwd: files systemd\ngroup: files systemd\n", true, true },
+                { "passwd: files nsresource systemd\ngroup: files nsresource systemd\n", false,
+                  false },
+                { "passwd: files systemd nsresource\ngroup: files systemd\n", false, true },
+                { "group: files nsresource\n", true, false },
+        };
+        auto_fd fd = -1;
+
+        if (!unit_need_root())
+                return;
+        fixture->records[0] = lend(fixture, "1002-only", 65536, 1002);
+        fd = connect_as(fixture, OTHER);
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *users = NULL, *groups = NULL;
+
+                write_etc(fixture, "nsswitch.conf", cases[i].nsswitch);
+                say(fd, CALL("GetUserRecord", "true", ""));
+                users = expect_answer(fixture, fd, TURNS_MAX);
+                say(fd, CALL("GetGroupRecord", "true", ""));
+                groups = expect_answer(fixture, fd, TURNS_MAX);
+                if (cases[i].users)
+                        g_assert_nonnull(strstr(users, "\"ns-1002-only-0\""));
+                else
+                        g_assert_cmpstr(users, ==, NO_RECORD);
+                if (cases[i].groups)
+                        g_assert_nonnull(strstr(groups, "\"ns-1002-only-0\""));
+                else
+                        g_assert_cmpstr(groups, ==, NO_RECORD);
+                ask_for_one(fixture, fd, 0, 65535);
+        }
+}
+
 /* Many UIDs of one owner are one account: those of ranges, of single IDs, of ranges whose namespace
  * has ended, of a subuid block; and others are served meanwhile. */
 static void test_accounts(Fixture *fixture, gconstpointer data) {
@@ -496,6 +535,7 @@ int main(int argc, char **argv) {
         ADD("/userdb-service/nothing-found", test_nothing_found);
         ADD("/userdb-service/long-texts", test_long_texts);
         ADD("/userdb-service/accounts", test_accounts);
+        ADD("/userdb-service/module-lists", test_module_lists);
         ADD("/userdb-service/unread", test_unread);
         ADD("/userdb-service/gone", test_gone);
         return g_test_run();
