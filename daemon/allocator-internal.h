@@ -13,6 +13,7 @@ typedef struct AllocatorLooks AllocatorLooks;
 struct Allocator {
         AllocatorConfig config;
         GPtrArray *jobs;      /* under way: Job, owned */
+        uint64_t n_jobs;      /* that have ever been */
         GHashTable *removals; /* record -> what is being removed of it, or waits, owned */
         Turns *removal_turns;
 

@@ -12,9 +12,11 @@
 #include "daemon/policy.h"
 #include "daemon/slot-locks.h"
 #include "daemon/unenforced.h"
+#include "daemon/vetter.h"
 #include "daemon/vetting.h"
 #include "lib/table/table-read.h"
 #include "lib/table/table-write.h"
+#include "lib/util/source.h"
 
 typedef struct Job Job;
 
@@ -25,12 +27,19 @@ struct Job {
                                      namespace alive */
         char *name;
         UsernsHelper *helper;
-        int (*finish)(Job *job);
+        int (*finish)(Job *job); /* JOB_WAITS: again when more is known of slots */
         AllocatorDoneFunc done;
         void *userdata;
+        uint64_t number; /* of all jobs, in the order in which they came */
+        /* What of the IDs it waits to be vetted; 0: it does not. */
+        uint32_t wanted_start, wanted_n;
+        GSource *deadline; /* for waiting, from the first time on */
 };
 
+#define JOB_WAITS 1000 /* beside the outcomes */
+
 static void job_free(Job *job) {
+        source_drop(&job->deadline);
         userns_helper_free(job->helper);
         g_free(job->name);
         g_free(job);
@@ -113,6 +122,7 @@ typedef struct Offer {
         VettingClaim *claim;
         GArray *held; /* first IDs of slots that were accepted */
         int error;    /* of this process or the lock folder: no other slot would do better */
+        uint32_t unknown_start, unknown_n; /* the first that is still to be vetted */
 } Offer;
 
 /* Single IDs are of a slot that was accepted when it was cut up. */
@@ -143,12 +153,29 @@ static void offer_end(Offer *offer) {
         vetting_claim_free(offer->claim);
 }
 
+/* Whether anybody knows or uses the IDs.  Slots are vetted in the order in which they are offered:
+ * behind the first of which nothing is known there is no other. */
+static bool allocator_is_vetted(Offer *offer, uint32_t start, uint32_t n_ids) {
+        VetterAnswer answer;
+
+        if (!offer->allocator->config.vetter)
+                return true;
+        if (offer->unknown_n == n_ids && n_ids <= TABLE_SLOT_SIZE)
+                return false;
+        answer = vetter_check(offer->allocator->config.vetter, start, n_ids);
+        if (answer == VETTER_UNKNOWN && offer->unknown_n == 0) {
+                offer->unknown_start = start;
+                offer->unknown_n = n_ids;
+        }
+        return answer == VETTER_FREE;
+}
+
 static bool allocator_offer(uint32_t start, uint32_t n_ids, void *userdata) {
         Offer *offer = userdata;
         int r;
 
         g_clear_pointer(&offer->claim, vetting_claim_free);
-        if (offer->error < 0)
+        if (offer->error < 0 || !allocator_is_vetted(offer, start, n_ids))
                 return false;
         r = vetting_claim(
                 offer->allocator->config.host_ids, offer->allocator->config.lock_folder, start,
@@ -318,6 +345,23 @@ static int job_reserve(Job *job, Offer *offer, uint32_t *ret_record) {
         return allocator_reserve(allocator, &job->request, job->name, offer, ret_record);
 }
 
+static gboolean job_waited_too_long(gpointer userdata) {
+        job_end(userdata, ALLOCATOR_E_EXHAUSTED);
+        return G_SOURCE_REMOVE;
+}
+
+static int job_wait(Job *job, uint32_t start, uint32_t n_ids) {
+        job->wanted_start = start;
+        job->wanted_n = n_ids;
+        vetter_want(job->allocator->config.vetter, start, n_ids);
+        if (!job->deadline) {
+                job->deadline = g_timeout_source_new(LIMIT_VETTING_MSEC);
+                g_source_set_callback(job->deadline, job_waited_too_long, job, NULL);
+                g_source_attach(job->deadline, NULL);
+        }
+        return JOB_WAITS;
+}
+
 static int job_finish_allocate(Job *job) {
         Allocator *allocator = job->allocator;
         Offer offer = { .allocator = allocator,
@@ -334,9 +378,14 @@ static int job_finish_allocate(Job *job) {
                 return ALLOCATOR_E_NESTED;
         allocator_release_reborn(allocator, &job->request.identity);
         r = job_reserve(job, &offer, &record);
+        job->wanted_n = 0;
         if (r == 0)
                 r = allocator_map(job, record);
+        else if (r == ALLOCATOR_E_EXHAUSTED && offer.unknown_n > 0)
+                r = job_wait(job, offer.unknown_start, offer.unknown_n);
         offer_end(&offer);
+        if (allocator->config.vetter)
+                vetter_go_on(allocator->config.vetter);
         return r;
 }
 
@@ -433,8 +482,70 @@ static int job_finish_register(Job *job) {
 
 static void job_joined(UsernsHelper *helper, int result, void *userdata) {
         Job *job = userdata;
+        int r = result < 0 ? result : job->finish(job);
 
-        job_end(job, result < 0 ? result : job->finish(job));
+        if (r != JOB_WAITS)
+                job_end(job, r);
+}
+
+/* A job that waits, and how many of its account came before it. */
+typedef struct Place {
+        Job *job;
+        uint32_t rank;
+} Place;
+
+static gint compare_places(gconstpointer a, gconstpointer b) {
+        const Place *x = a, *y = b;
+
+        if (x->rank != y->rank)
+                return x->rank < y->rank ? -1 : 1;
+        return (x->job->number > y->job->number) - (x->job->number < y->job->number);
+}
+
+static GArray *allocator_list_waiting(const Allocator *allocator) {
+        GArray *places = g_array_new(FALSE, FALSE, sizeof(Place));
+
+        for (guint i = 0; i < allocator->jobs->len; i++) {
+                Place place = { .job = allocator->jobs->pdata[i] };
+
+                for (guint k = 0; k < allocator->jobs->len && place.job->wanted_n > 0; k++) {
+                        const Job *other = allocator->jobs->pdata[k];
+
+                        place.rank +=
+                                other->wanted_n > 0 &&
+                                other->request.account_uid == place.job->request.account_uid &&
+                                other->number < place.job->number;
+                }
+                if (place.job->wanted_n > 0)
+                        g_array_append_val(places, place);
+        }
+        g_array_sort(places, compare_places);
+        return places;
+}
+
+void allocator_try_waiting(Allocator *allocator) {
+        g_autoptr(GArray) places = allocator_list_waiting(allocator);
+        Vetter *vetter = allocator->config.vetter;
+        bool slots_run_out = false;
+
+        /* Accounts take turns: the oldest of each, then the second. */
+        for (guint i = 0; i < places->len; i++) {
+                Job *job = g_array_index(places, Place, i).job;
+                bool is_one = job->wanted_n <= TABLE_SLOT_SIZE;
+                int r;
+
+                if (is_one && slots_run_out)
+                        continue;
+                if (vetter_check(vetter, job->wanted_start, job->wanted_n) == VETTER_UNKNOWN) {
+                        vetter_want(vetter, job->wanted_start, job->wanted_n);
+                        continue;
+                }
+                r = job->finish(job);
+                if (r != JOB_WAITS)
+                        job_end(job, r);
+                else if (is_one)
+                        slots_run_out = true;
+        }
 }
 
 static int allocator_start(
@@ -450,6 +561,7 @@ static int allocator_start(
                 .finish = finish,
                 .done = done,
                 .userdata = userdata,
+                .number = allocator->n_jobs++,
         };
         job->request.name = NULL;
         job->request.userns_fd = -1;

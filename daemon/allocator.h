@@ -28,6 +28,7 @@ typedef struct Policy Policy;
 typedef struct SlotLocks SlotLocks;
 typedef struct TableWriter TableWriter;
 typedef struct Unenforced Unenforced;
+typedef struct Vetter Vetter;
 
 /* Outcomes. */
 enum {
@@ -55,6 +56,7 @@ typedef struct AllocatorConfig {
         Details *details;        /* NULL: nothing can be added to a namespace (tests) */
         CgroupTree *cgroups;     /* NULL: there are no control groups */
         Leftovers *leftovers;    /* freed first; NULL: ranges do not come back (tests) */
+        Vetter *vetter;          /* NULL: nobody is asked (tests) */
         const char *lock_folder; /* systemd-nspawn's: see vetting.h */
         SlotLocks *slot_locks;   /* of that folder; holds what is not free */
         bool enforced;           /* the policy is in force; else what is handed out is marked */
@@ -90,6 +92,9 @@ typedef void (*AllocatorDoneFunc)(int result, void *userdata);
 int allocator_allocate(
         Allocator *allocator, const AllocatorRequest *request, AllocatorDoneFunc done,
         void *userdata);
+
+/* More is known of slots than before: for the vetter's `answered`. */
+void allocator_try_waiting(Allocator *allocator);
 
 /* Take a namespace that mapped the peer's own IDs itself into
  * the table: it gets a name, no range. */

@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "daemon/api.h"
+#include "daemon/claims.h"
 #include "daemon/door.h"
 #include "daemon/policy.h"
+#include "daemon/settings.h"
 #include "daemon/unenforced-clear.h"
 #include "daemon/unenforced.h"
+#include "daemon/vetter.h"
 #include "lib/table/table-write.h"
 
 /* org.nsresource.Manager: what is handed out and how the daemon is, for nsresourcectl.  Read-only
@@ -126,6 +129,50 @@ static json_t *counts_to_json(const ApiContext *context) {
         return object;
 }
 
+/* Claims that are told one by one: nobody reads more. */
+#define CLAIMS_TOLD_MAX 16u
+
+static void add_claims(json_t *messages, const Claims *claims) {
+        size_t n = claims_n(claims);
+
+        for (size_t i = 0; i < MIN(n, CLAIMS_TOLD_MAX); i++)
+                json_array_append_new(messages, json_string(claims_text(claims, i)));
+        if (n > CLAIMS_TOLD_MAX) {
+                g_autofree char *more = g_strdup_printf(
+                        "%zu more ranges are claimed by somebody else now", n - CLAIMS_TOLD_MAX);
+
+                json_array_append_new(messages, json_string(more));
+        }
+}
+
+static void add_vetter(json_t *messages, const Vetter *vetter) {
+        const char *trouble = vetter_trouble(vetter), *example;
+        uint32_t n_named = vetter_n_named(vetter, &example);
+
+        if (trouble)
+                json_array_append_new(messages, json_string(trouble));
+        if (n_named > 0) {
+                g_autofree char *named = g_strdup_printf(
+                        "the name service knows users or groups in %u blocks of the pool (%s): "
+                        "those are left out; better name all their IDs in Reserved=",
+                        n_named, example);
+
+                json_array_append_new(messages, json_string(named));
+        }
+}
+
+static json_t *reserved_to_json(const Settings *settings) {
+        json_t *array = json_array();
+
+        for (uint32_t i = 0; i < settings->n_reserved; i++)
+                json_array_append_new(
+                        array,
+                        json_pack(
+                                "{s:I, s:I}", "first", (json_int_t) settings->reserved[i].first,
+                                "last", (json_int_t) settings->reserved[i].last));
+        return array;
+}
+
 static json_t *messages_to_json(const ApiContext *context) {
         json_t *array = json_array();
         g_autofree char *unenforced = NULL;
@@ -142,6 +189,10 @@ static json_t *messages_to_json(const ApiContext *context) {
                         unenforced_count(context->unenforced));
                 json_array_append_new(array, json_string(unenforced));
         }
+        if (context->table) {
+                add_vetter(array, context->vetter);
+                add_claims(array, context->claims);
+        }
         return array;
 }
 
@@ -151,13 +202,14 @@ static void api_get_status(VarlinkCall *call, const void *parameters, void *user
         varlink_call_reply(
                 call,
                 json_pack(
-                        "{s:s, s:s, s:b, s:b, s:s, s:I, s:I, s:o, s:o, s:o}", "version",
+                        "{s:s, s:s, s:b, s:b, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "version",
                         PACKAGE_VERSION, "enforcement",
                         context->enforcement_required ? "required" : "none", "policyLoaded",
                         policy_is_enforcing(context->policy), "serving", context->refusal == NULL,
                         "liveness", userns_probe_describe(context->probe), "poolStart",
                         (json_int_t) context->pool_start, "slots", (json_int_t) context->n_slots,
-                        "counts", counts_to_json(context), "rules", rules_to_json(context->policy),
+                        "reserved", reserved_to_json(context->settings), "counts",
+                        counts_to_json(context), "rules", rules_to_json(context->policy),
                         "messages", messages_to_json(context)));
 }
 

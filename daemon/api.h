@@ -15,10 +15,13 @@
 typedef struct Allocator Allocator;
 typedef struct AllocatorRequest AllocatorRequest;
 typedef struct CgroupTree CgroupTree;
+typedef struct Claims Claims;
 typedef struct DoorKeeper DoorKeeper;
 typedef struct Policy Policy;
+typedef struct Settings Settings;
 typedef struct TableWriter TableWriter;
 typedef struct Unenforced Unenforced;
+typedef struct Vetter Vetter;
 
 typedef struct ApiContext {
         Allocator *allocator; /* NULL with `table` while nothing is served, see `refusal` */
@@ -28,6 +31,9 @@ typedef struct ApiContext {
         DoorKeeper *doors;
         CgroupTree *cgroups; /* NULL: there are no control groups */
         Unenforced *unenforced;
+        Vetter *vetter; /* NULL with `table`, as the next */
+        Claims *claims;
+        const Settings *settings;
         UsernsIdentity own_userns;
         uint32_t pool_start, n_slots;
         bool enforcement_required;

@@ -75,6 +75,7 @@ struct HostIds {
         char *etc;
         Signature signatures[HOST_FILES_N];
         Contents contents;
+        uint64_t generation;
         IdRange *reserved; /* owned */
         size_t n_reserved;
 };
@@ -401,6 +402,7 @@ static int read_all(HostIds *ids) {
         ids->contents = contents;
         contents = (Contents){ NULL };
         memcpy(ids->signatures, signatures, sizeof(signatures));
+        ids->generation++;
         return 0;
 }
 
@@ -501,6 +503,10 @@ int host_ids_first_untouched(const HostIds *ids, uint32_t *ret_first) {
         }
         *ret_first = highest == UINT32_MAX ? UINT32_MAX : highest + 1;
         return 0;
+}
+
+uint64_t host_ids_generation(const HostIds *ids) {
+        return ids->generation;
 }
 
 int host_ids_claimant(HostIds *ids, uint32_t start, uint32_t n_ids, char **ret_claimant) {

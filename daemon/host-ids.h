@@ -25,6 +25,9 @@ void host_ids_free(HostIds *ids);
  * before a use. */
 int host_ids_refresh(HostIds *ids);
 
+/* Another number whenever the files have been read again. */
+uint64_t host_ids_generation(const HostIds *ids);
+
 /* The owner of the subuid block `uid` lies in, else `uid`.  Blocks of unknown owners, and overlaps
  * (first wins), count as the block's start, so that a whole block is one account. */
 uint32_t host_ids_account(const HostIds *ids, uint32_t uid);

@@ -60,6 +60,15 @@
 #define LIMIT_LOOK_DESCRIPTORS (1024u * 1024)
 #define LIMIT_LOOK_MOUNT_BYTES (64u * 1024 * 1024)
 #define LIMIT_LOOK_NAMESPACES (1024u * 1024)
+/* Children that ask what may never be answered (daemon/asker.h): the name service, /home, /proc.
+ * One of each kind works; more are there only when one is stuck in the kernel.  They are asked
+ * ahead of need, for whole batches of slots, so no request occupies one of its own. */
+#define LIMIT_ASKS 6u
+#define LIMIT_ASK_MSEC 3000u /* without a line of an answer: a directory is slow at times */
+
+/* Requests for which no slot is vetted yet wait so long, in all: three slots that are not answered
+ * for. */
+#define LIMIT_VETTING_MSEC 10000u
 
 /* Defaults of nsresourced.conf: what the reference allows one UID (256 namespaces), each of one
  * slot. */

@@ -44,7 +44,9 @@ libdaemon_la_SOURCES = \
 	%D%/api-manager.c \
 	%D%/api-namespace.c \
 	%D%/api.h \
+	%D%/asker.c %D%/asker.h \
 	%D%/cgroup.c %D%/cgroup.h %D%/cgroup-internal.h %D%/cgroup-look.c %D%/cgroup-remove.c \
+	%D%/claims.c %D%/claims.h \
 	%D%/details.c %D%/details.h \
 	%D%/door.c %D%/door.h \
 	%D%/door-child.c %D%/door-child.h \
@@ -56,8 +58,10 @@ libdaemon_la_SOURCES = \
 	%D%/namespace-name.c %D%/namespace-name.h \
 	%D%/settings.c %D%/settings.h \
 	%D%/slot-locks.c %D%/slot-locks.h \
+	%D%/vetter.c %D%/vetter.h \
 	%D%/unenforced.c %D%/unenforced.h \
 	%D%/unenforced-clear.c %D%/unenforced-clear.h \
+	%D%/used-ids.c %D%/used-ids.h \
 	%D%/userns.c %D%/userns.h \
 	%D%/userns-helper.c \
 	%D%/userns-joiner.c %D%/userns-joiner.h \
@@ -72,10 +76,15 @@ sbin_PROGRAMS += nsresourced
 nsresourced_SOURCES = %D%/main.c
 nsresourced_LDADD = libdaemon.la libpolicy.la $(SYSTEMD_LIBS)
 
+# Runs once a question, so it links little.
+libexecnsr_PROGRAMS += nsresource-ask
+nsresource_ask_SOURCES = %D%/ask-main.c %D%/asker.h %D%/used-ids.c %D%/used-ids.h
+nsresource_ask_LDADD = libutil.la $(GLIB_LIBS)
+
 check_PROGRAMS += tests/unit/test-door tests/unit/test-door-lies tests/unit/test-host-ids tests/unit/test-settings tests/unit/test-userns \
-	tests/unit/test-userns-probe tests/unit/test-vetting
+	tests/unit/test-used-ids tests/unit/test-userns-probe tests/unit/test-vetting
 TESTS += tests/unit/test-door tests/unit/test-door-lies tests/unit/test-host-ids tests/unit/test-settings tests/unit/test-userns \
-	tests/unit/test-userns-probe tests/unit/test-vetting
+	tests/unit/test-used-ids tests/unit/test-userns-probe tests/unit/test-vetting
 tests_unit_test_door_SOURCES = tests/unit/test-door.c tests/unit/door-fixture.h tests/unit/hanging-fuse.c \
 	tests/unit/hanging-fuse.h tests/unit/unit.h
 tests_unit_test_door_LDADD = libdaemon.la $(GLIB_LIBS)
@@ -91,7 +100,9 @@ tests_unit_test_userns_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_userns_probe_SOURCES = tests/unit/test-userns-probe.c tests/unit/unit.h
 tests_unit_test_userns_probe_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_vetting_SOURCES = tests/unit/test-vetting.c tests/unit/unit.h
-tests_unit_test_vetting_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
+tests_unit_test_vetting_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_used_ids_SOURCES = tests/unit/test-used-ids.c tests/unit/unit.h
+tests_unit_test_used_ids_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
 
 daemon_unit_tests =
 daemon_unit_tests += tests/unit/test-allocator

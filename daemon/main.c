@@ -22,7 +22,7 @@
 
 typedef struct Arguments {
         char *config_file, *socket, *runtime_folder, *state_folder, *etc, *nspawn_folder,
-                *pin_folder, *run_user_folder, *linger_folder;
+                *pin_folder, *run_user_folder, *linger_folder, *ask_program;
         gboolean debug, version;
         bool host_mounts; /* the runtime folders are the host's; others are where we are */
 } Arguments;
@@ -53,6 +53,8 @@ static int arguments_parse(int *argc, char ***argv, Arguments *ret_arguments) {
                   "Folder of users' runtime folders", "DIR" },
                 { "linger-dir", 0, 0, G_OPTION_ARG_FILENAME, &a.linger_folder,
                   "Folder of systemd-logind's linger files", "DIR" },
+                { "ask-program", 0, 0, G_OPTION_ARG_FILENAME, &a.ask_program,
+                  "Program that asks whose IDs are", "FILE" },
                 { "debug", 0, 0, G_OPTION_ARG_NONE, &a.debug, "Log every request", NULL },
                 { "version", 0, 0, G_OPTION_ARG_NONE, &a.version, "Show the version", NULL },
                 { NULL },
@@ -75,6 +77,7 @@ static int arguments_parse(int *argc, char ***argv, Arguments *ret_arguments) {
         set_default(&a.pin_folder, "/sys/fs/bpf/nsresource");
         a.host_mounts = !a.run_user_folder;
         set_default(&a.run_user_folder, "/run/user");
+        set_default(&a.ask_program, LIBEXECDIR "/nsresource-ask");
         set_default(&a.linger_folder, "/var/lib/systemd/linger");
         *ret_arguments = a;
         return 0;
@@ -83,7 +86,8 @@ static int arguments_parse(int *argc, char ***argv, Arguments *ret_arguments) {
 static void arguments_clear(Arguments *a) {
         char **const strings[] = { &a->config_file,     &a->socket,        &a->runtime_folder,
                                    &a->state_folder,    &a->etc,           &a->nspawn_folder,
-                                   &a->run_user_folder, &a->linger_folder, &a->pin_folder };
+                                   &a->run_user_folder, &a->linger_folder, &a->pin_folder,
+                                   &a->ask_program };
 
         for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
                 g_free(*strings[i]);
@@ -201,6 +205,7 @@ static int process_run(const Arguments *a) {
                 .etc = a->etc,
                 .nspawn_folder = a->nspawn_folder,
                 .pin_folder = a->pin_folder,
+                .ask_program = a->ask_program,
                 .leftovers = {
                         .mount_namespace = a->host_mounts ? "/proc/1/ns/mnt" : NULL,
                         .proc_folder = "/proc",

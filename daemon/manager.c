@@ -9,7 +9,9 @@
 
 #include "daemon/allocator.h"
 #include "daemon/api.h"
+#include "daemon/asker.h"
 #include "daemon/cgroup.h"
+#include "daemon/claims.h"
 #include "daemon/details.h"
 #include "daemon/door.h"
 #include "daemon/host-ids.h"
@@ -18,8 +20,9 @@
 #include "daemon/policy.h"
 #include "daemon/slot-locks.h"
 #include "daemon/unenforced.h"
+#include "daemon/used-ids.h"
 #include "daemon/userns.h"
-#include "daemon/vetting.h"
+#include "daemon/vetter.h"
 #include "lib/interfaces/interfaces.h"
 #include "lib/table/table-write.h"
 #include "lib/util/fd.h"
@@ -44,7 +47,7 @@ _Static_assert(LIMIT_DESCRIPTORS <= LIMIT_NOFILE, "LimitNOFILE=");
 
 struct Manager {
         Settings settings;
-        char *config_file, *table_path, *details_path, *nspawn_folder, *unenforced_path;
+        char *etc, *config_file, *table_path, *details_path, *nspawn_folder, *unenforced_path;
         HostIds *host_ids;
         CgroupTree *cgroups; /* NULL: there are none */
         UsernsProbe *probe;
@@ -54,6 +57,9 @@ struct Manager {
         Leftovers *leftovers;
         Unenforced *unenforced;
         SlotLocks *slot_locks;
+        Asker *asker;
+        Vetter *vetter;
+        Claims *claims;
         Allocator *allocator;
         DoorKeeper *doors;
         VarlinkServer *server;
@@ -266,7 +272,7 @@ static int manager_take_out_of_service(Manager *manager) {
                 else if (policy_slot(manager->policy, slot, &inode) != POLICY_SLOT_FREE)
                         table_writer_quarantine_slot(manager->table, slot, 0);
         }
-        return vetting_find_used(
+        return used_ids_find_slots(
                 manager->settings.pool_start, manager->settings.n_slots, manager_mark_used,
                 manager);
 }
@@ -430,6 +436,45 @@ static int manager_protect_again(Manager *manager) {
         return r > 0 ? -ENOTRECOVERABLE : r;
 }
 
+static void manager_vetted(void *userdata) {
+        Manager *manager = userdata;
+
+        if (manager->allocator)
+                allocator_try_waiting(manager->allocator);
+}
+
+static void manager_warn(const char *text, void *userdata) {
+        log_warning("%s", text);
+}
+
+static int manager_make_vetter(Manager *manager) {
+        const VetterConfig config = {
+                .table = manager->table,
+                .asker = manager->asker,
+                .ask_names = manager->settings.ask_name_service,
+                .answered = manager_vetted,
+                .notice = manager_warn,
+                .userdata = manager,
+        };
+        int r;
+
+        r = vetter_new(&config, &manager->vetter);
+        if (r == 0)
+                vetter_go_on(manager->vetter);
+        return r;
+}
+
+static int manager_make_claims(Manager *manager) {
+        const ClaimsConfig config = {
+                .table = manager->table,
+                .host_ids = manager->host_ids,
+                .etc = manager->etc,
+                .notice = manager_warn,
+        };
+
+        return claims_new(&config, &manager->claims);
+}
+
 /* From a table to an allocator: what needs both. */
 static int manager_make_allocator(Manager *manager) {
         AllocatorConfig config = {
@@ -460,6 +505,12 @@ static int manager_make_allocator(Manager *manager) {
         r = manager_open_details(manager);
         if (r < 0)
                 return r;
+        r = manager_make_vetter(manager);
+        if (r == 0)
+                r = manager_make_claims(manager);
+        if (r < 0)
+                return r;
+        config.vetter = manager->vetter;
         config.details = manager->details;
         config.cgroups = manager->cgroups;
         config.leftovers = manager->leftovers;
@@ -478,6 +529,8 @@ static int manager_start_serving(Manager *manager) {
                 r = manager_make_allocator(manager);
         if (r < 0) {
                 /* A table without an allocator would pass for one that is served. */
+                g_clear_pointer(&manager->claims, claims_free);
+                g_clear_pointer(&manager->vetter, vetter_free);
                 g_clear_pointer(&manager->details, details_free);
                 g_clear_pointer(&manager->table, table_writer_free);
         }
@@ -486,6 +539,8 @@ static int manager_start_serving(Manager *manager) {
 
         manager->api.table = manager->table;
         manager->api.allocator = manager->allocator;
+        manager->api.vetter = manager->vetter;
+        manager->api.claims = manager->claims;
         g_clear_pointer(&manager->api.refusal, g_free);
         manager_schedule(manager, 0);
 
@@ -523,8 +578,9 @@ static int manager_open_policy(Manager *manager, const char *pin_folder) {
         return MIN(r, 0);
 }
 
-/* The doors' user: the package's own, found in passwd itself, for NSS could ask us. */
-static int manager_open_doors(Manager *manager) {
+/* The user of the doors and of who asks the name service: the package's own, found in passwd
+ * itself, for NSS could ask us. */
+static int manager_open_doors(Manager *manager, const char *ask_program) {
         DoorKeeperConfig config = { .uid = 65534, .gid = 65534 };
         int r;
 
@@ -533,9 +589,11 @@ static int manager_open_doors(Manager *manager) {
         if (manager->cgroups)
                 config.cgroup2 = cgroup_tree_device(manager->cgroups);
         r = door_keeper_new(&config, &manager->doors);
-        if (r < 0)
+        if (r < 0) {
                 log_error_errno(r, "Cannot start the doors");
-        return r;
+                return r;
+        }
+        return asker_new(ask_program, config.uid, config.gid, &manager->asker);
 }
 
 /* Without control groups everything else works. */
@@ -657,7 +715,7 @@ static int manager_open(Manager *manager, const ManagerPaths *paths, int take_sl
         host_ids_set_reserved(
                 manager->host_ids, manager->settings.reserved, manager->settings.n_reserved);
         /* Doors first: they inherit as little as possible. */
-        r = manager_open_doors(manager);
+        r = manager_open_doors(manager, paths->ask_program);
         if (r < 0)
                 return r;
         userns_helper_prepare();
@@ -691,6 +749,7 @@ static int manager_open(Manager *manager, const ManagerPaths *paths, int take_sl
         manager->api.enforcement_required = manager->settings.enforcement_required;
         manager->api.pool_start = manager->settings.pool_start;
         manager->api.n_slots = manager->settings.n_slots;
+        manager->api.settings = &manager->settings;
         return manager_start_serving(manager);
 }
 
@@ -701,6 +760,7 @@ int manager_new(
         auto_fd listen_fd = take_listen_fd, slot_locks_fd = take_slot_locks_fd;
         int r;
 
+        manager->etc = g_strdup(paths->etc);
         manager->config_file = g_strdup(paths->config_file);
         manager->table_path = g_build_filename(paths->runtime_folder, "table", NULL);
         manager->details_path = g_build_filename(paths->runtime_folder, "details", NULL);
@@ -725,6 +785,9 @@ void manager_free(Manager *manager) {
         leftovers_free(manager->leftovers);
         /* Before the server: its jobs answer their calls. */
         allocator_free(manager->allocator);
+        claims_free(manager->claims);
+        vetter_free(manager->vetter);
+        asker_free(manager->asker);
         userns_helper_stop();
         varlink_server_free(manager->server);
         door_keeper_free(manager->doors);
@@ -738,6 +801,7 @@ void manager_free(Manager *manager) {
         unenforced_free(manager->unenforced);
         slot_locks_free(manager->slot_locks);
         g_free(manager->api.refusal);
+        g_free(manager->etc);
         g_free(manager->config_file);
         g_free(manager->table_path);
         g_free(manager->details_path);
@@ -760,14 +824,19 @@ int manager_reload(Manager *manager) {
                             "is restarted");
 
         host_ids_set_reserved(manager->host_ids, settings.reserved, settings.n_reserved);
+        memcpy(manager->settings.reserved, settings.reserved, sizeof(settings.reserved));
+        manager->settings.n_reserved = settings.n_reserved;
         manager->settings.namespaces_per_user = settings.namespaces_per_user;
         manager->settings.ids_per_user = settings.ids_per_user;
         manager->settings.all_entries = settings.all_entries;
+        manager->settings.ask_name_service = settings.ask_name_service;
         if (!manager->table)
                 return manager_start_serving(manager);
         allocator_set_quotas(
                 manager->allocator, settings.namespaces_per_user, settings.ids_per_user);
         table_writer_set_entries(manager->table, settings.all_entries);
+        vetter_set_ask_names(manager->vetter, settings.ask_name_service);
+        claims_look_again(manager->claims);
         return 0;
 }
 

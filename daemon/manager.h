@@ -21,6 +21,7 @@ typedef struct ManagerPaths {
         const char *etc;            /* /etc: passwd, group, subuid, subgid */
         const char *nspawn_folder;  /* /run/systemd/nspawn-uid */
         const char *pin_folder;     /* /sys/fs/bpf/nsresource */
+        const char *ask_program;    /* nsresource-ask */
         LeftoversConfig leftovers;
 } ManagerPaths;
 

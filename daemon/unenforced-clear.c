@@ -8,7 +8,7 @@
 #include <glib.h>
 
 #include "daemon/policy.h"
-#include "daemon/vetting.h"
+#include "daemon/used-ids.h"
 
 static void note_used(uint32_t slot, void *userdata) {
         g_hash_table_add(userdata, GUINT_TO_POINTER(slot));
@@ -88,7 +88,7 @@ int unenforced_clear_unused(
         UnenforcedCleared cleared = {};
         int r;
 
-        r = vetting_find_used(header->pool_start, header->n_slots, note_used, used);
+        r = used_ids_find_slots(header->pool_start, header->n_slots, note_used, used);
         if (r < 0)
                 return r;
         free_unused_records(unenforced, table, policy, probe, used);

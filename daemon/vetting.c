@@ -3,7 +3,6 @@
 
 #include "daemon/vetting.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,10 +14,7 @@
 #include "lib/table/table-format.h"
 #include "lib/util/fd.h"
 #include "lib/util/file.h"
-#include "lib/util/parse.h"
-#include "lib/util/proc-status.h"
 
-#define STATUS_SIZE_MAX (4u * 1024 * 1024) /* 65,536 groups of 10 digits, and the rest */
 #define LOCK_TRIES 10
 
 /* The most slots one claim is for: a range, or all of a namespace's at once. */
@@ -125,124 +121,4 @@ int vetting_claim(
         }
         *ret_claim = g_steal_pointer(&claim);
         return 0;
-}
-
-/* what is in use */
-
-typedef struct Look {
-        uint32_t pool_start, n_slots;
-        void (*mark)(uint32_t slot, void *userdata);
-        void *userdata;
-} Look;
-
-static void found_id(uint32_t id, void *userdata) {
-        const Look *look = userdata;
-
-        if (id >= look->pool_start && (id - look->pool_start) / TABLE_SLOT_SIZE < look->n_slots)
-                look->mark((id - look->pool_start) / TABLE_SLOT_SIZE, look->userdata);
-}
-
-/* The IDs of one task, and whether its process has others. */
-static int look_at_task(const Look *look, int task, bool *ret_has_threads) {
-        g_autofree char *status = NULL;
-        int r;
-
-        r = file_read(task, "status", STATUS_SIZE_MAX, &status, NULL);
-        if (r < 0)
-                return r;
-        proc_status_for_each_id(status, found_id, (void *) look);
-        *ret_has_threads = proc_status_has_threads(status);
-        return 0;
-}
-
-/* Call `func` for each entry of a folder whose name is a number.  A folder that is not there is
- * empty. */
-static int for_each_number(
-        int dir_fd, const char *path, int (*func)(const Look *look, int folder, uint32_t number),
-        const Look *look) {
-        struct dirent *entry = NULL;
-        DIR *folder = NULL;
-        int fd, r;
-
-        fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return errno == ENOENT ? 0 : -errno;
-        folder = fdopendir(fd);
-        if (!folder) {
-                r = -errno;
-                fd_close(fd);
-                return r;
-        }
-        while ((r = file_next_entry(folder, &entry)) == 0 && entry) {
-                uint32_t number;
-
-                if (!parse_u32(entry->d_name, &number))
-                        continue;
-                r = func(look, fd, number);
-                if (r != 0)
-                        break;
-        }
-        (void) closedir(folder);
-        return r;
-}
-
-static int look_at_entry(const Look *look, int folder, uint32_t number) {
-        found_id(number, (void *) look);
-        return 0;
-}
-
-static int open_number(int folder, uint32_t number, int *ret_fd) {
-        char name[16];
-        int fd;
-
-        lock_name(number, name);
-        fd = openat(folder, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        *ret_fd = fd;
-        return 0;
-}
-
-static int look_at_thread(const Look *look, int folder, uint32_t number) {
-        auto_fd task = -1;
-        bool has_threads;
-        int r;
-
-        r = open_number(folder, number, &task);
-        if (r == 0)
-                r = look_at_task(look, task, &has_threads);
-        return proc_status_pass_over_ended(r);
-}
-
-static int look_at_process(const Look *look, int folder, uint32_t number) {
-        bool has_threads = false;
-        auto_fd process = -1;
-        int r;
-
-        r = open_number(folder, number, &process);
-        if (r == 0)
-                r = look_at_task(look, process, &has_threads);
-        /* Credentials are each thread's own. */
-        if (r == 0 && has_threads)
-                r = for_each_number(process, "task", look_at_thread, look);
-        return proc_status_pass_over_ended(r);
-}
-
-int vetting_find_used(
-        uint32_t pool_start, uint32_t n_slots, void (*mark)(uint32_t slot, void *userdata),
-        void *userdata) {
-        const Look look = {
-                .pool_start = pool_start,
-                .n_slots = n_slots,
-                .mark = mark,
-                .userdata = userdata,
-        };
-        int r;
-
-        r = for_each_number(AT_FDCWD, "/proc", look_at_process, &look);
-        if (r == 0)
-                r = for_each_number(AT_FDCWD, "/run/user", look_at_entry, &look);
-        if (r == 0)
-                r = for_each_number(AT_FDCWD, "/var/lib/systemd/linger", look_at_entry, &look);
-        return r;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Whether a slot may be offered: nobody else uses or claims
- * its IDs.  Knows nothing of the table. */
+/* Whether a slot may be offered as far as files tell: nobody else claims its IDs.  What uses them
+ * is used-ids' to find, who knows them names-asker's.  Knows nothing of the table. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +18,7 @@ typedef struct VettingClaim VettingClaim;
 
 /* Outcomes. */
 enum {
-        VETTING_E_TAKEN = 1, /* claimed by /etc, locked by nspawn, or in use */
+        VETTING_E_TAKEN = 1, /* claimed by /etc or locked by nspawn */
 };
 
 /* Vet the IDs start ... start + n_ids - 1 and, for whole slots, take
@@ -28,13 +28,5 @@ int vetting_claim(
         const HostIds *ids, const char *lock_folder, uint32_t start, uint32_t n_ids,
         VettingClaim **ret_claim);
 void vetting_claim_free(VettingClaim *claim);
-
-/* Slots of the pool that something of the host's uses now, found by looking: real, effective, saved
- * or file system UIDs and GIDs of processes (/proc/PID/status), /run/user/UID,
- * /var/lib/systemd/linger files whose name is a number. `mark` is called for each slot, maybe more
- * than once.  A pass over /proc: at start and on the timer, not for a client's call. */
-int vetting_find_used(
-        uint32_t pool_start, uint32_t n_slots, void (*mark)(uint32_t slot, void *userdata),
-        void *userdata);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VettingClaim, vetting_claim_free)

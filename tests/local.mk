@@ -3,6 +3,7 @@
 bats_tests =
 bats_tests += %D%/bats/allocate.bats
 bats_tests += %D%/bats/artefacts.bats
+bats_tests += %D%/bats/claims.bats
 bats_tests += %D%/bats/container.bats
 bats_tests += %D%/bats/hostile.bats
 bats_tests += %D%/bats/leftovers.bats

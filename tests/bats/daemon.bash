@@ -16,6 +16,8 @@ daemon_setup() {
         mkdir "$NSR/etc"
         printf 'root:x:0:0:root:/root:/bin/sh\n' >"$NSR/etc/passwd"
         printf 'root:x:0:\n' >"$NSR/etc/group"
+        # It runs as somebody to whom the build folder may be closed.
+        cp "$abs_top_builddir/nsresource-ask" "$NSR/nsresource-ask"
         daemon_configure '[Policy]' 'Enforcement=none'
         HOLDERS=()
         DAEMON=
@@ -32,7 +34,8 @@ daemon_start() {
         rm -f "$NSR/socket"
         "${NSR_DAEMON:-$abs_top_builddir/nsresourced}" --config="$NSR/nsresourced.conf" --socket="$NSR/socket" \
                 --runtime-dir="$NSR/run" --state-dir="$NSR/state" --etc="$NSR/etc" --nspawn-dir="$NSR/nspawn" \
-                --pin-dir="$NSR/pins" --run-user-dir="$NSR/run-user" --linger-dir="$NSR/linger" --debug "$@" 2>>"$NSR/log" 3>&- &
+                --pin-dir="$NSR/pins" --run-user-dir="$NSR/run-user" --linger-dir="$NSR/linger" \
+                --ask-program="$NSR/nsresource-ask" --debug "$@" 2>>"$NSR/log" 3>&- &
         DAEMON=$!
         wait_for daemon_listens
 }

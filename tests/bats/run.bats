@@ -21,7 +21,7 @@ setup_file() {
         chmod 755 "$work"
         mkdir "$work/run" "$work/state" "$work/nspawn" "$work/bin"
         # The build folder may be closed to the ordinary user whom we play.
-        cp "$abs_top_builddir/nsresourcectl" "$abs_top_builddir"/tests/tools/{caller-keys,forbid,terminal,type} "$work/bin"
+        cp "$abs_top_builddir/nsresourcectl" "$abs_top_builddir/nsresource-ask" "$abs_top_builddir"/tests/tools/{caller-keys,forbid,terminal,type} "$work/bin"
         # What runs inside must not lie in /tmp, which is private there.
         inside=$(mktemp -d /var/tmp/nsresource-run.XXXXXX)
         export inside
@@ -30,7 +30,8 @@ setup_file() {
         printf '[Policy]\nEnforcement=none\n[Limits]\nNamespacesPerUser=4\n' >"$work/conf"
         "$nsresourced" --config="$work/conf" --socket="$work/socket" --runtime-dir="$work/run" \
                 --state-dir="$work/state" --nspawn-dir="$work/nspawn" --pin-dir="$work/pins" \
-                --run-user-dir="$work/run-user" --linger-dir="$work/linger" >"$work/log" 2>&1 3>&- &
+                --run-user-dir="$work/run-user" --linger-dir="$work/linger" \
+                --ask-program="$work/bin/nsresource-ask" >"$work/log" 2>&1 3>&- &
         echo $! >"$work/pid"
         local i
         for ((i = 0; i < 500; i++)); do

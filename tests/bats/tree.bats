@@ -38,13 +38,16 @@ scripts() {
                 nss/*) echo 'nss/|lib/table/|config\.h' ;;
                 # Resources know nothing of each other; vetting asks host-ids, doors carry the server's descriptors.
                 daemon/vetting.*) echo "daemon/(vetting|host-ids)\.h|$base|$util" ;;
+                daemon/vetter.*) echo "daemon/(vetter|asker)\.h|lib/table/|$base|$util" ;;
+                daemon/claims.*) echo "daemon/(claims|host-ids)\.h|lib/table/|$base|$util" ;;
                 daemon/door*) echo "daemon/door[a-z-]*\.h|lib/varlink/|$base|$util" ;;
                 daemon/policy*) echo "daemon/policy[a-z-]*\.h|bpf/|policy\.skel\.h|$base|$util" ;;
-                daemon/userns* | daemon/cgroup* | daemon/netif* | daemon/leftovers* | daemon/host-ids* | daemon/settings* | daemon/slot-locks*)
+                daemon/userns* | daemon/cgroup* | daemon/netif* | daemon/leftovers* | daemon/host-ids* | daemon/settings* | \
+                        daemon/asker* | daemon/slot-locks* | daemon/used-ids*)
                         local own=${1##*/}
                         own=${own%%[-.]*}
                         echo "daemon/${own}[a-z-]*\.h|$base|$util" ;;
-                daemon/allocator*) echo "daemon/(allocator[a-z-]*|userns|policy|vetting|host-ids|cgroup|netif|leftovers|settings|limits|unenforced|details|slot-locks)\.h|lib/table/|$util" ;;
+                daemon/allocator*) echo "daemon/(allocator[a-z-]*|userns|policy|vetting|vetter|host-ids|cgroup|netif|leftovers|settings|limits|unenforced|details|slot-locks)\.h|lib/table/|$util" ;;
                 daemon/api* | daemon/manager* | daemon/main*) echo "daemon/|lib/|bpf/policy-abi\.h|config\.h" ;;
                 daemon/*) echo "daemon/|lib/(util|table)/|config\.h" ;;
                 userdb/*) echo "userdb/|lib/|daemon/(limits|host-ids)\.h|config\.h" ;;

@@ -8,7 +8,9 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/nsr-bench-XXXXXX")
 daemon=
 trap '[ -z "$daemon" ] || kill "$daemon"; rm -rf "$folder"' EXIT
 
+chmod 755 "$folder"
 mkdir "$folder/etc"
+cp "$builddir/nsresource-ask" "$folder"
 # Everything in one pool and one quota, so that 10,000 live ranges fit.
 printf '[Policy]\nEnforcement=none\n[Limits]\nNamespacesPerUser=30000\nIDsPerUser=4294967296\n' >"$folder/conf"
 ulimit -n "$(ulimit -Hn)"
@@ -18,6 +20,7 @@ for live in 0 10000; do
         "$builddir/nsresourced" --config="$folder/conf" --socket="$folder/socket" --runtime-dir="$folder/run" \
                 --state-dir="$folder/state" --etc="$folder/etc" --nspawn-dir="$folder/nspawn" --pin-dir="$folder/pins" \
                 --run-user-dir="$folder/run-user" --linger-dir="$folder/linger" \
+                --ask-program="$folder/nsresource-ask" \
                 2>"$folder/log" &
         daemon=$!
         while [ ! -S "$folder/socket" ]; do

@@ -21,3 +21,8 @@ check_PROGRAMS += tests/tools/caller-keys tests/tools/forbid tests/tools/type
 tests_tools_caller_keys_SOURCES = tests/tools/caller-keys.c
 tests_tools_type_SOURCES = tests/tools/type.c
 tests_tools_forbid_SOURCES = tests/tools/forbid.c
+# A directory service: an NSS module, never installed (an rpath makes libtool build a shared one).
+check_LTLIBRARIES += libnss_fake.la
+libnss_fake_la_SOURCES = tests/tools/nss-fake.c
+libnss_fake_la_CFLAGS = -std=gnu11 $(EXTRA_CFLAGS)
+libnss_fake_la_LDFLAGS = $(EXTRA_LDFLAGS) -module -shared -avoid-version -shrext .so.2 -rpath /nowhere

@@ -3,10 +3,7 @@
 
 #include "daemon/vetting.h"
 
-#include <grp.h>
-#include <pthread.h>
 #include <sys/file.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <glib/gstdio.h>
@@ -176,113 +173,8 @@ static void test_lock_folder(Fixture *f, gconstpointer data) {
         g_assert_cmpint(g_rmdir(target), ==, 0);
 }
 
-/* what is in use */
-
-#define POOL_START 0x90000000u /* no pool of a daemon that runs here */
-#define POOL_SLOTS 64u
-
-static void mark(uint32_t slot, void *userdata) {
-        gboolean *used = userdata;
-
-        g_assert_cmpuint(slot, <, POOL_SLOTS);
-        used[slot] = TRUE;
-}
-
-static void find_used(gboolean used[static POOL_SLOTS]) {
-        memset(used, 0, POOL_SLOTS * sizeof(gboolean));
-        g_assert_cmpint(vetting_find_used(POOL_START, POOL_SLOTS, mark, used), ==, 0);
-}
-
-static void *thread_run(void *data) {
-        const int *ready = data;
-
-        /* This thread only: the C library's function would change all. */
-        (void) syscall(SYS_setresuid, POOL_START + 5 * SLOT, POOL_START + 5 * SLOT, 0);
-        (void) !write(*ready, "x", 1);
-        for (;;)
-                (void) pause();
-        return NULL;
-}
-
-static void be_somebody(const int *ready) {
-        gid_t groups[] = { POOL_START + 3 * SLOT + 65535, POOL_START + POOL_SLOTS * SLOT };
-        pthread_t thread;
-
-        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (setgroups(G_N_ELEMENTS(groups), groups) < 0 ||
-            setresgid(POOL_START + 2 * SLOT, 0, POOL_START - 1) < 0 ||
-            setresuid(0, 0, POOL_START) < 0 ||
-            pthread_create(&thread, NULL, thread_run, (void *) ready) != 0)
-                _exit(1);
-        for (;;)
-                (void) pause();
-}
-
-static void test_processes(void) {
-        static const unsigned wanted[] = { 0, 2, 3, 5 };
-        gboolean used[POOL_SLOTS];
-        int ready[2];
-        char byte;
-        pid_t pid;
-
-        if (!unit_need_root())
-                return;
-        find_used(used);
-        for (unsigned i = 0; i < POOL_SLOTS; i++)
-                g_assert_false(used[i]);
-
-        g_assert_cmpint(pipe2(ready, O_CLOEXEC), ==, 0);
-        pid = fork();
-        if (pid == 0)
-                be_somebody(&ready[1]);
-        close(ready[1]);
-        g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
-        close(ready[0]);
-        find_used(used);
-        for (unsigned i = 0; i < POOL_SLOTS; i++) {
-                gboolean expected = FALSE;
-
-                for (unsigned k = 0; k < G_N_ELEMENTS(wanted); k++)
-                        expected |= wanted[k] == i;
-                g_assert_cmpint(used[i], ==, expected);
-        }
-        kill(pid, SIGKILL);
-        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
-        find_used(used);
-        g_assert_false(used[0]);
-}
-
-static void test_leftovers(void) {
-        static const char *const folders[] = { "/run/user", "/var/lib/systemd/linger" };
-        gboolean used[POOL_SLOTS];
-
-        if (!unit_need_root())
-                return;
-        for (unsigned i = 0; i < G_N_ELEMENTS(folders); i++) {
-                g_autofree char *name =
-                        g_strdup_printf("%s/%u", folders[i], POOL_START + (7 + i) * SLOT + 1000);
-                g_autofree char *other = g_strdup_printf("%s/user%u", folders[i], POOL_START);
-
-                if (g_access(folders[i], F_OK) < 0) {
-                        g_test_message("no %s here", folders[i]);
-                        continue;
-                }
-                g_assert_cmpint(mount("test-vetting", folders[i], "tmpfs", 0, NULL), ==, 0);
-                g_assert_cmpint(g_mkdir(name, 0700), ==, 0);
-                g_assert_cmpint(g_mkdir(other, 0700), ==, 0);
-                find_used(used);
-                g_assert_true(used[7 + i]);
-                g_assert_false(used[0]);
-                g_assert_cmpint(umount2(folders[i], MNT_DETACH), ==, 0);
-        }
-}
-
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
-        /* What is mounted here is nobody else's. */
-        if (geteuid() == 0 &&
-            (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
-                g_error("no mount namespace: %s", g_strerror(errno));
 #define ADD(name, func) g_test_add("/vetting/" name, Fixture, NULL, set_up, func, tear_down)
         ADD("claim", test_claim);
         ADD("taken-by-nspawn", test_taken_by_nspawn);
@@ -290,7 +182,5 @@ int main(int argc, char **argv) {
         ADD("claimed-in-etc", test_claimed_in_etc);
         ADD("number-of-slots", test_number_of_slots);
         ADD("lock-folder", test_lock_folder);
-        g_test_add_func("/vetting/processes", test_processes);
-        g_test_add_func("/vetting/leftovers", test_leftovers);
         return g_test_run();
 }

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include <glib.h>
+
+#include "daemon/asker.h"
+#include "daemon/used-ids.h"
+#include "lib/table/table-format.h"
+#include "lib/util/parse.h"
+
+/* nsresource-ask: what the daemon wants to know and must not find out itself, because whoever
+ * answers may never do so: the name service (any library, any server), /home, a pass over /proc.  A
+ * program of its own, for libraries of the name service allocate memory and make threads, which a
+ * child without exec must not.  Its answers are lines; see asker.h. */
+
+/* Where directories begin to count (their RIDs: 500 and on are built in, 512 and 513 groups, users
+ * from 1000 on), where a slot ends, and its middle. */
+static const uint32_t sample[] = { 0, 1, 500, 512, 513, 1000, 1001, 1105, 10000, 32768, 65535 };
+
+#define RANDOM_SAMPLES 3
+#define SHOWN_NAME_MAX 64
+
+/* Of what getpwuid_r(3) names, what may stand for "there is none". */
+static bool means_unknown(int error) {
+        return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
+}
+
+/* A name that a directory made up must not pass for a line of ours. */
+static void print_taken(uint32_t start, const char *kind, const char *name) {
+        printf("%" PRIu32 " taken %s ", start, kind);
+        for (size_t i = 0; name[i] != '\0' && i < SHOWN_NAME_MAX; i++)
+                putchar(g_ascii_isgraph(name[i]) ? name[i] : '?');
+        putchar('\n');
+}
+
+/* Returns whether the answer has been given. */
+static bool answer_id(uint32_t start, uint32_t id) {
+        static char buffer[ASKER_ENTRY_SIZE_MAX];
+        struct passwd user, *found_user = NULL;
+        struct group group, *found_group = NULL;
+        int user_error, group_error = 0;
+
+        user_error = getpwuid_r((uid_t) id, &user, buffer, sizeof(buffer), &found_user);
+        if (found_user || user_error == ERANGE) {
+                print_taken(start, "user", found_user ? user.pw_name : "");
+                return true;
+        }
+        if (means_unknown(user_error))
+                group_error = getgrgid_r((gid_t) id, &group, buffer, sizeof(buffer), &found_group);
+        if (found_group || group_error == ERANGE) {
+                print_taken(start, "group", found_group ? group.gr_name : "");
+                return true;
+        }
+        if (means_unknown(user_error) && means_unknown(group_error))
+                return false;
+        printf("%" PRIu32 " error %s\n", start,
+               strerror(user_error != 0 ? user_error : group_error));
+        return true;
+}
+
+static void answer_slot(uint32_t start) {
+        for (size_t i = 0; i < G_N_ELEMENTS(sample); i++)
+                if (answer_id(start, start + sample[i]))
+                        return;
+        for (unsigned i = 0; i < RANDOM_SAMPLES; i++)
+                if (answer_id(start, start + g_random_int() % TABLE_SLOT_SIZE))
+                        return;
+        printf("%" PRIu32 " free\n", start);
+}
+
+static bool run_names(int n, char **arguments) {
+        for (int i = 0; i < n; i++) {
+                uint32_t start;
+
+                if (!parse_u32(arguments[i], &start))
+                        return false;
+                answer_slot(start);
+                if (fflush(stdout) != 0)
+                        return false;
+        }
+        return true;
+}
+
+/* IDs within the pool, each once. */
+typedef struct Seen {
+        uint32_t start, end, n;
+        GHashTable *ids;
+} Seen;
+
+/* A sign of life now and then: a long pass is not one that hangs. */
+#define SEEN_PER_SIGN 4096u
+
+static void see(uint32_t id, void *userdata) {
+        Seen *seen = userdata;
+
+        if (++seen->n % SEEN_PER_SIGN == 0) {
+                printf(ASKER_ALIVE "\n");
+                (void) fflush(stdout);
+        }
+        if (id >= seen->start && id < seen->end &&
+            g_hash_table_add(seen->ids, GUINT_TO_POINTER(id)))
+                printf("%" PRIu32 "\n", id);
+}
+
+static bool run_used(int n, char **arguments, int (*find)(UsedIdFunc func, void *userdata)) {
+        g_autoptr(GHashTable) ids = g_hash_table_new(NULL, NULL);
+        Seen seen = { .ids = ids };
+
+        return n == 2 && parse_u32(arguments[0], &seen.start) &&
+               parse_u32(arguments[1], &seen.end) && find(see, &seen) == 0;
+}
+
+int main(int argc, char **argv) {
+        bool done = false;
+
+        /* Others of the same user run too, and are to be kept out of the answers. */
+        (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+        if (argc >= 2 && strcmp(argv[1], ASKER_NAMES) == 0)
+                done = run_names(argc - 2, argv + 2);
+        else if (argc >= 2 && strcmp(argv[1], ASKER_USED) == 0)
+                done = run_used(argc - 2, argv + 2, used_ids_find);
+        else if (argc >= 2 && strcmp(argv[1], ASKER_HOMES) == 0)
+                done = run_used(argc - 2, argv + 2, used_ids_find_homes);
+        else
+                fprintf(stderr, "nsresource-ask is run by nsresourced.\n");
+        if (!done)
+                return EXIT_FAILURE;
+        printf(ASKER_END "\n");
+        return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

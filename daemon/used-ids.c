@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "daemon/used-ids.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "lib/table/table-format.h"
+#include "lib/util/fd.h"
+#include "lib/util/file.h"
+#include "lib/util/parse.h"
+#include "lib/util/proc-status.h"
+
+#define STATUS_SIZE_MAX (4u * 1024 * 1024) /* 65,536 groups of 10 digits, and the rest */
+
+typedef struct Look {
+        UsedIdFunc func;
+        void *userdata;
+} Look;
+
+/* Call `func` for each entry of a folder.  One that is not there is empty. */
+static int for_each(
+        int dir_fd, const char *path, int (*func)(const Look *look, int folder, const char *name),
+        const Look *look) {
+        struct dirent *entry = NULL;
+        DIR *folder = NULL;
+        int fd, r;
+
+        fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        folder = fdopendir(fd);
+        if (!folder) {
+                r = -errno;
+                fd_close(fd);
+                return r;
+        }
+        while ((r = file_next_entry(folder, &entry)) == 0 && entry) {
+                r = func(look, fd, entry->d_name);
+                if (r != 0)
+                        break;
+        }
+        (void) closedir(folder);
+        return r;
+}
+
+/* processes */
+
+/* The IDs of one task, and whether its process has others. */
+static int look_at_task(const Look *look, int folder, const char *name, bool *ret_has_threads) {
+        auto_fd task = openat(folder, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        g_autofree char *status = NULL;
+        int r;
+
+        if (task < 0)
+                return -errno;
+        r = file_read(task, "status", STATUS_SIZE_MAX, &status, NULL);
+        if (r < 0)
+                return r;
+        proc_status_for_each_id(status, look->func, look->userdata);
+        *ret_has_threads = proc_status_has_threads(status);
+        return 0;
+}
+
+static int look_at_thread(const Look *look, int folder, const char *name) {
+        bool has_threads;
+        uint32_t number;
+
+        if (!parse_u32(name, &number))
+                return 0;
+        return proc_status_pass_over_ended(look_at_task(look, folder, name, &has_threads));
+}
+
+static int look_at_process(const Look *look, int folder, const char *name) {
+        bool has_threads = false;
+        uint32_t number;
+        int r;
+
+        if (!parse_u32(name, &number))
+                return 0;
+        r = look_at_task(look, folder, name, &has_threads);
+        /* Credentials are each thread's own. */
+        if (r == 0 && has_threads) {
+                g_autofree char *threads = g_strdup_printf("%s/task", name);
+
+                r = for_each(folder, threads, look_at_thread, look);
+        }
+        return proc_status_pass_over_ended(r);
+}
+
+/* names that are numbers */
+
+static int look_at_name(const Look *look, int folder, const char *name) {
+        uint32_t id;
+
+        if (parse_u32(name, &id))
+                look->func(id, look->userdata);
+        return 0;
+}
+
+static int look_at_slice(const Look *look, int folder, const char *name) {
+        static const char prefix[] = "user-", suffix[] = ".slice";
+        size_t n = strlen(name), n_fixed = strlen(prefix) + strlen(suffix);
+        uint64_t id;
+
+        if (n > n_fixed && g_str_has_prefix(name, prefix) && g_str_has_suffix(name, suffix) &&
+            parse_decimal(name + strlen(prefix), n - n_fixed, UINT32_MAX, &id))
+                look->func((uint32_t) id, look->userdata);
+        return 0;
+}
+
+int used_ids_find(UsedIdFunc func, void *userdata) {
+        static const struct {
+                const char *path;
+                int (*look)(const Look *look, int folder, const char *name);
+        } folders[] = {
+                { "/run/user", look_at_name },
+                { "/var/lib/systemd/linger", look_at_name },
+                { "/sys/fs/cgroup/user.slice", look_at_slice },
+                { "/sys/fs/cgroup/unified/user.slice", look_at_slice },
+                { "/proc", look_at_process },
+        };
+        const Look look = { func, userdata };
+        int r = 0;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(folders) && r == 0; i++)
+                r = for_each(AT_FDCWD, folders[i].path, folders[i].look, &look);
+        return r;
+}
+
+typedef struct Slots {
+        uint32_t pool_start, n_slots;
+        void (*mark)(uint32_t slot, void *userdata);
+        void *userdata;
+} Slots;
+
+static void mark_slot(uint32_t id, void *userdata) {
+        const Slots *slots = userdata;
+
+        if (id >= slots->pool_start && (id - slots->pool_start) / TABLE_SLOT_SIZE < slots->n_slots)
+                slots->mark((id - slots->pool_start) / TABLE_SLOT_SIZE, slots->userdata);
+}
+
+int used_ids_find_slots(
+        uint32_t pool_start, uint32_t n_slots, void (*mark)(uint32_t slot, void *userdata),
+        void *userdata) {
+        Slots slots = { pool_start, n_slots, mark, userdata };
+
+        return used_ids_find(mark_slot, &slots);
+}
+
+/* homes */
+
+/* Users may mount over their own folders (FUSE): the kernel's word only, no server's. */
+static int look_at_home(const Look *look, int folder, const char *name) {
+        struct statx home;
+
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+            statx(folder, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+                  STATX_UID | STATX_GID, &home) < 0)
+                return 0;
+        look->func(home.stx_uid, look->userdata);
+        look->func(home.stx_gid, look->userdata);
+        return 0;
+}
+
+int used_ids_find_homes(UsedIdFunc func, void *userdata) {
+        const Look look = { func, userdata };
+
+        return for_each(AT_FDCWD, "/home", look_at_home, &look);
+}
