@@ -44,6 +44,7 @@
 /* The child that looks through the hierarchy for directories that lent IDs made elsewhere; there is
  * one at a time.  Users with a delegated part can make it large, but a million directories that
  * have others in them take gigabytes of memory before they take the child a quarter of this. */
+#define LIMIT_CGROUP_LOOKS 1u
 #define LIMIT_CGROUP_LOOK_MSEC 60000u
 
 /* Children that look for what the host still has of IDs whose holder has died.  One does it for all
@@ -60,6 +61,7 @@
 #define LIMIT_LOOK_DESCRIPTORS (1024u * 1024)
 #define LIMIT_LOOK_MOUNT_BYTES (64u * 1024 * 1024)
 #define LIMIT_LOOK_NAMESPACES (1024u * 1024)
+
 /* Children that ask what may never be answered (daemon/asker.h): the name service, /home, /proc.
  * One of each kind works; more are there only when one is stuck in the kernel.  They are asked
  * ahead of need, for whole batches of slots, so no request occupies one of its own. */
@@ -82,9 +84,10 @@
 #define LIMIT_MAP_EXTENTS 340u
 
 /* All children together, those of lib/varlink/discard.h apart: the unit's TasksMax= holds them. */
-#define LIMIT_CHILDREN                                                         \
-        (LIMIT_DOORS + LIMIT_DOORS_IDLE + LIMIT_HELPERS + LIMIT_HELPERS_IDLE + \
-         LIMIT_CGROUP_REMOVALS + LIMIT_LEFTOVERS_CHILDREN + LIMIT_LOOKS)
+#define LIMIT_CHILDREN                                                                         \
+        (LIMIT_DOORS + LIMIT_DOORS_IDLE + LIMIT_HELPERS + LIMIT_HELPERS_IDLE +                 \
+         LIMIT_CGROUP_REMOVALS + LIMIT_CGROUP_LOOKS + LIMIT_LEFTOVERS_CHILDREN + LIMIT_LOOKS + \
+         LIMIT_ASKS)
 #define LIMIT_THREADS 4u /* this process's: GLib has one for signals */
 #define LIMIT_TASKS 512u /* TasksMax= */
 
