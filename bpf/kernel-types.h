@@ -49,8 +49,24 @@ struct user_namespace {
 };
 
 struct cred {
-        kuid_t euid, fsuid;
+        kuid_t uid, euid, fsuid;
         kgid_t egid, fsgid;
+        struct user_namespace *user_ns;
+};
+
+struct key_type {
+        const char *name;
+};
+
+struct key {
+        kuid_t uid; /* who it is charged to */
+        struct key_type *type;
+};
+
+enum key_need_perm {
+        KEY_NEED_WRITE,
+        KEY_NEED_LINK,
+        KEY_NEED_SETATTR,
 };
 
 struct ipc_namespace {
@@ -126,6 +142,17 @@ struct file {
         unsigned int f_flags;
         struct inode *f_inode;
         struct path f_path;
+        const struct cred *f_cred; /* who opened it */
+};
+
+/* Whom an open file signals, and on whose behalf. */
+struct fown_struct {
+        struct file *file; /* from 6.12 on; earlier ones see the flavour below */
+        kuid_t uid, euid;
+};
+
+struct file___with_owner {
+        struct fown_struct f_owner;
 };
 
 /* ia_vfsuid: from 6.0 on, the owner as seen through the mount; before, ia_uid is what goes to disk.

@@ -5,7 +5,7 @@ if BUILD_POLICY
 BPF_CPPFLAGS = -D__TARGET_ARCH_$(BPF_ARCH) -I$(top_srcdir) $(BPF_INCLUDES) $(LIBBPF_CFLAGS)
 
 # Line tables and types are not debug ballast here: without -g there is no BTF, and nothing relocates.
-%D%/policy.bpf.o: %D%/policy.bpf.c %D%/policy-abi.h %D%/kernel-types.h
+%D%/policy.bpf.o: %D%/policy.bpf.c %D%/policy-judge.bpf.h %D%/policy-abi.h %D%/kernel-types.h
 	$(AM_V_GEN)$(MKDIR_P) %D% && \
 	$(CLANG) -target bpf -g -O2 -Wall -Werror $(BPF_CPPFLAGS) -c $(srcdir)/%D%/policy.bpf.c -o $@.tmp && \
 	mv $@.tmp $@
@@ -16,4 +16,4 @@ BPF_CPPFLAGS = -D__TARGET_ARCH_$(BPF_ARCH) -I$(top_srcdir) $(BPF_INCLUDES) $(LIB
 BUILT_SOURCES += %D%/policy.skel.h
 CLEANFILES += %D%/policy.skel.h %D%/policy.bpf.o
 endif
-EXTRA_DIST += %D%/policy.bpf.c %D%/policy-abi.h %D%/kernel-types.h
+EXTRA_DIST += %D%/policy.bpf.c %D%/policy-judge.bpf.h %D%/policy-abi.h %D%/kernel-types.h

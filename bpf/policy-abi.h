@@ -9,6 +9,8 @@
  *      holders   hash: inode number of a user namespace -> struct policy_holder
  *      control   array of one, mmap: struct policy_control
  *      events    ring buffer: struct policy_event
+ *      setters   hash that forgets what was used least: address of an open file -> cookie of the
+ *                holder that told it whom to signal; 0: not a holder's.  The programs' own
  *
  * An ID finds its record by arithmetic: slot = (id - pool_start) / 65536 is the record, unless that
  * record is cut: then it is n_slots + first_single + id % 65536.  The first IDs behind
@@ -31,6 +33,10 @@
         (512u * 1024u) /* bytes; 32,768 reports: a whole pool may die at once \
                         */
 
+/* Files from outside that holders asked to be signalled by, all holders together.  What is
+ * forgotten for want of room sends no signal. */
+#define POLICY_SETTERS 4096u
+
 /* Rules, as in daemon/policy.c's list. */
 enum {
         POLICY_RULE_MAKE = 1u << 0,
@@ -44,8 +50,10 @@ enum {
         POLICY_RULE_ACL = 1u << 8,
         POLICY_RULE_IPC = 1u << 9,
         POLICY_RULE_LAST_LINE = 1u << 10,
+        POLICY_RULE_KEYS = 1u << 11,
+        POLICY_RULE_SIGNAL = 1u << 12,
 };
-#define POLICY_RULES_ALL ((1u << 11) - 1u)
+#define POLICY_RULES_ALL ((1u << 13) - 1u)
 
 enum {
         POLICY_RECORD_FREE = 0,

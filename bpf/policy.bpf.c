@@ -17,7 +17,8 @@
  *
  *   make        to create an inode (mkdir, mknod, open, symlink, bind) when the acting IDs, pushed
  *               through the mount's ID map, land on disk as lent
- *   tmpfile     to open an O_TMPFILE whose owner or group is lent
+ *   tmpfile     to open an O_TMPFILE whose owner or group is lent, or none (-1): what an ID that a
+ *               mount does not map gets, before a fix of 2026
  *   resurrect   to give a first name to an inode without one whose owner or group is lent
  *   chown       to give an inode to a lent owner or group, whoever does it
  *   mode        set-user-ID or set-group-ID on an inode whose owner or group is lent
@@ -31,13 +32,24 @@
  *   ACL         an ACL entry that names a lent ID on disk, whoever sets it
  *   IPC         shared memory, semaphores, message queues (SysV and POSIX) with acting IDs that are
  *               lent, in an IPC namespace that outlives
- *   last line   inode_init_security, on ext4, xfs and tmpfs: the final owner or group is lent.  Late
- *               and exact, it sees what took another way in (nfsd, layered file systems).  These
- *               three are known to unwind cleanly; on btrfs a refusal there aborts the transaction
- *               and turns the file system read-only
+ *   keys        to write or link to a key, to restrict it or change it, when it or who does that is
+ *               lent, unless both are to one holder; to make a key of a lent owner for a namespace
+ *               that outlives, or as a user of an encrypted file system's key, which stays with it
+ *   last line   inode_init_security, on ext4, xfs and tmpfs: the final owner or group is lent, or
+ *               none.  Late and exact, it sees what took another way in (nfsd, layered file
+ *               systems).  These three are known to unwind cleanly; on btrfs a refusal there aborts
+ *               the transaction and turns the file system read-only
+ *
+ * Not sent:
+ *
+ *   signal      what an open file signals on behalf of a lent UID (SIGIO, SIGURG, or what F_SETSIG
+ *               says), unless it was opened in the holder, or told whom to signal by the holder.
+ *               The kernel remembers the number alone, and the next holder has it, too
  *
  * Not judged: superblocks that no user can mount (pipes, sockets, anonymous inodes, memfd, also of
- * huge pages), and proc, devpts and cgroup2, which the daemon cleans up.
+ * huge pages), and proc and devpts.  On cgroup2 folders alone are, by another rule, a part of `make`:
+ * with lent IDs only in a folder that belongs to the same holder.  The first of these is one that
+ * the daemon handed over, and removes with all that is below it.
  *
  * A kernel without the path hooks has no mount to read the ID map from.  There, ext4, xfs and tmpfs
  * decide in the last line if it is known to run, the others as `make` with the IDs as they are: an
@@ -54,7 +66,13 @@
  *   - A host process that gives its own IPC object to a lent ID (IPC_SET).  The new owner is not told
  *     to any hook; the daemon removes such objects from the host's IPC namespace before a range is
  *     free again.
- *   - Keys: a key made by a lent ID in a keyring it got from outside lives as long as that keyring.
+ *   - An ACL that is inherited from a folder whose default ACL is older than the lending: no hook
+ *     sees it.  It gives nothing away that the folder's owner could not give to himself, and naming
+ *     an ID of the pool that is not lent is refused to nobody.
+ *   - A keyring that KEYCTL_RESTRICT_KEYRING makes hold a key of a lent owner, named by its serial
+ *     number alone.  The key is charged to the lent UID: the daemon sees that, and waits for it.
+ *   - On kernels before 6.2 that lack a fix of 6.1.54, a program is skipped while another process
+ *     that has been preempted in it waits for the same processor (preempt=full only).
  *   - What servers inside the kernel (nfsd, ksmbd) make for a lent ID where the last line does not
  *     reach, such as on btrfs: no path hook sees them.
  *   - Inodes that a file system makes by ioctl without the VFS, other than btrfs (ocfs2's reflink).
@@ -74,33 +92,11 @@
  * What cannot be read or is too deep is refused.
  */
 /* clang-format on */
-#include <linux/bpf.h>
-#include <linux/errno.h>
-#include <linux/ptrace.h>
-#include <stdbool.h>
+#include "bpf/policy-judge.bpf.h"
 
-#include "bpf/kernel-types.h"
-#include "bpf/policy-abi.h"
-
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
-
-#define LEVELS_MAX 34      /* user namespaces nest 33 deep: 32 below the first, and one to spare */
-#define EXTENTS_INLINE 5   /* of an ID map, before the kernel moves them behind a pointer */
-#define EXTENTS_MAX 340    /* the kernel's limit */
-#define EXTENTS_STEPS 9    /* of a binary search among them */
 #define ACL_ENTRIES_MAX 64 /* before 5.17, which has bpf_loop(); more are refused */
-#define INVALID_ID 0xffffffffu
-
-#define SB_KERNMOUNT (1ul << 22)
-#define SB_NOUSER (1ul << 31)
-#define PROC_SUPER_MAGIC 0x9fa0
-#define DEVPTS_SUPER_MAGIC 0x1cd1
-#define CGROUP2_SUPER_MAGIC 0x63677270
-#define HUGETLBFS_MAGIC 0x958458f6
+#define KEY_POSSESSED 1ul  /* in the last bit of the address */
 #define MQUEUE_MAGIC 0x19800202
-#define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #define O_TMPFILE_BIT \
         020000000u /* __O_TMPFILE, the same on all we build for; alpha, parisc and sparc differ */
 #define RENAME_WHITEOUT 4u
@@ -118,385 +114,6 @@
 #define BTRFS_IOC_SNAP_CREATE_V2 0x50009417u
 #define BTRFS_IOC_SUBVOL_CREATE_V2 0x50009418u
 
-/* Set before the programs are loaded; the verifier then drops what they switch off. */
-const volatile __u32 pool_start = 0;
-const volatile __u32 pool_size = 0;     /* IDs, with the canary's at the end */
-const volatile __u32 pool_slots = 0;    /* without it */
-const volatile __u32 canary_record = 0; /* the last record */
-const volatile __u32 rules_off = 0;     /* tests only: these rules do not judge */
-const volatile bool without_path_hooks = false;
-const volatile bool acl_passes_mount_later =
-        false; /* 6.1: inode_setxattr comes before the mount's ID map */
-const volatile bool without_loop_helper = false; /* tests only: as before 5.17 */
-
-struct {
-        __uint(type, BPF_MAP_TYPE_ARRAY);
-        __uint(map_flags, BPF_F_MMAPABLE);
-        __type(key, __u32);
-        __type(value, struct policy_record);
-        __uint(max_entries, 1); /* the loader knows how many */
-} records SEC(".maps");
-
-struct {
-        __uint(type, BPF_MAP_TYPE_HASH);
-        __type(key, __u32);
-        __type(value, struct policy_holder);
-        __uint(max_entries, 1);
-} holders SEC(".maps");
-
-struct {
-        __uint(type, BPF_MAP_TYPE_ARRAY);
-        __uint(map_flags, BPF_F_MMAPABLE);
-        __type(key, __u32);
-        __type(value, struct policy_control);
-        __uint(max_entries, 1);
-} control SEC(".maps");
-
-struct {
-        __uint(type, BPF_MAP_TYPE_RINGBUF);
-        __uint(max_entries, POLICY_EVENTS_SIZE);
-} events SEC(".maps");
-
-/* The compiler would rather negate a bool, and verifiers of some versions lose track of what that
- * can be. */
-static __always_inline int verdict(bool refused) {
-        int r = -EPERM;
-
-        if (!refused)
-                return 0;
-        asm volatile("" : "+r"(r));
-        return r;
-}
-
-/* ---- lent ---- */
-
-static __always_inline bool in_pool(__u32 id) {
-        return id - pool_start < pool_size;
-}
-
-/* The record of an ID that is lent and that `rule` judges, or NULL. */
-static __noinline struct policy_record *lent_record(__u32 id, __u32 rule) {
-        __u32 offset = id - pool_start, index;
-        struct policy_record *record;
-
-        if (offset >= pool_size || (rules_off & rule))
-                return NULL;
-        index = offset / POLICY_SLOT_SIZE;
-        if (index == pool_slots)
-                index = canary_record;
-        record = bpf_map_lookup_elem(&records, &index);
-        if (!record)
-                return NULL;
-        if (record->state == POLICY_RECORD_CUT) {
-                offset %= POLICY_SLOT_SIZE;
-                if (offset >= POLICY_SINGLES_PER_CUT)
-                        return NULL;
-                index = pool_slots + record->first_single + offset;
-                record = bpf_map_lookup_elem(&records, &index);
-                if (!record)
-                        return NULL;
-        }
-        if (record->state != POLICY_RECORD_LENT && record->state != POLICY_RECORD_BEREAVED)
-                return NULL;
-        return record->skip_rules & rule ? NULL : record;
-}
-
-/* ---- outlives ---- */
-
-static __always_inline bool holder_lives(__u32 holder, __u64 cookie) {
-        struct policy_holder *entry = bpf_map_lookup_elem(&holders, &holder);
-
-        return entry && entry->cookie && entry->cookie == cookie;
-}
-
-/* Functions that are not static are verified once a program, and not for each call.  They take
- * addresses as plain numbers and read by probing, also what is found through the private data of
- * overlayfs, of which the verifier knows no type. */
-static __always_inline __u64 number_of(const void *pointer) {
-        __u64 number = 0;
-
-        (void) bpf_probe_read_kernel(&number, sizeof(number), &pointer);
-        return number;
-}
-
-__noinline bool is_below(__u64 namespace, __u32 holder) {
-        struct user_namespace *ns = (void *) namespace;
-
-        for (int i = 0; i < LEVELS_MAX && ns; i++) {
-                if (BPF_CORE_READ(ns, ns.inum) == holder)
-                        return true;
-                ns = BPF_CORE_READ(ns, parent);
-        }
-        return false;
-}
-
-/* Whether what belongs to `owner` outlives the holder of the record. */
-static __noinline bool outlives(struct user_namespace *owner, const struct policy_record *record) {
-        __u32 holder = record->holder;
-
-        if (record->state != POLICY_RECORD_LENT || !holder || !is_below(number_of(owner), holder))
-                return true;
-        return !holder_lives(holder, record->cookie);
-}
-
-static __always_inline bool is_exempt(struct super_block *sb) {
-        unsigned long flags = BPF_CORE_READ(sb, s_flags);
-
-        if (flags & SB_NOUSER)
-                return true;
-        switch (BPF_CORE_READ(sb, s_magic)) {
-        case PROC_SUPER_MAGIC:
-        case DEVPTS_SUPER_MAGIC:
-        case CGROUP2_SUPER_MAGIC:
-                return true;
-        case HUGETLBFS_MAGIC:
-                /* memfd and SysV memory of huge pages: the kernel's own superblocks, which no user
-                 * can mount, although they do not say so. */
-                return flags & SB_KERNMOUNT;
-        }
-        return false;
-}
-
-static __noinline bool is_lent_beyond(__u32 id, struct user_namespace *owner, __u32 rule) {
-        struct policy_record *record = lent_record(id, rule);
-
-        return record && outlives(owner, record);
-}
-
-__noinline bool is_refused(__u32 uid, __u32 gid, __u64 superblock, __u32 rule) {
-        struct super_block *sb = (void *) superblock;
-        struct user_namespace *owner;
-
-        if (is_exempt(sb))
-                return false;
-        owner = BPF_CORE_READ(sb, s_user_ns);
-        return is_lent_beyond(uid, owner, rule) || is_lent_beyond(gid, owner, rule);
-}
-
-/* An inode of `sb` that belongs, or is to belong, to these IDs on disk. */
-static __always_inline int judge(__u32 uid, __u32 gid, struct super_block *sb, __u32 rule) {
-        if (!in_pool(uid) && !in_pool(gid))
-                return 0;
-        return verdict(is_refused(uid, gid, number_of(sb), rule));
-}
-
-static __always_inline int judge_inode(struct inode *inode, __u32 rule) {
-        __u32 uid = inode->i_uid.val, gid = inode->i_gid.val;
-
-        if (!in_pool(uid) && !in_pool(gid))
-                return 0;
-        return judge(uid, gid, inode->i_sb, rule);
-}
-
-/* ---- ID maps ---- */
-
-static __always_inline bool extent_maps(
-        const struct uid_gid_extent *extent, __u32 id, bool up, __u32 *ret_id) {
-        __u32 from = up ? extent->lower_first : extent->first;
-        __u32 to = up ? extent->first : extent->lower_first;
-
-        if (id - from >= extent->count)
-                return false;
-        *ret_id = to + (id - from);
-        return true;
-}
-
-/* Extents behind the pointer, sorted by what is looked for. */
-static __noinline __u32
-map_id_sorted(const struct uid_gid_extent *extents, __u32 n, __u32 id, bool up) {
-        __u32 low = 0, high = n, mapped;
-
-        for (int i = 0; i < EXTENTS_STEPS + 1 && low < high; i++) {
-                __u32 middle = low + (high - low) / 2;
-                struct uid_gid_extent extent;
-
-                if (middle >= EXTENTS_MAX ||
-                    bpf_probe_read_kernel(&extent, sizeof(extent), extents + middle))
-                        return INVALID_ID;
-                if (extent_maps(&extent, id, up, &mapped))
-                        return mapped;
-                if (id < (up ? extent.lower_first : extent.first))
-                        high = middle;
-                else
-                        low = middle + 1;
-        }
-        return INVALID_ID;
-}
-
-/* Up: from what processes see to what is inside (for a mount: on disk).  Down: the other way. */
-__noinline __u32 map_id(__u64 address, __u32 id, bool up) {
-        const struct uid_gid_map *map = (const void *) address;
-        struct uid_gid_extent extents[EXTENTS_INLINE];
-        struct uid_gid_extent *sorted;
-        __u32 n, mapped;
-
-        if (bpf_core_read(&n, sizeof(n), &map->nr_extents))
-                return INVALID_ID;
-        if (n > EXTENTS_INLINE) {
-                if (up ? bpf_core_read(&sorted, sizeof(sorted), &map->reverse)
-                       : bpf_core_read(&sorted, sizeof(sorted), &map->forward))
-                        return INVALID_ID;
-                return map_id_sorted(sorted, n, id, up);
-        }
-        if (bpf_core_read(&extents, sizeof(extents), &map->extent))
-                return INVALID_ID;
-#pragma clang loop unroll(full)
-        for (int i = 0; i < EXTENTS_INLINE; i++)
-                if (i < n && extent_maps(&extents[i], id, up, &mapped))
-                        return mapped;
-        return INVALID_ID;
-}
-
-/* From 6.10 on, mounts have ID maps of their own; before, they use those of a namespace. */
-static __always_inline bool mounts_have_maps(void) {
-        return bpf_core_field_exists(((struct mnt_idmap *) 0)->uid_map);
-}
-
-/* What maps IDs between a mount, or a call that tells of one, and the disk. */
-struct id_mapping {
-        struct mnt_idmap *idmap;   /* if mounts have maps */
-        struct user_namespace *ns; /* otherwise */
-};
-
-static __always_inline struct id_mapping mapping_of_idmap(struct mnt_idmap *idmap) {
-        if (mounts_have_maps())
-                return (struct id_mapping){ .idmap = idmap };
-        return (struct id_mapping){ .ns = ((struct mnt_idmap___owner *) idmap)->owner };
-}
-
-static __always_inline struct id_mapping mapping_of_mount(struct vfsmount *mnt) {
-        if (bpf_core_field_exists(mnt->mnt_idmap))
-                return mapping_of_idmap(mnt->mnt_idmap);
-        return (struct id_mapping){ .ns = ((struct vfsmount___userns *) mnt)->mnt_userns };
-}
-
-/* Whether it changes anything on file systems of `owner`. */
-static __always_inline bool changes_ids(struct id_mapping mapping, struct user_namespace *owner) {
-        if (mounts_have_maps())
-                /* The map of a mount without one is empty; one that was set never is. */
-                return mapping.idmap && mapping.idmap->uid_map.nr_extents;
-        return mapping.ns && mapping.ns->parent && mapping.ns != owner;
-}
-
-static __always_inline __u64 uids_of(struct id_mapping mapping) {
-        return mounts_have_maps() ? number_of(&mapping.idmap->uid_map)
-                                  : number_of(&mapping.ns->uid_map);
-}
-
-static __always_inline __u64 gids_of(struct id_mapping mapping) {
-        return mounts_have_maps() ? number_of(&mapping.idmap->gid_map)
-                                  : number_of(&mapping.ns->gid_map);
-}
-
-/* An inode of `sb` that is to belong to these IDs, as seen above the mapping if there is one.  An
- * ID that is not mapped becomes INVALID_ID, and the kernel refuses it itself. */
-static __always_inline int judge_through(
-        struct id_mapping mapping, bool changes, __u32 uid, __u32 gid, struct super_block *sb,
-        __u32 rule) {
-        struct user_namespace *owner;
-
-        if (changes) {
-                owner = BPF_CORE_READ(sb, s_user_ns);
-                uid = map_id(uids_of(mapping), uid, true);
-                gid = map_id(gids_of(mapping), gid, true);
-                if (BPF_CORE_READ(owner, parent)) {
-                        uid = map_id(number_of(&owner->uid_map), uid, false);
-                        gid = map_id(number_of(&owner->gid_map), gid, false);
-                }
-        }
-        return judge(uid, gid, sb, rule);
-}
-
-/* ---- upper layers ---- */
-
-/* As mapping_of_mount() and changes_ids(), by probing. */
-static __always_inline struct id_mapping probe_mapping(struct vfsmount *mnt) {
-        struct mnt_idmap *idmap;
-
-        if (!bpf_core_field_exists(mnt->mnt_idmap))
-                return (struct id_mapping){ .ns = BPF_CORE_READ(
-                                                    (struct vfsmount___userns *) mnt, mnt_userns) };
-        idmap = BPF_CORE_READ(mnt, mnt_idmap);
-        if (mounts_have_maps())
-                return (struct id_mapping){ .idmap = idmap };
-        return (struct id_mapping){ .ns = BPF_CORE_READ(
-                                            (struct mnt_idmap___owner *) idmap, owner) };
-}
-
-static __always_inline bool probe_changes_ids(
-        struct id_mapping mapping, struct user_namespace *owner) {
-        struct mnt_idmap *idmap = mapping.idmap;
-        struct user_namespace *ns = mapping.ns;
-
-        return mounts_have_maps() ? BPF_CORE_READ(idmap, uid_map.nr_extents) > 0
-                                  : BPF_CORE_READ(ns, parent) && ns != owner;
-}
-
-/* The mount an overlay puts what is made in it on, NULL if it has none; false if that cannot be
- * told. */
-static __always_inline bool find_upper(struct super_block *overlay, struct vfsmount **ret_upper) {
-        struct ovl_fs *ovl = BPF_CORE_READ(overlay, s_fs_info);
-        struct ovl_layer *layers = NULL;
-
-        *ret_upper = NULL;
-        if (!bpf_core_field_exists(ovl->layers) || !bpf_core_field_exists(layers->mnt))
-                return false;
-        return !bpf_core_read(&layers, sizeof(layers), &ovl->layers) && layers &&
-               !bpf_core_read(ret_upper, sizeof(*ret_upper), &layers->mnt);
-}
-
-/* What is made in an overlay is made on its upper layer, with the same IDs.  sb_kern_mount has seen
- * to it, unless the overlay is older than the lending: a namespace can mount one while it is still
- * empty, and ask for a range then. */
-static __noinline int judge_upper(struct super_block *overlay, __u32 uid, __u32 gid) {
-        struct vfsmount *upper;
-        struct super_block *sb;
-        struct id_mapping mapping;
-
-        if (!in_pool(uid) && !in_pool(gid))
-                return 0;
-        if (!find_upper(overlay, &upper))
-                return -EPERM;
-        if (!upper)
-                return 0;
-        sb = BPF_CORE_READ(upper, mnt_sb);
-        mapping = probe_mapping(upper);
-        return judge_through(
-                mapping, probe_changes_ids(mapping, BPF_CORE_READ(sb, s_user_ns)), uid, gid, sb,
-                POLICY_RULE_OVERLAY);
-}
-
-static __noinline int judge_through_mount(struct vfsmount *mnt, __u32 uid, __u32 gid, __u32 rule) {
-        struct id_mapping mapping = mapping_of_mount(mnt);
-        struct super_block *sb = mnt->mnt_sb;
-        int r;
-
-        r = judge_through(mapping, changes_ids(mapping, sb->s_user_ns), uid, gid, sb, rule);
-        return r || sb->s_magic != OVERLAYFS_SUPER_MAGIC ? r : judge_upper(sb, uid, gid);
-}
-
-/* ---- acting ---- */
-
-static __always_inline int judge_acting(struct vfsmount *mnt, __u32 rule) {
-        const struct cred *cred = bpf_get_current_task_btf()->cred;
-        __u32 uid = cred->fsuid.val, gid = cred->fsgid.val;
-
-        if (!in_pool(uid) && !in_pool(gid) &&
-            !changes_ids(mapping_of_mount(mnt), mnt->mnt_sb->s_user_ns))
-                return 0;
-        return judge_through_mount(mnt, uid, gid, rule);
-}
-
-/* As make, where no hook tells the mount. */
-static __always_inline int judge_acting_without_mount(struct super_block *sb, __u32 rule) {
-        const struct cred *cred = bpf_get_current_task_btf()->cred;
-        __u32 uid = cred->fsuid.val, gid = cred->fsgid.val;
-
-        if (!in_pool(uid) && !in_pool(gid))
-                return 0;
-        return judge(uid, gid, sb, rule);
-}
-
 /* ---- make, whiteout ---- */
 
 SEC("lsm/path_mknod")
@@ -504,8 +121,26 @@ int BPF_PROG(policy_path_mknod, const struct path *dir) {
         return judge_acting(dir->mnt, POLICY_RULE_MAKE);
 }
 
+/* In a control group. */
+static __noinline int judge_control_group(struct inode *dir) {
+        const struct cred *cred = bpf_get_current_task_btf()->cred;
+        __u32 uid = cred->fsuid.val, gid = cred->fsgid.val;
+        __u64 u, g, owner;
+
+        if (!in_pool(uid) && !in_pool(gid))
+                return 0;
+        u = lent_to(uid, POLICY_RULE_MAKE);
+        g = lent_to(gid, POLICY_RULE_MAKE);
+        if (!u && !g)
+                return 0;
+        owner = lent_to(dir->i_uid.val, POLICY_RULE_MAKE);
+        return verdict(!owner || owner == LENT_BY_NOBODY || (u && u != owner) || (g && g != owner));
+}
+
 SEC("lsm/path_mkdir")
 int BPF_PROG(policy_path_mkdir, const struct path *dir) {
+        if (dir->mnt->mnt_sb->s_magic == CGROUP2_SUPER_MAGIC)
+                return judge_control_group(dir->dentry->d_inode);
         return judge_acting(dir->mnt, POLICY_RULE_MAKE);
 }
 
@@ -551,9 +186,9 @@ SEC("lsm/inode_init_security")
 int BPF_PROG(policy_inode_init_security, struct inode *inode) {
         __u32 uid = inode->i_uid.val, gid = inode->i_gid.val;
 
-        if ((!in_pool(uid) && !in_pool(gid)) || !unwinds(inode->i_sb))
+        if (!in_pool(uid) && !in_pool(gid) && uid != INVALID_ID && gid != INVALID_ID)
                 return 0;
-        return judge(uid, gid, inode->i_sb, POLICY_RULE_LAST_LINE);
+        return unwinds(inode->i_sb) ? judge_new_inode(inode, POLICY_RULE_LAST_LINE) : 0;
 }
 
 /* ---- make, where no hook tells the mount ---- */
@@ -598,7 +233,8 @@ static __noinline int judge_work_folder(struct inode *dir, struct dentry *entry)
 SEC("lsm/inode_mkdir")
 int BPF_PROG(policy_inode_mkdir, struct inode *dir, struct dentry *entry, unsigned short mode) {
         if (without_path_hooks)
-                return judge_in(dir);
+                return dir->i_sb->s_magic == CGROUP2_SUPER_MAGIC ? judge_control_group(dir)
+                                                                 : judge_in(dir);
         return mode & MODE_ALL ? 0 : judge_work_folder(dir, entry);
 }
 
@@ -626,7 +262,7 @@ SEC("lsm/file_open")
 int BPF_PROG(policy_file_open, struct file *file) {
         if (!(file->f_flags & O_TMPFILE_BIT))
                 return 0;
-        return judge_inode(file->f_inode, POLICY_RULE_TMPFILE);
+        return judge_new_inode(file->f_inode, POLICY_RULE_TMPFILE);
 }
 
 /* The owner on disk is in the inode: no mount is needed, so this one hook sees link(2) and
@@ -637,7 +273,7 @@ int BPF_PROG(policy_inode_link, struct dentry *old_dentry) {
 
         if (!inode || inode->i_nlink)
                 return 0;
-        return judge_inode(inode, POLICY_RULE_RESURRECT);
+        return judge_new_inode(inode, POLICY_RULE_RESURRECT);
 }
 
 /* ---- chown, mode ---- */
@@ -691,19 +327,35 @@ int BPF_PROG(policy_inode_setattr, struct dentry *dentry, struct iattr *attr) {
         return judge_attr(NULL, dentry, attr);
 }
 
+/* Both judge an overlay's upper layer, too: inode_setattr, which would see it, is not asked. */
+
 /* The kernel has pushed both through the ID map; -1 is unchanged.  Each is a struct of 32 bits. */
 SEC("lsm/path_chown")
 int BPF_PROG(policy_path_chown, const struct path *path, __u32 uid, __u32 gid) {
+        struct super_block *sb = path->mnt->mnt_sb;
+        int r;
+
         if (!in_pool(uid) && !in_pool(gid))
                 return 0;
-        return judge(uid, gid, path->mnt->mnt_sb, POLICY_RULE_CHOWN);
+        r = judge(uid, gid, sb, POLICY_RULE_CHOWN);
+        return r || sb->s_magic != OVERLAYFS_SUPER_MAGIC
+                       ? r
+                       : judge_upper(sb, uid, gid, POLICY_RULE_CHOWN);
 }
 
 SEC("lsm/path_chmod")
 int BPF_PROG(policy_path_chmod, const struct path *path, unsigned int mode) {
         struct inode *inode = path->dentry->d_inode;
+        struct super_block *sb;
+        int r;
 
-        return inode ? judge_mode(inode, mode) : 0;
+        if (!inode || !(mode & MODE_SETID))
+                return 0;
+        r = judge_mode(inode, mode);
+        sb = inode->i_sb;
+        return r || sb->s_magic != OVERLAYFS_SUPER_MAGIC
+                       ? r
+                       : judge_upper(sb, inode->i_uid.val, inode->i_gid.val, POLICY_RULE_MODE);
 }
 
 /* ---- ACL ---- */
@@ -941,6 +593,127 @@ int BPF_PROG(policy_sem_alloc_security) {
 SEC("lsm/msg_queue_alloc_security")
 int BPF_PROG(policy_msg_queue_alloc_security) {
         return judge_ipc();
+}
+
+/* ---- keys ---- */
+
+/* Only UIDs: a key is charged to one, and what a group may do with it is the owner's gift. */
+
+/* Whether a key's owner and who acts on it are of different holders, or one of a holder and the
+ * other of nobody. */
+static __noinline bool are_apart(__u32 acting, __u32 owner) {
+        __u64 a = lent_to(acting, POLICY_RULE_KEYS), b = lent_to(owner, POLICY_RULE_KEYS);
+
+        return a != b || a == LENT_BY_NOBODY;
+}
+
+/* Reading and searching is not judged: it leaves nothing behind. */
+static __always_inline bool leaves_traces(__u32 need) {
+        return need == bpf_core_enum_value(enum key_need_perm, KEY_NEED_WRITE) ||
+               need == bpf_core_enum_value(enum key_need_perm, KEY_NEED_LINK) ||
+               need == bpf_core_enum_value(enum key_need_perm, KEY_NEED_SETATTR);
+}
+
+SEC("lsm/key_permission")
+int BPF_PROG(policy_key_permission) {
+        __u64 reference = 0, need = 0;
+        const struct cred *cred = (const struct cred *) ctx[1];
+        struct key *key;
+        __u32 acting = cred->fsuid.val, owner;
+
+        /* A type of which nothing is known: verifiers do not let it be read. */
+        if (bpf_probe_read_kernel(&reference, sizeof(reference), &ctx[0]) ||
+            bpf_probe_read_kernel(&need, sizeof(need), &ctx[2]))
+                return -EPERM;
+        if (!leaves_traces((__u32) need))
+                return 0;
+        key = (struct key *) (reference & ~KEY_POSSESSED);
+        owner = BPF_CORE_READ(key, uid.val);
+        if (!in_pool(acting) && !in_pool(owner))
+                return 0;
+        return verdict(are_apart(acting, owner));
+}
+
+/* What a file system keeps of those who gave it a key, as keys that are charged to them. */
+static __noinline bool stays_with_file_system(struct key *key) {
+        union {
+                char text[16];
+                __u64 word;
+        } name = {};
+
+        if (bpf_probe_read_kernel_str(name.text, sizeof(name.text), key->type->name) < 0)
+                return true;
+        return name.word == word_of(".fscrypt");
+}
+
+/* Keys are found through what belongs to a namespace or a process; those of a namespace that
+ * outlives, such as a host process with a lent UID would make, stay. */
+SEC("lsm/key_alloc")
+int BPF_PROG(policy_key_alloc, struct key *key, const struct cred *cred) {
+        __u32 owner = key->uid.val;
+        struct policy_record *record;
+
+        if (!in_pool(owner))
+                return 0;
+        record = lent_record(owner, POLICY_RULE_KEYS);
+        if (!record)
+                return 0;
+        return verdict(outlives(cred->user_ns, record) || stays_with_file_system(key));
+}
+
+/* ---- signal ---- */
+
+/* An open file remembers the UIDs of whoever told it whom to signal, and no namespace. */
+SEC("lsm/file_set_fowner")
+int BPF_PROG(policy_file_set_fowner, struct file *file) {
+        const struct cred *cred = bpf_get_current_task_btf()->cred;
+        __u32 uid = cred->uid.val, euid = cred->euid.val;
+        struct policy_record *record;
+        __u64 address, cookie = 0;
+
+        if (!in_pool(uid) && !in_pool(euid))
+                return 0;
+        record = lent_record(in_pool(euid) ? euid : uid, POLICY_RULE_SIGNAL);
+        if (record && !outlives(cred->user_ns, record))
+                cookie = record->cookie;
+        address = number_of(file);
+        /* Also what no holder set: the address may have been another file's. */
+        (void) bpf_map_update_elem(&setters, &address, &cookie, BPF_ANY);
+        return 0;
+}
+
+/* Before 6.12 the owner is part of the file. */
+static __always_inline struct file *file_of(struct fown_struct *owner) {
+        if (bpf_core_field_exists(owner->file))
+                return BPF_CORE_READ(owner, file);
+        return (struct
+                file *) (number_of(owner) - bpf_core_field_offset(struct file___with_owner, f_owner));
+}
+
+/* Whether `uid` is lent, and not to whom it was when the file was told whom to signal. */
+static __noinline bool is_stale(__u32 uid, struct file *file) {
+        struct policy_record *record = lent_record(uid, POLICY_RULE_SIGNAL);
+        __u64 address = number_of(file), *cookie;
+
+        if (!record)
+                return false;
+        /* Whoever could open it there was there later than any holder before. */
+        if (!outlives(BPF_CORE_READ(file, f_cred, user_ns), record))
+                return false;
+        cookie = bpf_map_lookup_elem(&setters, &address);
+        return !cookie || !*cookie || *cookie != record->cookie ||
+               record->state != POLICY_RECORD_LENT;
+}
+
+SEC("lsm/file_send_sigiotask")
+int BPF_PROG(policy_file_send_sigiotask, struct task_struct *target, struct fown_struct *owner) {
+        __u32 uid = owner->uid.val, euid = owner->euid.val;
+        struct file *file;
+
+        if (!in_pool(uid) && !in_pool(euid))
+                return 0;
+        file = file_of(owner);
+        return verdict(is_stale(uid, file) || is_stale(euid, file));
 }
 
 /* ---- birth and death ---- */

@@ -25,6 +25,7 @@
 
 #include <glib.h>
 #include <linux/btrfs.h>
+#include <linux/keyctl.h>
 #include <linux/mount.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
@@ -50,6 +51,12 @@
 typedef struct CanaryReport {
         int results[16];
 } CanaryReport;
+
+/* What the child takes in from outside. */
+typedef struct CanaryBaggage {
+        int keyring_error;     /* 0: it has a session keyring of the daemon's */
+        int stale[2], good[2]; /* pipes */
+} CanaryBaggage;
 
 /* ---- in the child ---- */
 
@@ -150,6 +157,38 @@ static int try_ipc(void) {
         return result;
 }
 
+/* Into a keyring of the daemon's. */
+static int try_keys(const CanaryBaggage *baggage) {
+        if (baggage->keyring_error != 0)
+                return baggage->keyring_error;
+        return outcome(syscall(
+                SYS_add_key, "user", "nsresource-canary", "x", 1, KEY_SPEC_SESSION_KEYRING));
+}
+
+static int signal_by(const int pipe_fds[static 2]) {
+        return fcntl(pipe_fds[0], F_SETOWN, getpid()) < 0 ||
+                               fcntl(pipe_fds[0], F_SETFL, O_ASYNC) < 0
+                       ? -errno
+                       : 0;
+}
+
+static bool signals(const int pipe_fds[static 2]) {
+        const struct timespec now = {};
+        sigset_t set;
+
+        (void) sigemptyset(&set);
+        (void) sigaddset(&set, SIGIO);
+        return write(pipe_fds[1], "x", 1) == 1 && sigtimedwait(&set, NULL, &now) == SIGIO;
+}
+
+/* A holder is signalled by a file from outside, if it asked for that; but not by one that was asked
+ * before the ID was lent. */
+static int try_signal(const CanaryBaggage *baggage) {
+        if (signal_by(baggage->good) < 0 || !signals(baggage->good))
+                return ENODATA;
+        return signals(baggage->stale) ? 0 : EPERM;
+}
+
 static int try_last_line(int dir) {
         return outcome(mkdirat(dir, "last-line", 0700));
 }
@@ -173,7 +212,26 @@ static int prepare_files(int dir) {
         return open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }
 
-static void try_rules(const PolicyCanary *canary, int dir, int nameless, CanaryReport *report) {
+/* While it is the daemon still. */
+static int pack(CanaryBaggage *ret_baggage) {
+        sigset_t set;
+
+        (void) sigemptyset(&set);
+        (void) sigaddset(&set, SIGIO);
+        (void) sigprocmask(SIG_BLOCK, &set, NULL);
+        ret_baggage->keyring_error =
+                outcome(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL));
+        /* Not to be taken for the policy's. */
+        if (ret_baggage->keyring_error == EPERM)
+                ret_baggage->keyring_error = EACCES;
+        return pipe2(ret_baggage->stale, O_CLOEXEC) < 0 || pipe2(ret_baggage->good, O_CLOEXEC) < 0
+                       ? -errno
+                       : 0;
+}
+
+static void try_rules(
+        const PolicyCanary *canary, int dir, int nameless, const CanaryBaggage *baggage,
+        CanaryReport *report) {
         for (unsigned i = 0; i < G_N_ELEMENTS(report->results); i++) {
                 uint32_t rule = 1u << i;
                 int *result = &report->results[i];
@@ -216,6 +274,12 @@ static void try_rules(const PolicyCanary *canary, int dir, int nameless, CanaryR
                 case POLICY_RULE_IPC:
                         *result = try_ipc();
                         break;
+                case POLICY_RULE_KEYS:
+                        *result = try_keys(baggage);
+                        break;
+                case POLICY_RULE_SIGNAL:
+                        *result = try_signal(baggage);
+                        break;
                 case POLICY_RULE_LAST_LINE:
                         *result = try_last_line(dir);
                         break;
@@ -231,10 +295,13 @@ static bool child_sync(int socket) {
 }
 
 static void child_main(const PolicyCanary *canary, int socket, int tree) {
+        CanaryBaggage baggage;
         CanaryReport report;
         int dir, nameless;
 
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (pack(&baggage) < 0)
+                _exit(6);
         if (unshare(CLONE_NEWUSER) < 0 || !child_sync(socket))
                 _exit(1);
         /* Maps and holder are written now; the slot is not lent yet. */
@@ -249,10 +316,10 @@ static void child_main(const PolicyCanary *canary, int socket, int tree) {
         if (dir < 0)
                 _exit(4);
         nameless = prepare_files(dir);
-        if (nameless < 0)
+        if (nameless < 0 || signal_by(baggage.stale) < 0)
                 _exit(5);
         __atomic_store_n(&canary->record->state, POLICY_RECORD_LENT, __ATOMIC_SEQ_CST);
-        try_rules(canary, dir, nameless, &report);
+        try_rules(canary, dir, nameless, &baggage, &report);
         (void) send(socket, &report, sizeof(report), MSG_NOSIGNAL);
         _exit(0);
 }

@@ -44,6 +44,10 @@ typedef enum PolicyProgram {
         PROGRAM_SHM_ALLOC_SECURITY,
         PROGRAM_SEM_ALLOC_SECURITY,
         PROGRAM_MSG_QUEUE_ALLOC_SECURITY,
+        PROGRAM_KEY_PERMISSION,
+        PROGRAM_KEY_ALLOC,
+        PROGRAM_FILE_SET_FOWNER,
+        PROGRAM_FILE_SEND_SIGIOTASK,
         PROGRAM_DEATH,
         PROGRAM_BIRTH,
         PROGRAM_DEATH_KPROBE,
@@ -69,15 +73,26 @@ const PolicyProgramInfo *policy_program_info(PolicyProgram program);
 #define POLICY_OFFER_ACL_PASSES_MOUNT_LATER                   \
         (UINT64_C(1) << 60) /* after inode_setxattr was asked \
                              */
+#define POLICY_OFFER_ONE_IOCTL                                                          \
+        (UINT64_C(1)                                                                    \
+         << 59) /* file_ioctl is asked for 32-bit programs, too: there is no other hook \
+                 */
+#define POLICY_OFFER_NO_BTRFS (UINT64_C(1) << 58) /* nor can it be loaded */
+#define POLICY_OFFER_NO_KEYS (UINT64_C(1) << 57)
 
-#define POLICY_RULES_MAX 13
+/* What is no program. */
+#define POLICY_OFFERS_OTHER                                                                    \
+        (POLICY_OFFER_OWNER_ON_DISK | POLICY_OFFER_LSM | POLICY_OFFER_ACL_PASSES_MOUNT_LATER | \
+         POLICY_OFFER_ONE_IOCTL | POLICY_OFFER_NO_BTRFS | POLICY_OFFER_NO_KEYS)
+
+#define POLICY_RULES_MAX 15
 
 typedef struct PolicyRuleInfo {
         const char *name;
         uint32_t bit; /* POLICY_RULE_*, 0: not one that refuses */
         bool needed;  /* Enforcement = required does not go without it */
         /* Sets of programs, best first; the first that is offered whole is taken.  A set may also
-         * ask for POLICY_OFFER_OWNER_ON_DISK.  `note`: what is not as good with it. */
+         * ask for POLICY_OFFERS_OTHER.  `note`: what is not as good with it. */
         struct {
                 uint64_t programs;
                 const char *note;
@@ -112,7 +127,18 @@ void policy_skip_rules_for_test(Policy *policy, uint32_t record, uint32_t rules)
 
 /* ---- maps, object (policy-load.c) ---- */
 
-typedef enum PolicyMap { MAP_RECORDS, MAP_HOLDERS, MAP_CONTROL, MAP_EVENTS, MAP_COUNT } PolicyMap;
+typedef enum PolicyMap {
+        MAP_RECORDS,
+        MAP_HOLDERS,
+        MAP_CONTROL,
+        MAP_EVENTS,
+        MAP_SETTERS,
+        MAP_COUNT
+} PolicyMap;
+
+/* Descriptors of none of them. */
+#define POLICY_NO_MAPS \
+        { -1, -1, -1, -1, -1 }
 
 typedef struct PolicyMapInfo {
         const char *name;

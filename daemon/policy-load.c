@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -13,6 +14,7 @@
 #include <bpf/libbpf.h>
 #include <glib.h>
 #include <linux/bpf.h>
+#include <linux/keyctl.h>
 #include <linux/mount.h>
 
 #include "daemon/policy-internal.h"
@@ -23,6 +25,10 @@
 
 #define LSM_LIST "/sys/kernel/security/lsm"
 #define LSM_LIST_MAX 4096u
+#define FILE_SYSTEMS "/proc/filesystems"
+#define FILE_SYSTEMS_MAX 65536u
+#define MODULES_DISABLED "/proc/sys/kernel/modules_disabled"
+#define MODULES_MAX (16u * 1024u * 1024u)
 #define VERIFIER_LOG_SIZE (256u * 1024u)
 #define PROBLEM_LINE_MAX 300
 
@@ -48,7 +54,13 @@ static const PolicyMapInfo maps[MAP_COUNT] = {
         [MAP_EVENTS] = { .name = "events",
                          .type = BPF_MAP_TYPE_RINGBUF,
                          .max_entries = POLICY_EVENTS_SIZE },
+        [MAP_SETTERS] = { .name = "setters",
+                          .type = BPF_MAP_TYPE_LRU_HASH,
+                          .key_size = sizeof(uint64_t),
+                          .value_size = sizeof(uint64_t),
+                          .max_entries = POLICY_SETTERS },
 };
+G_STATIC_ASSERT(sizeof((int[]) POLICY_NO_MAPS) == MAP_COUNT * sizeof(int));
 
 const PolicyMapInfo *policy_map_info(PolicyMap map) {
         return &maps[map];
@@ -103,6 +115,41 @@ static bool has_member(const struct btf *btf, const struct btf_type *type, const
         return false;
 }
 
+/* What the layout of a type tells. */
+static uint64_t offer_of_type(
+        const struct btf *btf, const struct btf_type *type, const char *name) {
+        if (g_strcmp0(name, "iattr") == 0 && !has_member(btf, type, "ia_vfsuid"))
+                return POLICY_OFFER_OWNER_ON_DISK;
+        /* Every hook the kernel has, also those that programs cannot be on. */
+        if (g_strcmp0(name, "security_list_options") == 0 &&
+            !has_member(btf, type, "file_ioctl_compat"))
+                return POLICY_OFFER_ONE_IOCTL;
+        return 0;
+}
+
+/* Whether there is btrfs, or the kernel would load it for whoever mounts one. */
+static bool can_have_btrfs(void) {
+        g_autofree char *known = NULL, *disabled = NULL, *modules = NULL, *path = NULL;
+        struct utsname kernel;
+
+        if (file_read(AT_FDCWD, FILE_SYSTEMS, FILE_SYSTEMS_MAX, &known, NULL) < 0 ||
+            strstr(known, "\tbtrfs\n"))
+                return true;
+        if (file_read(AT_FDCWD, MODULES_DISABLED, FILE_SYSTEMS_MAX, &disabled, NULL) >= 0 &&
+            disabled[0] == '1')
+                return false;
+        if (uname(&kernel) < 0)
+                return true;
+        path = g_strdup_printf("/lib/modules/%s/modules.dep", kernel.release);
+        return file_read(AT_FDCWD, path, MODULES_MAX, &modules, NULL) < 0 ||
+               strstr(modules, "/btrfs.ko");
+}
+
+static bool has_keys(void) {
+        return syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_PROCESS_KEYRING, 0) >= 0 ||
+               errno != ENOSYS;
+}
+
 /* In one pass: there are 100,000 types, and asking by name goes through all of them each time. */
 static uint64_t read_offer(const struct btf *btf) {
         /* Whether there are kprobes, attaching tells. */
@@ -110,16 +157,17 @@ static uint64_t read_offer(const struct btf *btf) {
 
         for (__u32 id = 1; id < btf__type_cnt(btf); id++) {
                 const struct btf_type *type = btf__type_by_id(btf, id);
+                const char *name = btf__name_by_offset(btf, type->name_off);
 
                 if (btf_is_func(type))
-                        offer |= offer_of_function(
-                                btf, type, btf__name_by_offset(btf, type->name_off));
-                else if (
-                        btf_is_struct(type) &&
-                        g_strcmp0(btf__name_by_offset(btf, type->name_off), "iattr") == 0 &&
-                        !has_member(btf, type, "ia_vfsuid"))
-                        offer |= POLICY_OFFER_OWNER_ON_DISK;
+                        offer |= offer_of_function(btf, type, name);
+                else if (btf_is_composite(type))
+                        offer |= offer_of_type(btf, type, name);
         }
+        if (!can_have_btrfs())
+                offer |= POLICY_OFFER_NO_BTRFS;
+        if (!has_keys())
+                offer |= POLICY_OFFER_NO_KEYS;
         return offer;
 }
 

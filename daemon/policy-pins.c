@@ -103,7 +103,7 @@ static bool has_lent_records(int fd) {
  * another version. -EADDRINUSE: ours, and protects ranges of another pool. */
 static int open_generation(
         const PolicyPins *pins, const char *folder, int ret_fds[static MAP_COUNT]) {
-        int fds[MAP_COUNT] = { -1, -1, -1, -1 }, r = 0;
+        int fds[MAP_COUNT] = POLICY_NO_MAPS, r = 0;
         struct policy_control control;
         uint32_t zero = 0;
 
@@ -176,9 +176,7 @@ int policy_pins_open(const PolicyConfig *config, uint32_t n_records, PolicyPins 
         const char *name;
         int r;
 
-        *pins = (PolicyPins){ .config = config,
-                              .n_records = n_records,
-                              .map_fds = { -1, -1, -1, -1 } };
+        *pins = (PolicyPins){ .config = config, .n_records = n_records, .map_fds = POLICY_NO_MAPS };
         r = check_folder(config->pin_folder);
         if (r < 0)
                 return r;

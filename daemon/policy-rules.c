@@ -42,6 +42,11 @@ static const PolicyProgramInfo programs[PROGRAM_COUNT] = {
                                          .hook = "sem_alloc_security" },
         [PROGRAM_MSG_QUEUE_ALLOC_SECURITY] = { .name = "policy_msg_queue_alloc_security",
                                                .hook = "msg_queue_alloc_security" },
+        [PROGRAM_KEY_PERMISSION] = { .name = "policy_key_permission", .hook = "key_permission" },
+        [PROGRAM_KEY_ALLOC] = { .name = "policy_key_alloc", .hook = "key_alloc" },
+        [PROGRAM_FILE_SET_FOWNER] = { .name = "policy_file_set_fowner", .hook = "file_set_fowner" },
+        [PROGRAM_FILE_SEND_SIGIOTASK] = { .name = "policy_file_send_sigiotask",
+                                          .hook = "file_send_sigiotask" },
         [PROGRAM_DEATH] = { .name = "policy_death",
                             .hook = "retire_userns_sysctls",
                             .is_tracing = true },
@@ -140,11 +145,13 @@ static const PolicyRuleInfo rules[] = {
                 .bit = POLICY_RULE_SUBVOLUME,
                 .needed = true,
                 .ways = { { P(FILE_IOCTL) | P(FILE_IOCTL_COMPAT) },
-                          { P(FILE_IOCTL), "this kernel does not show ioctls of 32-bit programs to "
-                                           "file_ioctl, and has no "
-                                           "file_ioctl_compat" } },
-                .missing = NO_HOOK,
-                .remedy = NO_HOOK_REMEDY,
+                          { P(FILE_IOCTL) | POLICY_OFFER_ONE_IOCTL },
+                          { P(FILE_IOCTL) | POLICY_OFFER_NO_BTRFS,
+                            "calls of 32-bit programs are not seen, but there is no btrfs here" } },
+                .missing = "calls of 32-bit programs to btrfs are not seen: this kernel has "
+                           "file_ioctl_compat, but not for BPF programs",
+                .remedy = "a kernel whose types tell of bpf_lsm_file_ioctl_compat; or one without "
+                          "btrfs (/proc/filesystems, modules.dep)",
         },
         {
                 .name = "acl",
@@ -160,6 +167,23 @@ static const PolicyRuleInfo rules[] = {
                 .needed = true,
                 .ways = { { P(SHM_ALLOC_SECURITY) | P(SEM_ALLOC_SECURITY) |
                             P(MSG_QUEUE_ALLOC_SECURITY) | P(INODE_CREATE) } },
+                .missing = NO_HOOK,
+                .remedy = NO_HOOK_REMEDY,
+        },
+        {
+                .name = "keys",
+                .bit = POLICY_RULE_KEYS,
+                .needed = true,
+                .ways = { { P(KEY_PERMISSION) | P(KEY_ALLOC) },
+                          { POLICY_OFFER_NO_KEYS, "this kernel has no keys" } },
+                .missing = NO_HOOK,
+                .remedy = NO_HOOK_REMEDY,
+        },
+        {
+                .name = "signal",
+                .bit = POLICY_RULE_SIGNAL,
+                .needed = true,
+                .ways = { { P(FILE_SET_FOWNER) | P(FILE_SEND_SIGIOTASK) } },
                 .missing = NO_HOOK,
                 .remedy = NO_HOOK_REMEDY,
         },

@@ -352,7 +352,9 @@ static void show_attached(Policy *policy) {
                         continue;
                 }
                 policy->rules[i].active = true;
-                policy->rules[i].hook = keep_text(policy, join_hooks(info->ways[way].programs));
+                if (info->ways[way].programs & ~POLICY_OFFERS_OTHER)
+                        policy->rules[i].hook =
+                                keep_text(policy, join_hooks(info->ways[way].programs));
                 policy->rules[i].reason = info->ways[way].note;
         }
 }
@@ -609,7 +611,7 @@ static int load(Policy *policy) {
                 .n_slots = policy->config.n_slots,
                 .n_records = policy->n_records,
                 .test = policy->test,
-                .map_fds = { -1, -1, -1, -1 },
+                .map_fds = POLICY_NO_MAPS,
         };
         int r;
 

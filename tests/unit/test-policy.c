@@ -14,19 +14,21 @@
 #define P(program) POLICY_OFFER(PROGRAM_##program)
 
 /* What kernels offer, as their types say. */
-#define OFFER_ALL_INODE                                                                           \
-        (P(INODE_INIT_SECURITY) | P(INODE_MKDIR) | P(INODE_MKNOD) | P(INODE_SYMLINK) |            \
-         P(INODE_CREATE) | P(FILE_OPEN) | P(INODE_LINK) | P(FILE_IOCTL) | P(SB_KERN_MOUNT) |      \
-         P(SHM_ALLOC_SECURITY) | P(SEM_ALLOC_SECURITY) | P(MSG_QUEUE_ALLOC_SECURITY) | P(DEATH) | \
-         P(BIRTH) | P(DEATH_KPROBE) | P(BIRTH_KPROBE))
+#define OFFER_ALL_INODE                                                                      \
+        (P(INODE_INIT_SECURITY) | P(INODE_MKDIR) | P(INODE_MKNOD) | P(INODE_SYMLINK) |       \
+         P(INODE_CREATE) | P(FILE_OPEN) | P(INODE_LINK) | P(FILE_IOCTL) | P(SB_KERN_MOUNT) | \
+         P(SHM_ALLOC_SECURITY) | P(SEM_ALLOC_SECURITY) | P(MSG_QUEUE_ALLOC_SECURITY) |       \
+         P(KEY_PERMISSION) | P(KEY_ALLOC) | P(FILE_SET_FOWNER) | P(FILE_SEND_SIGIOTASK) |    \
+         P(DEATH) | P(BIRTH) | P(DEATH_KPROBE) | P(BIRTH_KPROBE))
 #define OFFER_6_1                                                                      \
         (OFFER_ALL_INODE | POLICY_OFFERS_PATH | P(INODE_SETATTR) | P(INODE_SETXATTR) | \
          P(FILE_IOCTL_COMPAT))
 #define OFFER_7_2                                                                           \
         (OFFER_ALL_INODE | POLICY_OFFERS_PATH | P(INODE_SETATTR_IDMAP) | P(INODE_SET_ACL) | \
          P(FILE_IOCTL_COMPAT))
-#define OFFER_EL9 \
-        (OFFER_ALL_INODE | P(INODE_SETATTR) | P(INODE_SETXATTR) | POLICY_OFFER_OWNER_ON_DISK)
+#define OFFER_EL9                                                                              \
+        (OFFER_ALL_INODE | P(INODE_SETATTR) | P(INODE_SETXATTR) | POLICY_OFFER_OWNER_ON_DISK | \
+         POLICY_OFFER_ONE_IOCTL)
 
 static const PolicyRuleInfo *find_rule(const char *name) {
         size_t n;
@@ -42,7 +44,7 @@ static uint64_t chosen(const char *name, uint64_t offer) {
         const PolicyRuleInfo *rule = find_rule(name);
         int way = policy_rule_way(rule, offer);
 
-        return way < 0 ? 0 : rule->ways[way].programs & ~POLICY_OFFER_OWNER_ON_DISK;
+        return way < 0 ? 0 : rule->ways[way].programs & ~POLICY_OFFERS_OTHER;
 }
 
 static bool has_note(const char *name, uint64_t offer) {
@@ -72,7 +74,9 @@ static void test_ways(void) {
         g_assert_false(has_note("chown", OFFER_EL9));
         g_assert_cmpuint(chosen("whiteout", OFFER_EL9), ==, P(INODE_INIT_SECURITY));
         g_assert_true(has_note("whiteout", OFFER_EL9));
-        g_assert_true(has_note("subvolume", OFFER_EL9));
+        /* Old enough not to have the hook, and to ask the other one for 32-bit programs. */
+        g_assert_cmpuint(chosen("subvolume", OFFER_EL9), ==, P(FILE_IOCTL));
+        g_assert_false(has_note("subvolume", OFFER_EL9));
 
         /* 6.0 ... 6.8 without path hooks: the owner is the one the mount shows. */
         g_assert_cmpuint(chosen("chown", OFFER_6_1 & ~POLICY_OFFERS_PATH), ==, P(INODE_SETATTR));
@@ -99,7 +103,24 @@ static void test_missing(void) {
         g_assert_null(policy_rule_info(n, NULL));
         g_assert_cmpuint(chosen("tmpfile", OFFER_7_2 & ~P(FILE_OPEN)), ==, 0);
         g_assert_cmpuint(chosen("make", OFFER_7_2 & ~P(FILE_OPEN)), !=, 0);
+        g_assert_cmpuint(chosen("keys", OFFER_7_2 & ~P(KEY_ALLOC)), ==, 0);
+        g_assert_cmpuint(chosen("signal", OFFER_7_2 & ~P(FILE_SET_FOWNER)), ==, 0);
         g_assert_cmpuint(chosen("ipc", OFFER_7_2 & ~P(SEM_ALLOC_SECURITY)), ==, 0);
+}
+
+/* What a kernel cannot have done to it needs no rule. */
+static void test_not_there(void) {
+        uint64_t without_compat = OFFER_7_2 & ~P(FILE_IOCTL_COMPAT);
+        uint64_t without_keys = OFFER_7_2 & ~(P(KEY_PERMISSION) | P(KEY_ALLOC));
+
+        g_assert_cmpint(policy_rule_way(find_rule("subvolume"), without_compat), ==, -1);
+        g_assert_cmpint(
+                policy_rule_way(find_rule("subvolume"), without_compat | POLICY_OFFER_NO_BTRFS), >=,
+                0);
+        g_assert_true(has_note("subvolume", without_compat | POLICY_OFFER_NO_BTRFS));
+        g_assert_cmpint(policy_rule_way(find_rule("keys"), without_keys), ==, -1);
+        g_assert_cmpint(
+                policy_rule_way(find_rule("keys"), without_keys | POLICY_OFFER_NO_KEYS), >=, 0);
 }
 
 static void test_programs(void) {
@@ -178,6 +199,7 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/policy/ways", test_ways);
         g_test_add_func("/policy/missing", test_missing);
+        g_test_add_func("/policy/not-there", test_not_there);
         g_test_add_func("/policy/programs", test_programs);
         g_test_add_func("/policy/bounds", test_bounds);
         g_test_add_func("/policy/switched-off", test_switched_off);

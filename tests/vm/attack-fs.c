@@ -149,7 +149,7 @@ static int overlay_fsconfig(Stage *stage) {
  * that it becomes, but lies on the host.  Without a map there is no privilege over the work folder,
  * which overlayfs makes without any permission bits: its owner, outside, gives them back at the
  * right moment. */
-static void mount_overlay_while_empty(Stage *stage) {
+static void mount_overlay_before(Stage *stage, bool late) {
         char options[512], merged[256], work[256];
 
         snprintf(work, sizeof(work), "%s/work/work", stage->dir);
@@ -173,11 +173,15 @@ static void mount_overlay_while_empty(Stage *stage) {
         kill(owner, SIGKILL);
         must(r, "overlay");
         int userns_fd = must(open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC), "namespace");
-        const char *error = ask_for_range(stage->socket, userns_fd, false);
+        const char *error = ask_for_range(stage->socket, userns_fd, late);
         must(error ? -1 : 0, error);
         must(setresgid(0, 0, 0), "setresgid");
         must(setresuid(0, 0, 0), "setresuid");
         must(chdir(merged), "chdir");
+}
+
+static void mount_overlay_while_empty(Stage *stage) {
+        mount_overlay_before(stage, false);
 }
 
 static int older_overlay_mkdir(Stage *stage) {
@@ -201,6 +205,34 @@ static int older_overlay_tmpfile(Stage *stage) {
         if (r == -EOPNOTSUPP)
                 not_here("this overlay has no O_TMPFILE");
         return r;
+}
+
+/* And a file of a lent ID in it that is older than the protection. */
+static void make_late_file_in_overlay(Stage *stage) {
+        mount_overlay_before(stage, true);
+        close(must(open("late", O_WRONLY | O_CREAT, 0666), "late file"));
+        protect_late(stage);
+}
+
+static int older_overlay_chown(Stage *stage) {
+        make_late_file_in_overlay(stage);
+        return outcome(chown("late", 1, 1));
+}
+
+static int older_overlay_chmod(Stage *stage) {
+        make_late_file_in_overlay(stage);
+        return outcome(chmod("late", 04755));
+}
+
+/* The holder is a namespace that the stage does not know, so: any owner but the first ID. */
+static bool found_second_owner(Stage *stage) {
+        struct stat st;
+        return fstatat(stage->dir_fd, "upper/late", &st, 0) == 0 && st.st_uid % 65536 == 1;
+}
+
+static bool found_set_id_in_upper(Stage *stage) {
+        struct stat st;
+        return fstatat(stage->dir_fd, "upper/late", &st, 0) == 0 && (st.st_mode & 06000);
 }
 
 /* --- rename --- */
@@ -293,6 +325,12 @@ const Attack attack_fs[] = {
         OLDER_OVERLAY("creat in an overlay older than the range", older_overlay_create),
         OLDER_OVERLAY("symlink in an overlay older than the range", older_overlay_symlink),
         OLDER_OVERLAY("O_TMPFILE in an overlay older than the range", older_overlay_tmpfile),
+        { "chown in an overlay older than the range", "chown", NULL,
+          ATTACK_OWN_CONTEXT | ATTACK_LATE, .prepare = prepare_layers, .run = older_overlay_chown,
+          .found = found_second_owner },
+        { "set-user-ID in an overlay older than the range", "mode", NULL,
+          ATTACK_OWN_CONTEXT | ATTACK_LATE, .prepare = prepare_layers, .run = older_overlay_chmod,
+          .found = found_set_id_in_upper },
         { "rename that leaves a whiteout", "whiteout", NULL, ATTACK_EVERY_CONTEXT,
           .prepare = prepare_file, .run = rename_whiteout },
         { "subvolume", "subvolume", "btrfs", ATTACK_EVERY_CONTEXT, .run = subvolume },

@@ -356,10 +356,14 @@ static int use_cgroup(Stage *stage) {
         TRY(mkdir(CGROUP "/inner", 0755));
         TRY(mkdir(CGROUP "/inner/inner", 0755));
         TRY(chown(CGROUP "/inner/inner", 1000, 1000));
+        must(setresgid(1000, 1000, 1000), "setresgid");
+        must(setresuid(1000, 1000, 1000), "setresuid");
+        TRY(mkdir(CGROUP "/inner/inner/inner", 0755));
         return 0;
 }
 
 static int remove_cgroup(Stage *stage, int fd) {
+        TRY(rmdir(CGROUP "/inner/inner/inner"));
         TRY(rmdir(CGROUP "/inner/inner"));
         TRY(rmdir(CGROUP "/inner"));
         TRY(rmdir(CGROUP));

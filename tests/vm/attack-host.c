@@ -66,6 +66,41 @@ static bool found_in_shm(Stage *stage) {
         return walk_finds("/dev/shm", false);
 }
 
+/* --- control groups --- */
+
+#define OPEN_CGROUP "/sys/fs/cgroup/attack-open"
+
+/* A user has let everybody make control groups below one that was delegated to him. */
+static void prepare_open_cgroup(Stage *stage) {
+        if (mkdir(OPEN_CGROUP, 0777) < 0 && errno != EEXIST)
+                must(-1, OPEN_CGROUP);
+        must(chown(OPEN_CGROUP, stage->user, stage->group), "chown");
+        must(chmod(OPEN_CGROUP, 0777), "chmod");
+}
+
+static int mkdir_in_open_cgroup(Stage *stage) {
+        return outcome(mkdir(OPEN_CGROUP "/x", 0777));
+}
+
+static int mkdir_in_open_cgroup_nested(Stage *stage) {
+        enter_nested(true);
+        return mkdir_in_open_cgroup(stage);
+}
+
+static int task_cgroup(Stage *stage) {
+        become(stage, stage->holder.start + 3, stage->holder.start + 3);
+        return mkdir_in_open_cgroup(stage);
+}
+HOST_TASK(task_cgroup)
+
+static bool found_cgroup(Stage *stage) {
+        bool found = walk_finds(OPEN_CGROUP "/x", false);
+
+        (void) rmdir(OPEN_CGROUP "/x");
+        (void) rmdir(OPEN_CGROUP);
+        return found;
+}
+
 /* --- id-mapped mounts --- */
 
 int idmapped_mount(Stage *stage, const char *map) {
@@ -135,6 +170,39 @@ static int tmpfile_through_mount(Stage *stage) {
 }
 HOST_TASK(tmpfile_through_mount)
 
+/* An ID that the mount does not map owns nothing, in the kernel's eyes: -1. */
+static void prepare_mount_without_others(Stage *stage) {
+        char map[32];
+
+        snprintf(map, sizeof(map), "%u %u 1", stage->user, stage->user);
+        stage->spare_fd = idmapped_mount(stage, map);
+}
+
+static int link_without_owner(Stage *stage, uid_t uid, gid_t gid) {
+        char path[64];
+
+        become(stage, uid, gid);
+        int fd = openat(stage->spare_fd, ".", O_TMPFILE | O_RDWR, 0666);
+        if (fd < 0 && errno == EOVERFLOW)
+                not_here("this kernel refuses it by itself");
+        if (fd < 0)
+                return -errno;
+        snprintf(path, sizeof(path), "self/fd/%d", fd);
+        if (linkat(stage->proc_fd, path, stage->dir_fd, "x", AT_SYMLINK_FOLLOW) < 0)
+                printf("# it cannot be linked: %s\n", strerror(errno));
+        return 0;
+}
+
+static int link_without_user(Stage *stage) {
+        return link_without_owner(stage, OTHER_USER, stage->user);
+}
+HOST_TASK(link_without_user)
+
+static int link_without_group(Stage *stage) {
+        return link_without_owner(stage, stage->user, OTHER_USER);
+}
+HOST_TASK(link_without_group)
+
 static int chown_through_mount(Stage *stage, int fd) {
         close(must(touch_at(stage->dir_fd, "own", 0666), "file"));
         return outcome(fchownat(stage->spare_fd, "own", OTHER_USER, OTHER_USER, 0));
@@ -155,11 +223,24 @@ const Attack attack_host[] = {
           ATTACK_ROOT | ATTACK_NO_TRACE, .run = nothing, .host = task_tmpfile_host },
         { "a host task's folder in /dev/shm", "make", NULL, ATTACK_ROOT, .run = nothing,
           .host = task_shm_host, .found = found_in_shm },
+        { "mkdir in a control group that everybody may write to", "make", NULL, ATTACK_ROOT,
+          .prepare = prepare_open_cgroup, .run = mkdir_in_open_cgroup, .found = found_cgroup },
+        { "the same from a nested namespace", "make", NULL, ATTACK_ROOT,
+          .prepare = prepare_open_cgroup, .run = mkdir_in_open_cgroup_nested,
+          .found = found_cgroup },
+        { "the same by a host task", "make", NULL, ATTACK_ROOT, .prepare = prepare_open_cgroup,
+          .run = nothing, .host = task_cgroup_host, .found = found_cgroup },
         MOUNT_TASK(
                 "mkdir through a mount that maps to a lent UID", "make", mkdir_through_mount_host),
         { "O_TMPFILE through a mount that maps to a lent UID", "tmpfile", NULL,
           ATTACK_ROOT | ATTACK_NO_TRACE, .prepare = prepare_mount_onto_lent, .run = nothing,
           .host = tmpfile_through_mount_host },
+        { "O_TMPFILE by a user that a mount does not map", "tmpfile", NULL,
+          ATTACK_ROOT | ATTACK_NO_TRACE, .prepare = prepare_mount_without_others, .run = nothing,
+          .host = link_without_user_host },
+        { "O_TMPFILE by a group that a mount does not map", "tmpfile", NULL,
+          ATTACK_ROOT | ATTACK_NO_TRACE, .prepare = prepare_mount_without_others, .run = nothing,
+          .host = link_without_group_host },
         MOUNT_TASK("chown through a mount that maps to a lent UID", "chown", chown_through_mount),
         { 0 },
 };

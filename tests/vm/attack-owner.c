@@ -154,6 +154,18 @@ static void make_late_file(Stage *stage) {
         close(must(touch_at(stage->dir_fd, "late", 0666), "late file"));
 }
 
+/* An ACL that named the ID before it was lent: what is made below by the user inherits it. */
+static void set_early_default_acl(Stage *stage) {
+        Acl acl = acl_for(0x02, stage->holder.start + 5);
+
+        must(fchdir(stage->dir_fd), "chdir");
+        must(setxattr("own-folder", "system.posix_acl_default", &acl, sizeof(acl), 0), "ACL");
+}
+
+static int inherit_acl(Stage *stage, int fd) {
+        return outcome(mkdirat(stage->dir_fd, "own-folder/x", 0777));
+}
+
 static int chown_late_file(Stage *stage) {
         return outcome(chown("late", 1, 1));
 }
@@ -212,6 +224,9 @@ const Attack attack_owner[] = {
           .host = acl_from_host },
         { "default ACL set from the host", "acl", .prepare = prepare_own_file, .run = nothing,
           .host = default_acl_from_host },
+        { "a default ACL older than the lending is inherited", NULL, NULL,
+          ATTACK_OWN_CONTEXT | ATTACK_LATE | ATTACK_HARMLESS, .prepare = prepare_own_file,
+          .before = set_early_default_acl, .run = nothing, .host = inherit_acl },
         { "root's chown to a lent UID", "chown", NULL, ATTACK_ROOT, .prepare = prepare_own_file,
           .run = nothing, .host = root_chowns_uid },
         { "root's chgrp to a lent GID", "chown", NULL, ATTACK_ROOT, .prepare = prepare_own_file,

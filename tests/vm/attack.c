@@ -52,6 +52,8 @@ static const Group groups[] = {
         { "ipc", attack_ipc, 0 },
         { "uring", attack_uring, 0 },
         { "host", attack_host, 0 },
+        { "keys", attack_keys, 0 },
+        { "nobody", attack_nobody, 0 },
         { "harmless", attack_harmless, ATTACK_HARMLESS },
 };
 

@@ -75,7 +75,7 @@ typedef struct Attack {
 
 /* Ended by an entry without a name. */
 extern const Attack attack_make[], attack_owner[], attack_fs[], attack_ipc[], attack_uring[],
-        attack_host[], attack_harmless[];
+        attack_host[], attack_keys[], attack_nobody[], attack_harmless[];
 extern const Context attack_contexts[];
 
 /* A step that must work for the attack to mean anything: ends this process with a report if not. */

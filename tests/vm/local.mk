@@ -26,7 +26,7 @@ VM_TEST_TOOLS = tests/tools/caller-keys tests/tools/terminal tests/tools/type
 
 %C%_attack_SOURCES = \
 	%D%/attack.c %D%/attack.h %D%/attack-context.c %D%/attack-fs.c %D%/attack-harmless.c \
-	%D%/attack-host.c %D%/attack-ipc.c %D%/attack-make.c %D%/attack-owner.c %D%/attack-stage.c \
+	%D%/attack-host.c %D%/attack-ipc.c %D%/attack-keys.c %D%/attack-make.c %D%/attack-nobody.c %D%/attack-owner.c %D%/attack-stage.c \
 	%D%/attack-uring.c
 # The same attacks through the kernel's 32-bit entry points; static, so that no 32-bit libraries are needed inside.
 %D%/attack32: $(%C%_attack_SOURCES)
@@ -51,7 +51,8 @@ endif
 %C%_probe_lsm_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
 %C%_probe_lsm_LDADD = $(LIBBPF_LIBS)
 
-%C%_policy_harness_SOURCES = %D%/policy-harness.c %D%/policy-attacks.c %D%/policy-attacks.h
+%C%_policy_harness_SOURCES = \
+	%D%/policy-harness.c %D%/policy-harness.h %D%/policy-attacks.c %D%/policy-attacks.h %D%/policy-signals.c
 %C%_policy_harness_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
 %C%_policy_harness_LDADD = libpolicy.la libutil.la $(LIBBPF_LIBS) $(GLIB_LIBS)
 

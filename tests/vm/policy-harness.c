@@ -5,8 +5,8 @@
  * tried twice: with the policy, when it must be refused with EPERM, and with the rule against it
  * switched off, when it must succeed: so each is known to be able to fail.
  *
- * Usage: policy-harness attacks|positives|lifecycle|rules [--no-path-hooks] [--kprobes] [FILE
- * SYSTEM...]
+ * Usage: policy-harness attacks|positives|lifecycle|rules [--no-path-hooks] [--kprobes]
+ *        [--no-ioctl-compat] [FILE SYSTEM...]
  */
 #include "config.h"
 
@@ -34,19 +34,15 @@
 #include "lib/table/table-format.h"
 #include "lib/util/fd.h"
 #include "tests/vm/policy-attacks.h"
+#include "tests/vm/policy-harness.h"
 
-#define POOL_SLOTS 64u
-#define SLOT 7u                                           /* what is lent here */
-#define LENT (TABLE_POOL_START + SLOT * TABLE_SLOT_SIZE)  /* its first ID */
-#define UNLENT (TABLE_POOL_START + 20u * TABLE_SLOT_SIZE) /* of a slot that is not */
-#define FOREIGN 2147352576u                               /* owns trees on disk */
+#define FOREIGN 2147352576u /* owns trees on disk */
 #define PINS "/sys/fs/bpf/nsresource-harness"
 
 static int n_tests, n_failed;
 static uint64_t offers_off;
 
-static void tap(bool good, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static void tap(bool good, const char *format, ...) {
+void tap(bool good, const char *format, ...) {
         va_list arguments;
 
         printf("%sok %d - ", good ? "" : "not ", ++n_tests);
@@ -58,8 +54,7 @@ static void tap(bool good, const char *format, ...) {
         n_failed += !good;
 }
 
-static void die(const char *what) G_GNUC_NORETURN;
-static void die(const char *what) {
+void die(const char *what) {
         printf("Bail out! %s: %s\n", what, strerror(errno));
         exit(1);
 }
@@ -71,12 +66,6 @@ static void go_to(const char *path) {
 
 /* ---- namespaces ---- */
 
-typedef struct Namespace {
-        pid_t pid;
-        int socket;
-        uint64_t inode;
-} Namespace;
-
 static void write_text(const char *path, const char *text) {
         auto_fd fd = open(path, O_WRONLY | O_CLOEXEC);
 
@@ -84,9 +73,7 @@ static void write_text(const char *path, const char *text) {
                 die(path);
 }
 
-/* A child in a namespace of its own with the IDs from `first` on; it waits, then runs `body` as
- * root in there. */
-static Namespace namespace_new(
+Namespace namespace_new(
         uint32_t first, void (*body)(int socket, const void *userdata), const void *userdata) {
         int sockets[2];
         char path[64], map[64], byte = 0;
@@ -122,14 +109,14 @@ static Namespace namespace_new(
         return ns;
 }
 
-static void namespace_go(const Namespace *ns) {
+void namespace_go(const Namespace *ns) {
         char byte = 0;
 
         if (write(ns->socket, &byte, 1) != 1)
                 die("the child is gone");
 }
 
-static void namespace_end(Namespace *ns) {
+void namespace_end(Namespace *ns) {
         int status;
 
         (void) kill(ns->pid, SIGKILL);
@@ -137,7 +124,7 @@ static void namespace_end(Namespace *ns) {
         (void) close(ns->socket);
 }
 
-static void body_wait(int socket, const void *userdata) {
+void body_wait(int socket, const void *userdata) {
         char byte;
 
         (void) !read(socket, &byte, 1);
@@ -353,6 +340,7 @@ static void test_attacks(char **file_systems) {
                                     "last line alone: %s on %s (%s)", attacks[i].name, *fs,
                                     strerror(results[i]));
         }
+        /* Keys and signals: tests/vm/attack-keys.c. */
         for (uint32_t rule = 1; rule < POLICY_RULE_LAST_LINE; rule <<= 1)
                 if (rule != POLICY_RULE_OVERLAY)
                         test_without_rule(policy, rule, file_systems);
@@ -870,6 +858,7 @@ static void test_lifecycle(char **file_systems) {
         test_records(policy);
         test_singles(policy, file_systems[0]);
         test_death(policy, &seen);
+        test_signals(policy);
         policy_free(policy);
         test_restart();
         test_settle();
@@ -881,6 +870,8 @@ int main(int argc, char **argv) {
         for (; *file_systems && **file_systems == '-'; file_systems++)
                 if (strcmp(*file_systems, "--no-path-hooks") == 0)
                         offers_off |= POLICY_OFFERS_PATH;
+                else if (strcmp(*file_systems, "--no-ioctl-compat") == 0)
+                        offers_off |= POLICY_OFFER(PROGRAM_FILE_IOCTL_COMPAT);
                 else if (strcmp(*file_systems, "--kprobes") == 0)
                         offers_off |= POLICY_OFFER(PROGRAM_DEATH) | POLICY_OFFER(PROGRAM_BIRTH);
         (void) umask(0);
