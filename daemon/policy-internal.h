@@ -125,6 +125,11 @@ int policy_open_for_test(const PolicyConfig *config, const PolicyTest *test, Pol
  * no records. */
 void policy_skip_rules_for_test(Policy *policy, uint32_t record, uint32_t rules);
 
+/* Whether the kernel's map of holders has an entry of this namespace; one look at those that nobody
+ * holds by, as is made in intervals. */
+bool policy_has_holder_for_test(const Policy *policy, uint64_t userns_inode);
+void policy_sweep_holders_for_test(Policy *policy);
+
 /* ---- maps, object (policy-load.c) ---- */
 
 typedef enum PolicyMap {

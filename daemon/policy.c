@@ -23,6 +23,7 @@ G_STATIC_ASSERT(POLICY_SINGLES_PER_CUT == TABLE_SINGLES_PER_CUT);
 #define DEATH_WAIT_MS 3000
 #define DEATH_POLL_MS 5
 #define MISSED_CHECK_SECONDS 10
+#define HOLDER_PATIENCE 3 /* of these checks */
 
 struct Policy {
         PolicyConfig config;
@@ -38,6 +39,9 @@ struct Policy {
         struct policy_control *control;
         size_t records_size, control_size;
         GHashTable *n_held; /* cookie -> how many records are lent under it */
+        GHashTable
+                *leaving; /* inodes of holders without records -> how often they were swept past */
+        int waiter_fd, nothing_fd; /* see wait_for_programs() */
 
         struct ring_buffer *ring;
         GSource *ring_source, *missed_source;
@@ -62,23 +66,115 @@ static bool is_range(const Policy *policy, uint32_t first, uint32_t n) {
         return n > 0 && first < policy->n_records && n <= policy->n_records - first;
 }
 
+/* ---- holders ---- */
+
+/* The kernel uses the memory of an entry again at once, for another inode number, while a program
+ * that found it before may still be about to write to it: the end of one namespace would be noted
+ * as that of another, which lives.  The only write is the store of a zero to the cookie, by one
+ * program at a time (an inode number is given to the next namespace after all programs about the
+ * last one): an entry that is zero is written to by nobody.  One that is not waits for that in
+ * `leaving`. */
+
+static void delete_holder(Policy *policy, uint32_t inode) {
+        (void) bpf_map_delete_elem(holders_fd(policy), &inode);
+        (void) g_hash_table_remove(policy->leaving, GUINT_TO_POINTER(inode));
+}
+
+/* No record is lent under it any more. */
+static void release_holder(Policy *policy, uint32_t inode) {
+        struct policy_holder holder;
+
+        if (!find_holder(policy, inode, &holder))
+                return;
+        if (holder.cookie == 0)
+                delete_holder(policy, inode);
+        else
+                (void) g_hash_table_insert(
+                        policy->leaving, GUINT_TO_POINTER(inode), GUINT_TO_POINTER(0));
+}
+
+static bool prepare_to_wait(Policy *policy) {
+        if (policy->nothing_fd < 0)
+                policy->nothing_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "nothing", 4, 4, 1, NULL);
+        if (policy->waiter_fd < 0 && policy->nothing_fd >= 0) {
+                LIBBPF_OPTS(
+                        bpf_map_create_opts, options, .inner_map_fd = (__u32) policy->nothing_fd);
+
+                policy->waiter_fd =
+                        bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "waiter", 4, 4, 1, &options);
+        }
+        return policy->waiter_fd >= 0;
+}
+
+/* Until every program that runs now has ended: what the kernel promises for a change of a map of
+ * maps. */
+static void wait_for_programs(Policy *policy) {
+        uint32_t zero = 0;
+
+        (void) bpf_map_update_elem(policy->waiter_fd, &zero, &policy->nothing_fd, BPF_ANY);
+}
+
+/* Entries that the kernel has forgotten by now go.  Those that it has not after `patience` sweeps
+ * (it missed the end, or does not tell of ends) are taken out as well, and whoever has found one
+ * before is waited for. */
+static void sweep_holders(Policy *policy, guint patience) {
+        g_autoptr(GList) inodes = g_hash_table_get_keys(policy->leaving);
+        bool is_forced = false;
+
+        for (GList *item = inodes; item; item = item->next) {
+                uint32_t inode = GPOINTER_TO_UINT(item->data);
+                guint n = GPOINTER_TO_UINT(g_hash_table_lookup(policy->leaving, item->data));
+                struct policy_holder holder;
+                bool stands = find_holder(policy, inode, &holder) && holder.cookie != 0;
+
+                if (stands && (n < patience || !prepare_to_wait(policy))) {
+                        (void) g_hash_table_insert(
+                                policy->leaving, item->data, GUINT_TO_POINTER(n + 1));
+                        continue;
+                }
+                is_forced = is_forced || stands;
+                delete_holder(policy, inode);
+        }
+        /* Nothing is entered in between. */
+        if (is_forced)
+                wait_for_programs(policy);
+}
+
+static int write_holder(Policy *policy, uint32_t inode, const struct policy_holder *holder) {
+        if (bpf_map_update_elem(holders_fd(policy), &inode, holder, BPF_ANY) >= 0)
+                return 0;
+        if (errno == E2BIG && g_hash_table_size(policy->leaving) > 0) {
+                sweep_holders(policy, 0);
+                if (bpf_map_update_elem(holders_fd(policy), &inode, holder, BPF_ANY) >= 0)
+                        return 0;
+        }
+        return errno == E2BIG || errno == ENOMEM ? POLICY_E_FULL : -errno;
+}
+
 /* The entry of the namespace in the map of holders, new or as it is.  The caller keeps the
  * namespace alive, so the kernel does not clear the cookie while the entry is written. */
 static int enter_holder(Policy *policy, uint32_t inode, uint32_t flags, uint64_t *ret_cookie) {
         struct policy_holder holder = {};
+        int r;
 
-        if (!find_holder(policy, inode, &holder) || holder.cookie == 0)
+        /* What one that is leaving had is nobody's: this can be another namespace. */
+        if (!find_holder(policy, inode, &holder) || holder.cookie == 0 ||
+            g_hash_table_contains(policy->leaving, GUINT_TO_POINTER(inode)))
                 holder = (struct policy_holder){ .cookie = ++policy->control->next_cookie };
         else if ((holder.flags & flags) == flags) {
                 *ret_cookie = holder.cookie;
                 return 0;
         }
         holder.flags |= flags;
-        if (bpf_map_update_elem(holders_fd(policy), &inode, &holder, BPF_ANY) < 0)
-                return errno == E2BIG || errno == ENOMEM ? POLICY_E_FULL : -errno;
+        r = write_holder(policy, inode, &holder);
+        if (r != 0)
+                return r;
+        (void) g_hash_table_remove(policy->leaving, GUINT_TO_POINTER(inode));
         *ret_cookie = holder.cookie;
         return 0;
 }
+
+/* ---- lending ---- */
 
 static guint held_by(const Policy *policy, uint64_t cookie) {
         return GPOINTER_TO_UINT(g_hash_table_lookup(policy->n_held, &cookie));
@@ -100,7 +196,7 @@ static void leave_holder(Policy *policy, const struct policy_record *record) {
         set_held_by(policy, record->cookie, n > 0 ? n - 1 : 0);
         if (n <= 1 && find_holder(policy, record->holder, &holder) &&
             (holder.cookie == 0 || holder.cookie == record->cookie))
-                (void) bpf_map_delete_elem(holders_fd(policy), &record->holder);
+                release_holder(policy, record->holder);
 }
 
 static void set_state(struct policy_record *record, uint32_t state) {
@@ -148,6 +244,16 @@ int policy_protect(
         for (uint32_t i = first_record; i < first_record + n_records; i++)
                 lend(policy, &policy->records[i], inode, cookie);
         return 0;
+}
+
+bool policy_has_holder_for_test(const Policy *policy, uint64_t userns_inode) {
+        struct policy_holder holder;
+
+        return find_holder(policy, (uint32_t) userns_inode, &holder);
+}
+
+void policy_sweep_holders_for_test(Policy *policy) {
+        sweep_holders(policy, HOLDER_PATIENCE);
 }
 
 void policy_skip_rules_for_test(Policy *policy, uint32_t record, uint32_t rules) {
@@ -250,7 +356,7 @@ static void count_held(Policy *policy) {
                         g_array_append_val(idle, inode);
         }
         for (guint i = 0; i < idle->len; i++)
-                (void) bpf_map_delete_elem(holders_fd(policy), &g_array_index(idle, uint32_t, i));
+                release_holder(policy, g_array_index(idle, uint32_t, i));
 }
 
 /* ---- events ---- */
@@ -264,15 +370,18 @@ static void tell(Policy *policy, uint64_t userns_inode) {
 
 static int on_event(void *userdata, void *data, size_t size) {
         const struct policy_event *event = data;
+        Policy *policy = userdata;
 
-        if (size >= sizeof(*event) && event->userns_inode != 0)
-                tell(userdata, event->userns_inode);
+        if (size < sizeof(*event) || event->userns_inode == 0)
+                return 0;
+        tell(policy, event->userns_inode);
+        if (g_hash_table_contains(policy->leaving, GUINT_TO_POINTER(event->userns_inode)))
+                release_holder(policy, event->userns_inode);
         return 0;
 }
 
 /* Reports that were dropped, programs that were skipped: somebody has to look at everything. */
-static gboolean check_missed(gpointer userdata) {
-        Policy *policy = userdata;
+static void check_missed(Policy *policy) {
         uint64_t lost = __atomic_load_n(&policy->control->lost_events, __ATOMIC_RELAXED);
         uint64_t missed = policy_object_missed(&policy->object);
 
@@ -281,6 +390,13 @@ static gboolean check_missed(gpointer userdata) {
                 policy->missed_seen = missed;
                 tell(policy, 0);
         }
+}
+
+static gboolean on_look(gpointer userdata) {
+        Policy *policy = userdata;
+
+        check_missed(policy);
+        sweep_holders(policy, HOLDER_PATIENCE);
         return G_SOURCE_CONTINUE;
 }
 
@@ -288,7 +404,8 @@ static gboolean on_ring_readable(gint fd, GIOCondition condition, gpointer userd
         Policy *policy = userdata;
 
         (void) ring_buffer__consume(policy->ring);
-        return check_missed(policy);
+        check_missed(policy);
+        return G_SOURCE_CONTINUE;
 }
 
 static int listen_to_events(Policy *policy) {
@@ -300,7 +417,7 @@ static int listen_to_events(Policy *policy) {
         g_source_set_callback(policy->ring_source, G_SOURCE_FUNC(on_ring_readable), policy, NULL);
         (void) g_source_attach(policy->ring_source, g_main_context_get_thread_default());
         policy->missed_source = g_timeout_source_new_seconds(MISSED_CHECK_SECONDS);
-        g_source_set_callback(policy->missed_source, check_missed, policy, NULL);
+        g_source_set_callback(policy->missed_source, on_look, policy, NULL);
         (void) g_source_attach(policy->missed_source, g_main_context_get_thread_default());
         return 0;
 }
@@ -493,7 +610,7 @@ static void run_canary(Policy *policy) {
                         show_failed(
                                 policy, i, g_strdup("attached, but an end was not seen when tried"),
                                 NULL);
-        (void) bpf_map_delete_elem(holders_fd(policy), &result.userns_inode);
+        release_holder(policy, result.userns_inode);
         *canary.record = (struct policy_record){ .state = POLICY_RECORD_FREE };
         policy->control->last_line = is_rule_active(policy, "last-line");
 }
@@ -652,6 +769,9 @@ int policy_open_for_test(const PolicyConfig *config, const PolicyTest *test, Pol
                 .config = *config,
                 .pin_folder = g_strdup(config->pin_folder),
                 .test = *test,
+                .leaving = g_hash_table_new(g_direct_hash, g_direct_equal),
+                .waiter_fd = -1,
+                .nothing_fd = -1,
                 .n_records = config->n_slots + TABLE_SINGLES_MAX + TABLE_REGISTRATIONS_MAX,
         };
         policy->config.pin_folder = policy->pin_folder;
@@ -693,6 +813,9 @@ void policy_free(Policy *policy) {
                 (void) munmap(policy->control, policy->control_size);
         if (policy->n_held)
                 g_hash_table_unref(policy->n_held);
+        g_hash_table_unref(policy->leaving);
+        (void) fd_close(policy->waiter_fd);
+        (void) fd_close(policy->nothing_fd);
         policy_object_clear(&policy->object);
         policy_pins_free(policy->pins);
         for (size_t i = 0; i < policy->n_texts; i++)

@@ -752,6 +752,43 @@ static void test_death(Policy *policy, Seen *seen) {
         (void) policy_unprotect(policy, POOL_SLOTS + TABLE_SINGLES_MAX, 1);
 }
 
+/* What a holder leaves in the kernel's map while the kernel can still come across it. */
+static void test_holders(Policy *policy, Seen *seen) {
+        Namespace ns = namespace_new(LENT, body_wait, NULL),
+                  living = namespace_new(LENT, body_wait, NULL);
+        uint64_t inode;
+
+        drain(seen);
+        (void) policy_protect(policy, SLOT, 1, ns.inode);
+        (void) policy_unprotect(policy, SLOT, 1);
+        tap(policy_has_holder_for_test(policy, ns.inode),
+            "an entry stays that the kernel has not forgotten");
+        tap(policy_protect(policy, SLOT, 1, living.inode) == 0, "the slot is lent again");
+        namespace_end(&ns);
+        tap(is_told(seen, ns.inode, 5000), "the end of the one before is told");
+        tap(!policy_has_holder_for_test(policy, ns.inode), "and its entry is gone");
+        tap(policy_slot(policy, SLOT, &inode) == POLICY_SLOT_LENT && inode == living.inode,
+            "the present holder is not touched");
+        (void) policy_unprotect(policy, SLOT, 1);
+        for (int i = 0; i < 3; i++)
+                policy_sweep_holders_for_test(policy);
+        tap(policy_has_holder_for_test(policy, living.inode),
+            "that of a living one is kept a while");
+        policy_sweep_holders_for_test(policy);
+        tap(!policy_has_holder_for_test(policy, living.inode), "and taken out in the end");
+        tap(policy_protect(policy, SLOT, 1, living.inode) == 0 &&
+                    policy_slot(policy, SLOT, &inode) == POLICY_SLOT_LENT,
+            "it can hold again");
+        (void) policy_unprotect(policy, SLOT, 1);
+        (void) policy_protect(policy, SLOT, 1, living.inode);
+        for (int i = 0; i < 4; i++)
+                policy_sweep_holders_for_test(policy);
+        tap(policy_slot(policy, SLOT, &inode) == POLICY_SLOT_LENT && inode == living.inode,
+            "one that holds again is not taken out");
+        (void) policy_unprotect(policy, SLOT, 1);
+        namespace_end(&living);
+}
+
 static void test_restart(void) {
         Seen seen = {};
         PolicyConfig config = make_config(&seen, PINS);
@@ -858,6 +895,7 @@ static void test_lifecycle(char **file_systems) {
         test_records(policy);
         test_singles(policy, file_systems[0]);
         test_death(policy, &seen);
+        test_holders(policy, &seen);
         test_signals(policy);
         policy_free(policy);
         test_restart();
