@@ -55,6 +55,7 @@ int allocator_for_each_record(
         Allocator *allocator, uint32_t record,
         int (*tell)(Policy *policy, uint32_t first_record, uint32_t n_records));
 
+void allocator_leaving_free(void *leaving);
 bool allocator_is_leaving(const Allocator *allocator, uint32_t record);
 
 /* Whether the range may be lent again once it is clean: the policy was in force all along. */

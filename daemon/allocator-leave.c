@@ -4,13 +4,19 @@
 #include <string.h>
 
 #include "daemon/allocator-internal.h"
+#include "daemon/host-ids.h"
 #include "daemon/leftovers.h"
+#include "daemon/limits.h"
 #include "daemon/policy.h"
+#include "daemon/slot-locks.h"
+#include "daemon/uid-trial.h"
 #include "daemon/unenforced.h"
 #include "lib/table/table-write.h"
 
 /* The last stretch of a range's way back: its namespace is proven dead, what the host still has of
- * its IDs is ended and removed, and then it is free, if the policy was in force all along.
+ * its IDs is ended and removed, what the kernel keeps by UID is tried, and then it is free, if the
+ * policy was in force all along.  Whatever of the range is claimed by somebody else by now is not
+ * touched.
  *
  * Only looks that begin after the proof count, and one look serves all ranges that wait for it.
  * Nothing of this is remembered on disk: the record's state and the kernel's say where to begin
@@ -26,9 +32,21 @@
 #define UNENFORCED_TRIES_MAX 3u
 
 typedef struct Leaving {
+        Allocator *allocator;
+        uint32_t record;
         gint64 due_usec;
         unsigned n_busy; /* looks that found something which could not be removed */
+        char *told;      /* of what kind that was, when it was told */
+        UidTrial *trial; /* clean, and this is under way */
 } Leaving;
+
+void allocator_leaving_free(void *data) {
+        Leaving *leaving = data;
+
+        uid_trial_free(leaving->trial);
+        g_free(leaving->told);
+        g_free(leaving);
+}
 
 bool allocator_is_leaving(const Allocator *allocator, uint32_t record) {
         return g_hash_table_contains(allocator->leaving, GUINT_TO_POINTER(record));
@@ -102,7 +120,9 @@ void allocator_leaving_usage(
         *ret_n_ranges = 0;
         *ret_n_ids = 0;
         g_hash_table_iter_init(&i, allocator->leaving);
-        while (g_hash_table_iter_next(&i, &record, &leaving)) {
+        while (*ret_n_ranges < LIMIT_LEAVING_UNCHARGED_RANGES &&
+               *ret_n_ids < LIMIT_LEAVING_UNCHARGED_IDS &&
+               g_hash_table_iter_next(&i, &record, &leaving)) {
                 uint32_t number = GPOINTER_TO_UINT(record);
 
                 if (((Leaving *) leaving)->n_busy > 0 ||
@@ -148,43 +168,220 @@ void allocator_try_again(Allocator *allocator, uint32_t record) {
         allocator_quarantine(allocator, record);
 }
 
-static void allocator_swept(const bool *clean, size_t n, void *userdata) {
+/* Say what keeps the range; once, as long as it is of one kind. */
+static void allocator_tell(
+        Allocator *allocator, uint32_t record, const char *kind, const char *why) {
+        Leaving *leaving = g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
+        const TableRecord *range = table_writer_record(allocator->config.table, record);
+        AllocatorKept kept = {
+                .start = range->start,
+                .size = range->size,
+                .account_uid = range->account_uid,
+                .why = why,
+        };
+
+        if (g_strcmp0(leaving->told, kind) == 0)
+                return;
+        g_free(leaving->told);
+        leaving->told = g_strdup(kind);
+        if (allocator->config.kept)
+                allocator->config.kept(&kept, allocator->config.kept_userdata);
+}
+
+/* trying */
+
+static void allocator_tried(const UidTrialFound *found, void *userdata) {
+        Leaving *leaving = userdata;
+        Allocator *allocator = leaving->allocator;
+        uint32_t record = leaving->record;
+
+        g_clear_pointer(&leaving->trial, uid_trial_free);
+        if (found->what == UID_TRIAL_CLEAN)
+                allocator_give_back(allocator, record);
+        else {
+                g_autofree char *why = uid_trial_describe(found),
+                                *kind = g_strdup_printf("trial %d", found->what);
+
+                allocator_tell(allocator, record, kind, why);
+                allocator_try_again(allocator, record);
+        }
+        allocator_schedule_next_sweep(allocator);
+}
+
+/* All UIDs of the range. */
+static GArray *allocator_list_uids(const Allocator *allocator, uint32_t record) {
+        g_autoptr(GArray) ranges = g_array_new(FALSE, TRUE, sizeof(LeftoversRange));
+        GArray *uids = g_array_new(FALSE, FALSE, sizeof(UidTrialInterval));
+
+        (void) allocator_list_ranges(allocator, record, ranges);
+        for (guint i = 0; i < ranges->len; i++) {
+                const LeftoversRange *range = &g_array_index(ranges, LeftoversRange, i);
+                UidTrialInterval interval = { range->start, range->size };
+
+                g_array_append_val(uids, interval);
+        }
+        return uids;
+}
+
+/* Nothing of the range is left that can be seen. */
+static void allocator_try_uids(Allocator *allocator, uint32_t record) {
+        Leaving *leaving = g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
+        g_autoptr(GArray) uids = NULL;
+
+        /* What is never lent again needs no trial. */
+        if (!allocator->config.uid_trials || !allocator_is_reusable(allocator, record)) {
+                allocator_give_back(allocator, record);
+                return;
+        }
+        uids = allocator_list_uids(allocator, record);
+        if (uids->len == 0)
+                allocator_give_back(allocator, record);
+        else if (
+                uid_trial_new(
+                        allocator->config.uid_trials,
+                        table_writer_record(allocator->config.table, record)->account_uid,
+                        (const UidTrialInterval *) (void *) uids->data, uids->len, allocator_tried,
+                        leaving, &leaving->trial) != 0)
+                allocator_try_again(allocator, record);
+}
+
+/* looking */
+
+/* Several pieces of one record's range: whether all are clean; else the weightiest find is told. */
+static bool allocator_judge(
+        Allocator *allocator, uint32_t record, const LeftoversFound *found, guint n) {
+        const LeftoversFound *worst = &found[0];
+        g_autofree char *why = NULL, *kind = NULL;
+
+        for (guint i = 1; i < n; i++)
+                if (found[i].what > worst->what)
+                        worst = &found[i];
+        if (worst->what == LEFTOVERS_NOTHING)
+                return true;
+        why = leftovers_describe(worst);
+        kind = g_strdup_printf("found %d", worst->what);
+        allocator_tell(allocator, record, kind, why);
+        return false;
+}
+
+static void allocator_swept(const LeftoversFound *found, size_t n, void *userdata) {
         Allocator *allocator = userdata;
         g_autoptr(GArray) swept = g_steal_pointer(&allocator->swept);
         gint64 now = g_get_monotonic_time();
 
         g_assert(swept && swept->len == n);
         allocator->sweep_not_before = now + SWEEP_PAUSE_FACTOR * (now - allocator->sweep_began);
-        for (guint i = 0; i < swept->len;) {
+        for (guint i = 0, next; i < swept->len; i = next) {
                 uint32_t record = g_array_index(swept, uint32_t, i);
-                bool all_clean = clean != NULL;
 
-                for (; i < swept->len && g_array_index(swept, uint32_t, i) == record; i++)
-                        all_clean = all_clean && clean[i];
-                if (all_clean)
-                        allocator_give_back(allocator, record);
+                for (next = i; next < swept->len; next++)
+                        if (g_array_index(swept, uint32_t, next) != record)
+                                break;
+                if (found && allocator_judge(allocator, record, found + i, next - i))
+                        allocator_try_uids(allocator, record);
                 else
                         allocator_try_again(allocator, record);
         }
         allocator_schedule_next_sweep(allocator);
 }
 
+/* Whether somebody else has nspawn's lock of one of the slots: it is held from the choice of a slot
+ * until it is free, unless it was taken while no daemon ran. */
+static bool allocator_is_locked(
+        Allocator *allocator, uint32_t record, const LeftoversRange *range) {
+        uint64_t slot = range->start - range->start % TABLE_SLOT_SIZE;
+
+        for (; slot < (uint64_t) range->start + range->size; slot += TABLE_SLOT_SIZE) {
+                g_autofree char *why = NULL;
+
+                if (slot_locks_hold(allocator->config.slot_locks, (uint32_t) slot, false) == 0)
+                        continue;
+                why = g_strdup_printf("systemd-nspawn's lock of %u is held", (uint32_t) slot);
+                allocator_tell(allocator, record, why, why);
+                return true;
+        }
+        return false;
+}
+
+/* Whether somebody else claims any of these IDs by now, or nobody knows. */
+static bool allocator_is_claimed(
+        Allocator *allocator, uint32_t record, const LeftoversRange *ranges, guint n) {
+        for (guint i = 0; i < n; i++) {
+                g_autofree char *claimant = NULL, *why = NULL;
+                int r;
+
+                if (allocator_is_locked(allocator, record, &ranges[i]))
+                        return true;
+                r = host_ids_claimant(
+                        allocator->config.host_ids, ranges[i].start, ranges[i].size, &claimant);
+                if (r == 0 && !claimant)
+                        continue;
+                why = r < 0 ? g_strdup("it cannot be found out who claims its IDs")
+                            : g_strdup_printf("its IDs are claimed by %s", claimant);
+                allocator_tell(allocator, record, why, why);
+                return true;
+        }
+        return false;
+}
+
+/* Add the range's pieces to what is looked at next, unless somebody else has any of them.  Returns
+ * how many slots they are. */
+static uint64_t allocator_plan(Allocator *allocator, uint32_t record, GArray *ranges) {
+        guint first = ranges->len;
+        uint64_t n_ids = allocator_list_ranges(allocator, record, ranges);
+
+        if (allocator_is_claimed(
+                    allocator, record, &g_array_index(ranges, LeftoversRange, first),
+                    ranges->len - first)) {
+                g_array_set_size(ranges, first);
+                allocator_try_again(allocator, record);
+                return 0;
+        }
+        while (allocator->swept->len < ranges->len)
+                g_array_append_val(allocator->swept, record);
+        return MAX(n_ids / TABLE_SLOT_SIZE, 1u);
+}
+
+static gint compare_due(gconstpointer a, gconstpointer b) {
+        const Leaving *x = *(const Leaving *const *) a, *y = *(const Leaving *const *) b;
+
+        return (x->due_usec > y->due_usec) - (x->due_usec < y->due_usec);
+}
+
+/* What is due, the oldest first. */
+static GPtrArray *allocator_list_due(const Allocator *allocator) {
+        GPtrArray *due = g_ptr_array_new();
+        GHashTableIter i;
+        gpointer value;
+
+        g_hash_table_iter_init(&i, allocator->leaving);
+        while (g_hash_table_iter_next(&i, NULL, &value)) {
+                const Leaving *leaving = value;
+
+                if (!leaving->trial && leaving->due_usec <= allocator->sweep_began)
+                        g_ptr_array_add(due, value);
+        }
+        g_ptr_array_sort(due, compare_due);
+        return due;
+}
+
 static void allocator_sweep(Allocator *allocator) {
         g_autoptr(GArray) ranges = g_array_new(FALSE, TRUE, sizeof(LeftoversRange));
-        GHashTableIter i;
-        gpointer record, leaving;
+        g_autoptr(GPtrArray) due = NULL;
+        uint64_t n_slots = 0;
+        int r;
 
         allocator->sweep_began = g_get_monotonic_time();
         allocator->swept = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-        g_hash_table_iter_init(&i, allocator->leaving);
-        while (g_hash_table_iter_next(&i, &record, &leaving)) {
-                uint32_t number = GPOINTER_TO_UINT(record);
+        due = allocator_list_due(allocator);
+        r = due->len > 0 ? leftovers_prepare(allocator->config.leftovers) : 0;
+        for (guint i = 0; i < due->len && n_slots < LIMIT_LEFTOVERS_SLOTS; i++) {
+                uint32_t record = ((Leaving *) due->pdata[i])->record;
 
-                if (((Leaving *) leaving)->due_usec > allocator->sweep_began)
-                        continue;
-                (void) allocator_list_ranges(allocator, number, ranges);
-                while (allocator->swept->len < ranges->len)
-                        g_array_append_val(allocator->swept, number);
+                if (r == 0)
+                        n_slots += allocator_plan(allocator, record, ranges);
+                else
+                        allocator_try_again(allocator, record);
         }
         if (ranges->len == 0) {
                 g_clear_pointer(&allocator->swept, g_array_unref);
@@ -225,7 +422,8 @@ void allocator_schedule_next_sweep(Allocator *allocator) {
 
         g_hash_table_iter_init(&i, allocator->leaving);
         while (g_hash_table_iter_next(&i, NULL, &leaving))
-                due = MIN(due, ((Leaving *) leaving)->due_usec);
+                if (!((Leaving *) leaving)->trial)
+                        due = MIN(due, ((Leaving *) leaving)->due_usec);
         if (due != G_MAXINT64)
                 allocator_schedule_sweep(allocator, due);
 }
@@ -240,7 +438,11 @@ void allocator_leave(Allocator *allocator, uint32_t record, bool proven) {
         if (allocator_is_leaving(allocator, record))
                 return;
         leaving = g_new(Leaving, 1);
-        *leaving = (Leaving){ .due_usec = g_get_monotonic_time() };
+        *leaving = (Leaving){
+                .allocator = allocator,
+                .record = record,
+                .due_usec = g_get_monotonic_time(),
+        };
         g_hash_table_insert(allocator->leaving, GUINT_TO_POINTER(record), leaving);
         allocator_schedule_sweep(allocator, leaving->due_usec);
 }

@@ -75,7 +75,7 @@ int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator) {
                 .removal_turns = turns_new(
                         LIMIT_CGROUP_REMOVALS, LIMIT_CGROUP_REMOVALS_PER_ACCOUNT,
                         LIMIT_CGROUP_REMOVALS_WAITING_PER_ACCOUNT),
-                .leaving = g_hash_table_new_full(NULL, NULL, NULL, g_free),
+                .leaving = g_hash_table_new_full(NULL, NULL, NULL, allocator_leaving_free),
         };
         table_writer_watch_slots(config->table, allocator_slot_changed, allocator);
         *ret_allocator = allocator;

@@ -27,6 +27,7 @@ typedef struct Leftovers Leftovers;
 typedef struct Policy Policy;
 typedef struct SlotLocks SlotLocks;
 typedef struct TableWriter TableWriter;
+typedef struct UidTrials UidTrials;
 typedef struct Unenforced Unenforced;
 typedef struct Vetter Vetter;
 
@@ -47,16 +48,26 @@ enum {
         ALLOCATOR_E_NOT_OWNER = 13,     /* the namespace, or what is to be added, is another's */
 };
 
+/* A range that does not come back yet: somebody else claims some of its IDs, or something of it
+ * cannot be removed. */
+typedef struct AllocatorKept {
+        uint32_t start, size, account_uid;
+        const char *why; /* printable ASCII */
+} AllocatorKept;
+
 typedef struct AllocatorConfig {
         TableWriter *table; /* all borrowed for the allocator's life */
         Policy *policy;
         HostIds *host_ids;
         UsernsProbe *probe;
         Unenforced *unenforced;
-        Details *details;        /* NULL: nothing can be added to a namespace (tests) */
-        CgroupTree *cgroups;     /* NULL: there are no control groups */
-        Leftovers *leftovers;    /* freed first; NULL: ranges do not come back (tests) */
-        Vetter *vetter;          /* NULL: nobody is asked (tests) */
+        Details *details;      /* NULL: nothing can be added to a namespace (tests) */
+        CgroupTree *cgroups;   /* NULL: there are no control groups */
+        Leftovers *leftovers;  /* freed first; NULL: ranges do not come back (tests) */
+        Vetter *vetter;        /* NULL: nobody is asked (tests) */
+        UidTrials *uid_trials; /* freed after; NULL: what the kernel keeps is not tried (tests) */
+        void (*kept)(const AllocatorKept *kept, void *userdata); /* once for each reason; or NULL */
+        void *kept_userdata;
         const char *lock_folder; /* systemd-nspawn's: see vetting.h */
         SlotLocks *slot_locks;   /* of that folder; holds what is not free */
         bool enforced;           /* the policy is in force; else what is handed out is marked */

@@ -22,7 +22,7 @@
 
 /* what is found */
 
-static size_t index_of(const LeftoversTask *task, uint32_t id) {
+size_t leftovers_index(const LeftoversTask *task, uint32_t id) {
         size_t low = 0, high = task->n;
 
         while (low < high) {
@@ -40,15 +40,51 @@ static size_t index_of(const LeftoversTask *task, uint32_t id) {
 }
 
 bool leftovers_has(const LeftoversTask *task, uint32_t id) {
-        return index_of(task, id) != SIZE_MAX;
+        return leftovers_index(task, id) != SIZE_MAX;
 }
 
-bool leftovers_find(const LeftoversTask *task, uint32_t id) {
-        size_t i = index_of(task, id);
+bool leftovers_find(const LeftoversTask *task, LeftoversWhat what, uint32_t id, uint32_t number) {
+        size_t i = leftovers_index(task, id);
 
-        if (i != SIZE_MAX)
-                task->found[i] = true;
-        return i != SIZE_MAX;
+        if (i == SIZE_MAX)
+                return false;
+        if (what > task->found[i].what)
+                task->found[i] = (LeftoversFound){ .what = what, .id = id, .number = number };
+        return true;
+}
+
+bool leftovers_is_claimed(const LeftoversTask *task, uint32_t id) {
+        size_t i = leftovers_index(task, id);
+
+        return i != SIZE_MAX && task->found[i].what >= LEFTOVERS_USER_OF_OTHERS;
+}
+
+bool leftovers_is_ours(const LeftoversTask *task, uint32_t id) {
+        size_t i = leftovers_index(task, id);
+
+        return i != SIZE_MAX && task->found[i].what < LEFTOVERS_PROCESS_OF_OTHERS;
+}
+
+int leftovers_read_text(const LeftoversTask *task, int folder, const char *name) {
+        auto_fd fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        size_t size = 1;
+
+        if (fd < 0)
+                return -errno;
+        task->text[0] = '\n';
+        for (;;) {
+                ssize_t n = read(fd, task->text + size, LEFTOVERS_TEXT_SIZE - size);
+
+                if (n < 0)
+                        return -errno;
+                size += (size_t) n;
+                if (size >= LEFTOVERS_TEXT_SIZE)
+                        return -EFBIG;
+                if (n == 0)
+                        break;
+        }
+        task->text[size] = '\0';
+        return 0;
 }
 
 int leftovers_for_each(const LeftoversTask *task, int fd, LeftoversEntryFunc func) {
@@ -97,41 +133,70 @@ static int join_mount_namespace(const char *path) {
         return setns(theirs, CLONE_NEWNS) < 0 ? -errno : 0;
 }
 
-/* Processes first: once a range has none, nobody makes anything more of what follows. */
+/* Who else has the IDs first, then processes: once a range has none, nobody makes anything more of
+ * what follows. */
 static int run_pass(const LeftoversTask *task) {
-        int r;
+        static int (*const steps[])(const LeftoversTask *task) = {
+                leftovers_find_users,   leftovers_end_processes, leftovers_remove_ipc,
+                leftovers_remove_files, leftovers_find_keys,
+        };
 
         memset(task->found, 0, task->n * sizeof(*task->found));
-        r = leftovers_end_processes(task);
-        if (r == 0)
-                r = leftovers_remove_ipc(task);
-        if (r == 0)
-                r = leftovers_remove_files(task);
-        return r;
+        for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+                int r = leftovers_check_files(task);
+
+                if (r == 0)
+                        r = steps[i](task);
+                if (r < 0)
+                        return r;
+        }
+        return leftovers_check_files(task);
 }
 
-void leftovers_child(const void *data) {
-        const LeftoversTask *task = data;
+static int run_passes(const LeftoversTask *task) {
         struct timespec pause = { .tv_nsec = PAUSE_MSEC_FIRST * 1000000L };
 
-        child_die_with(task->parent);
-        if (join_mount_namespace(task->config.mount_namespace) < 0)
-                _exit(1);
         for (unsigned pass = 0; pass < LIMIT_LEFTOVERS_PASSES; pass++) {
                 bool all_clean = true;
+                int r = run_pass(task);
 
-                if (run_pass(task) < 0)
-                        _exit(1);
+                if (r < 0)
+                        return r;
                 for (size_t i = 0; i < task->n; i++) {
-                        if (!task->found[i])
-                                task->clean[i] = true;
-                        all_clean = all_clean && task->clean[i];
+                        if (task->result[i].what != LEFTOVERS_NOTHING)
+                                task->result[i] = task->found[i];
+                        all_clean = all_clean && task->result[i].what == LEFTOVERS_NOTHING;
                 }
                 if (all_clean)
-                        _exit(0);
+                        return 0;
                 if (pass + 1 < LIMIT_LEFTOVERS_PASSES)
                         (void) nanosleep(&pause, NULL);
                 pause.tv_nsec *= 2;
         }
-        _exit(0);
+        return 0;
+}
+
+/* These are folders of root's, found by the daemon's own view of the host before the child takes
+ * another. */
+static int open_folder(const char *path, int *ret_fd) {
+        if (!path)
+                return 0;
+        *ret_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return *ret_fd < 0 ? -errno : 0;
+}
+
+void leftovers_child(const void *data) {
+        LeftoversTask task = *(const LeftoversTask *) data;
+        struct stat st;
+        int r;
+
+        child_die_with(task.parent);
+        task.etc_folder = -1;
+        if (open_folder(task.config.etc_folder, &task.etc_folder) < 0 ||
+            stat("/proc/self/ns/user", &st) < 0 ||
+            join_mount_namespace(task.config.mount_namespace) < 0)
+                _exit(1);
+        task.user_namespace = st.st_ino;
+        r = run_passes(&task);
+        _exit(r < 0);
 }

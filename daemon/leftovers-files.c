@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -18,7 +19,9 @@
 
 /* /run/user */
 
-/* Undo all mounts on it, never following a link. */
+/* Undo all mounts on it, never following a link, and asking none of the file systems mounted there:
+ * the kernel looks for a mount point without a question to what is mounted on it, and a lazy
+ * unmount does not wait for its server. */
 static void unmount(int folder, const char *name) {
         if (fchdir(folder) < 0)
                 return;
@@ -57,6 +60,18 @@ static int first_entry(int folder, char name[static NAME_MAX + 1]) {
         return size < 0 ? -errno : 0;
 }
 
+/* A folder in a folder, on the same mount: what could not be unmounted, because there is too much
+ * of it or because it was mounted this moment, is not entered, and its file system not asked. */
+static int open_below(int folder, const char *name) {
+        const struct open_how how = {
+                .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW,
+                .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
+        };
+        int fd = (int) syscall(SYS_openat2, folder, name, &how, sizeof(how));
+
+        return fd < 0 ? -errno : fd;
+}
+
 /* One way down from the folder to something that can be removed.  There is no way up on purpose:
  * ".." of a folder that was moved leads elsewhere.  1: all is gone. */
 static int remove_one_below(int top, unsigned *steps) {
@@ -86,9 +101,9 @@ static int remove_one_below(int top, unsigned *steps) {
                         continue;
                 if (r != -ENOTEMPTY && r != -EEXIST)
                         return r;
-                next = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+                next = open_below(folder, name);
                 if (next < 0)
-                        return -errno;
+                        return next;
                 (void) fd_close(folder);
                 folder = next;
                 depth++;
@@ -104,9 +119,9 @@ static int remove_tree(int folder, const char *name) {
         r = remove_entry(folder, name);
         if (r == 0 || (r != -ENOTEMPTY && r != -EEXIST))
                 return r;
-        top = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        top = open_below(folder, name);
         if (top < 0)
-                return -errno;
+                return top;
         do
                 r = remove_one_below(top, &steps);
         while (r == 0);
@@ -116,8 +131,10 @@ static int remove_tree(int folder, const char *name) {
 static int look_at_run_user(const LeftoversTask *task, int folder, const char *name) {
         uint32_t uid;
 
-        if (parse_u32(name, &uid) && leftovers_has(task, uid) && remove_tree(folder, name) < 0)
-                (void) leftovers_find(task, uid);
+        if (!parse_u32(name, &uid) || !leftovers_has(task, uid))
+                return 0;
+        if (!leftovers_is_ours(task, uid) || remove_tree(folder, name) < 0)
+                (void) leftovers_find(task, LEFTOVERS_RUN_USER, uid, 0);
         return 0;
 }
 
@@ -155,8 +172,10 @@ static bool linger_id(const LeftoversTask *task, const char *name, uint32_t *ret
 static int look_at_linger(const LeftoversTask *task, int folder, const char *name) {
         uint32_t id;
 
-        if (linger_id(task, name, &id) && unlinkat(folder, name, 0) < 0 && errno != ENOENT)
-                (void) leftovers_find(task, id);
+        if (!linger_id(task, name, &id))
+                return 0;
+        if (!leftovers_is_ours(task, id) || (unlinkat(folder, name, 0) < 0 && errno != ENOENT))
+                (void) leftovers_find(task, LEFTOVERS_LINGER, id, 0);
         return 0;
 }
 

@@ -31,19 +31,25 @@ union semun {
         struct seminfo *info;
 };
 
+/* Whether the object is to be removed.  It is the range's if its owner is: whoever owns one can
+ * give it to any ID, and that is as good as none made by the ID itself.  One that an ID of the
+ * range made and another owns was given away by root: it stays, and the range with it, for its next
+ * holder would have the maker's rights.  A group alone, which any owner may set, makes it nobody's
+ * but the owner's, who can let in whom they like at any time. */
 static bool is_left(const LeftoversTask *task, const struct ipc_perm *perm) {
-        return leftovers_has(task, perm->uid) || leftovers_has(task, perm->gid) ||
-               leftovers_has(task, perm->cuid) || leftovers_has(task, perm->cgid);
+        if (leftovers_is_ours(task, perm->uid))
+                return true;
+        (void) leftovers_find(task, LEFTOVERS_IPC, perm->uid, 0);
+        (void) leftovers_find(task, LEFTOVERS_IPC, perm->cuid, 0);
+        if (!leftovers_has(task, perm->uid))
+                (void) leftovers_find(task, LEFTOVERS_IPC, perm->cgid, 0);
+        return false;
 }
 
 /* What another removed meanwhile is gone too. */
 static void note_result(const LeftoversTask *task, const struct ipc_perm *perm, int result) {
-        if (result >= 0 || errno == EINVAL || errno == EIDRM)
-                return;
-        (void) leftovers_find(task, perm->uid);
-        (void) leftovers_find(task, perm->gid);
-        (void) leftovers_find(task, perm->cuid);
-        (void) leftovers_find(task, perm->cgid);
+        if (result < 0 && errno != EINVAL && errno != EIDRM)
+                (void) leftovers_find(task, LEFTOVERS_IPC, perm->uid, 0);
 }
 
 /* Memory that is attached somewhere goes with the last one who has it; until then, nobody can get
@@ -97,12 +103,11 @@ static int remove_posix_queue(const LeftoversTask *task, int folder, const char 
 
         if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : -errno;
-        if (!leftovers_has(task, st.st_uid) && !leftovers_has(task, st.st_gid))
+        if (!leftovers_has(task, st.st_uid))
                 return 0;
-        if (unlinkat(folder, name, 0) < 0 && errno != ENOENT) {
-                (void) leftovers_find(task, st.st_uid);
-                (void) leftovers_find(task, st.st_gid);
-        }
+        if (!leftovers_is_ours(task, st.st_uid) ||
+            (unlinkat(folder, name, 0) < 0 && errno != ENOENT))
+                (void) leftovers_find(task, LEFTOVERS_IPC, st.st_uid, 0);
         return 0;
 }
 

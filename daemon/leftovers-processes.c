@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <string.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -13,93 +14,132 @@
 #include "lib/util/parse.h"
 #include "lib/util/proc-status.h"
 
-static int read_status(const LeftoversTask *task, int process) {
-        auto_fd fd = openat(process, "status", O_RDONLY | O_CLOEXEC);
-        size_t size = 0;
-
-        if (fd < 0)
-                return -errno;
-        for (;;) {
-                ssize_t n = read(fd, task->status + size, LEFTOVERS_STATUS_SIZE - size);
-
-                if (n < 0)
-                        return -errno;
-                size += (size_t) n;
-                if (size >= LEFTOVERS_STATUS_SIZE)
-                        return -EFBIG;
-                if (n == 0)
-                        break;
-        }
-        task->status[size] = '\0';
-        return 0;
-}
-
+/* What was seen of a process, all of its threads together: credentials are each thread's own, and
+ * it is ended as a whole. */
 typedef struct Look {
         const LeftoversTask *task;
-        bool found;
+        uint32_t pid;
+        LeftoversWhat what; /* to be noted of each of its IDs; LEFTOVERS_NOTHING: only look */
+        bool has_ids;       /* any ID of a range, in any place */
+        bool is_others;     /* not all of its UIDs are ours, in every thread */
+        bool is_privileged; /* may have capabilities */
 } Look;
 
 static void look_at_id(uint32_t id, void *userdata) {
         Look *look = userdata;
 
-        if (leftovers_find(look->task, id))
-                look->found = true;
+        if (!leftovers_has(look->task, id))
+                return;
+        look->has_ids = true;
+        if (leftovers_is_claimed(look->task, id))
+                look->is_others = true;
+        (void) leftovers_find(look->task, look->what, id, look->pid);
 }
 
-/* Whether the task that was read last has one of the IDs.  A zombie's do nothing any more, and its
- * parent may let it lie for as long as it likes. */
-static bool status_has_ids(const LeftoversTask *task) {
-        Look look = { .task = task };
+/* The task whose status was read last.  A zombie's IDs do nothing any more, and its parent may let
+ * it lie for as long as it likes. */
+static void look_at_status(Look *look) {
+        const char *status = look->task->text;
+        uint32_t uids[4];
 
-        if (strstr(task->status, "\nState:\tZ") || strstr(task->status, "\nState:\tX"))
-                return false;
-        proc_status_for_each_id(task->status, look_at_id, &look);
-        return look.found;
+        if (proc_status_has_ended(status))
+                return;
+        proc_status_for_each_id(status, look_at_id, look);
+        if (!proc_status_uids(status, uids))
+                look->is_others = true;
+        else
+                for (size_t i = 0; i < 4; i++)
+                        if (!leftovers_has(look->task, uids[i]))
+                                look->is_others = true;
+        if (proc_status_has_capabilities(status))
+                look->is_privileged = true;
 }
 
-/* 1: it has one of the IDs. */
-static int look_at_thread(const LeftoversTask *task, int folder, const char *name) {
-        auto_fd thread = openat(folder, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        int r = thread < 0 ? -errno : read_status(task, thread);
+static int look_at_threads(Look *look, int process) {
+        auto_fd threads = openat(process, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        char buffer[4096] __attribute__((aligned(8)));
+        ssize_t size;
 
-        if (r == 0)
-                return status_has_ids(task) ? -EEXIST : 0;
-        return proc_status_pass_over_ended(r);
-}
-
-static int process_has_ids(const LeftoversTask *task, int process) {
-        auto_fd threads = -1;
-        int r;
-
-        r = read_status(task, process);
-        if (r < 0)
-                return r;
-        if (status_has_ids(task))
-                return 1;
-        if (!proc_status_has_threads(task->status))
-                return 0;
-        threads = openat(process, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (threads < 0)
                 return -errno;
-        r = leftovers_for_each(task, threads, look_at_thread);
-        return r == -EEXIST ? 1 : r;
+        while ((size = syscall(SYS_getdents64, threads, buffer, sizeof(buffer))) > 0)
+                for (ssize_t at = 0; at < size;) {
+                        const struct dirent64 *entry = (const void *) (buffer + at);
+                        char name[32];
+                        int r;
+
+                        at += entry->d_reclen;
+                        if (entry->d_name[0] == '.')
+                                continue;
+                        (void) snprintf(name, sizeof(name), "%.16s/status", entry->d_name);
+                        r = leftovers_read_text(look->task, threads, name);
+                        if (r == 0)
+                                look_at_status(look);
+                        r = proc_status_pass_over_ended(r);
+                        if (r < 0)
+                                return r;
+                }
+        return size < 0 ? -errno : 0;
 }
 
-/* What is looked at and what is killed are one process: its folder in /proc stands for it like a
- * pidfd, also after its number has gone to another. */
+static int look_at(Look *look, int process) {
+        int r;
+
+        r = leftovers_read_text(look->task, process, "status");
+        if (r < 0)
+                return r;
+        if (proc_status_has_threads(look->task->text))
+                return look_at_threads(look, process);
+        look_at_status(look);
+        return 0;
+}
+
+/* A process with privilege where the daemon is: it may be anybody's server that acts with the ID
+ * for a while, and can have others at any time.  Below, in a namespace that somebody made with the
+ * ID, capabilities are no sign of that. */
+static bool is_server(const LeftoversTask *task, const Look *look, int process) {
+        struct stat st;
+
+        if (!look->is_privileged)
+                return false;
+        return fstatat(process, "ns/user", &st, 0) < 0 || st.st_ino == task->user_namespace;
+}
+
+/* Two looks, so that what is just changing its IDs is not taken for what it is not; the second
+ * notes them.  What is looked at and what is killed are one process: its folder in /proc stands for
+ * it like a pidfd, and answers for no other after its number has gone to one. */
+static int end_process(const LeftoversTask *task, int process, uint32_t pid) {
+        Look first = { .task = task, .pid = pid }, second = first;
+        bool is_others;
+        int r;
+
+        r = look_at(&first, process);
+        if (r < 0 || !first.has_ids)
+                return r;
+        is_others = first.is_others || is_server(task, &first, process);
+        second.what = is_others ? LEFTOVERS_PROCESS_OF_OTHERS : LEFTOVERS_ENDING;
+        r = look_at(&second, process);
+        if (r < 0 || is_others)
+                return r;
+        if (second.is_others || is_server(task, &second, process) || !second.has_ids) {
+                second.what = LEFTOVERS_PROCESS_OF_OTHERS;
+                return look_at(&second, process);
+        }
+        r = leftovers_check_files(task);
+        if (r < 0)
+                return r;
+        (void) syscall(SYS_pidfd_send_signal, process, SIGKILL, NULL, 0);
+        return 0;
+}
+
 static int look_at_process(const LeftoversTask *task, int folder, const char *name) {
         auto_fd process = -1;
         uint32_t pid;
-        int r;
 
         if (!parse_u32(name, &pid) || (pid_t) pid == task->parent || (pid_t) pid == getpid())
                 return 0;
         process = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        r = process < 0 ? -errno : process_has_ids(task, process);
-        if (r <= 0)
-                return proc_status_pass_over_ended(r);
-        (void) syscall(SYS_pidfd_send_signal, process, SIGKILL, NULL, 0);
-        return 0;
+        return proc_status_pass_over_ended(process < 0 ? -errno : end_process(task, process, pid));
 }
 
 int leftovers_end_processes(const LeftoversTask *task) {

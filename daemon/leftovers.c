@@ -4,6 +4,7 @@
 #include "daemon/leftovers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,6 +13,9 @@
 #include "daemon/leftovers-internal.h"
 #include "daemon/limits.h"
 #include "lib/util/child.h"
+#include "lib/util/fd.h"
+
+#define STRINGS_N 7
 
 /* A child under way, or one that hangs. */
 typedef struct Sweep {
@@ -21,15 +25,16 @@ typedef struct Sweep {
         LeftoversRange *ranges; /* sorted */
         uint32_t *places;       /* ranges[i] was given as number places[i] */
         size_t n;
-        bool *clean; /* by sorted range; shared with the child */
+        LeftoversFound *result; /* by sorted range; shared with the child */
         LeftoversDoneFunc done;
         void *userdata;
 } Sweep;
 
 struct Leftovers {
         LeftoversConfig config;
-        char *strings[4];
-        GPtrArray *sweeps; /* owned */
+        char *strings[STRINGS_N];
+        struct stat files[LEFTOVERS_FILES_N]; /* see leftovers_prepare() */
+        GPtrArray *sweeps;                    /* owned */
 };
 
 static void sweep_free(Sweep *sweep) {
@@ -37,8 +42,8 @@ static void sweep_free(Sweep *sweep) {
                 child_forget(sweep->child);
         if (sweep->deadline != 0)
                 g_source_remove(sweep->deadline);
-        if (sweep->clean)
-                (void) munmap(sweep->clean, sweep->n * sizeof(*sweep->clean));
+        if (sweep->result)
+                (void) munmap(sweep->result, sweep->n * sizeof(*sweep->result));
         g_free(sweep->ranges);
         g_free(sweep->places);
         g_free(sweep);
@@ -48,16 +53,18 @@ int leftovers_new(const LeftoversConfig *config, Leftovers **ret_leftovers) {
         Leftovers *leftovers = g_new(Leftovers, 1);
 
         *leftovers = (Leftovers){
-                .strings = { g_strdup(config->mount_namespace), g_strdup(config->proc_folder),
-                             g_strdup(config->run_user_folder), g_strdup(config->linger_folder) },
+                .config = *config,
                 .sweeps = g_ptr_array_new_with_free_func((GDestroyNotify) sweep_free),
         };
-        leftovers->config = (LeftoversConfig){
-                .mount_namespace = leftovers->strings[0],
-                .proc_folder = leftovers->strings[1],
-                .run_user_folder = leftovers->strings[2],
-                .linger_folder = leftovers->strings[3],
+        const char **strings[STRINGS_N] = {
+                &leftovers->config.mount_namespace, &leftovers->config.proc_folder,
+                &leftovers->config.run_user_folder, &leftovers->config.linger_folder,
+                &leftovers->config.etc_folder,      &leftovers->config.logind_folder,
+                &leftovers->config.key_users_file,
         };
+
+        for (size_t i = 0; i < STRINGS_N; i++)
+                *strings[i] = leftovers->strings[i] = g_strdup(*strings[i]);
         *ret_leftovers = leftovers;
         return 0;
 }
@@ -73,14 +80,14 @@ void leftovers_free(Leftovers *leftovers) {
 
 /* Once: at the end of the child, or at the deadline with what is known by then. */
 static void sweep_report(Sweep *sweep) {
-        g_autofree bool *clean = g_new0(bool, sweep->n);
+        g_autofree LeftoversFound *found = g_new0(LeftoversFound, sweep->n);
         LeftoversDoneFunc done = g_steal_pointer(&sweep->done);
 
         if (!done)
                 return;
         for (size_t i = 0; i < sweep->n; i++)
-                clean[sweep->places[i]] = sweep->clean[i];
-        done(clean, sweep->n, sweep->userdata);
+                found[sweep->places[i]] = sweep->result[i];
+        done(found, sweep->n, sweep->userdata);
 }
 
 static guint sweep_index(const Sweep *sweep) {
@@ -137,39 +144,63 @@ static Sweep *sweep_new(Leftovers *leftovers, const LeftoversRange *ranges, size
         return sweep;
 }
 
+int leftovers_prepare(Leftovers *leftovers) {
+        auto_fd etc = -1;
+
+        if (!leftovers->config.etc_folder)
+                return 0;
+        etc = open(leftovers->config.etc_folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (etc < 0)
+                return -errno;
+        leftovers_stat_files(etc, leftovers->files);
+        return 0;
+}
+
+static int sweep_share_result(Sweep *sweep) {
+        void *result;
+
+        result =
+                mmap(NULL, sweep->n * sizeof(*sweep->result), PROT_READ | PROT_WRITE,
+                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (result == MAP_FAILED)
+                return -errno;
+        sweep->result = result;
+        for (size_t i = 0; i < sweep->n; i++)
+                sweep->result[i].what = LEFTOVERS_UNKNOWN;
+        return 0;
+}
+
+static int sweep_start(Sweep *sweep) {
+        /* The child works on its own copy of these. */
+        g_autofree LeftoversFound *found = g_new0(LeftoversFound, sweep->n);
+        g_autofree char *text = g_malloc(LEFTOVERS_TEXT_SIZE);
+        const LeftoversTask task = {
+                .parent = getpid(),
+                .config = sweep->leftovers->config,
+                .ranges = sweep->ranges,
+                .n = sweep->n,
+                .files = sweep->leftovers->files,
+                .text = text,
+                .found = found,
+                .result = sweep->result,
+        };
+
+        return child_new(NULL, 0, leftovers_child, &task, on_exited, sweep, &sweep->child);
+}
+
 int leftovers_remove(
         Leftovers *leftovers, const LeftoversRange *ranges, size_t n, LeftoversDoneFunc done,
         void *userdata) {
-        g_autofree bool *found = NULL;
-        g_autofree char *status = NULL;
-        LeftoversTask task;
         Sweep *sweep;
-        void *clean;
         int r;
 
         g_assert(n > 0);
         if (leftovers->sweeps->len >= LIMIT_LEFTOVERS_CHILDREN)
                 return LEFTOVERS_E_BUSY;
-        clean = mmap(
-                NULL, n * sizeof(bool), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (clean == MAP_FAILED)
-                return -errno;
         sweep = sweep_new(leftovers, ranges, n);
-        sweep->clean = clean;
-
-        /* The child works on its own copy of these. */
-        found = g_new0(bool, n);
-        status = g_malloc(LEFTOVERS_STATUS_SIZE);
-        task = (LeftoversTask){
-                .parent = getpid(),
-                .config = leftovers->config,
-                .ranges = sweep->ranges,
-                .n = n,
-                .status = status,
-                .found = found,
-                .clean = sweep->clean,
-        };
-        r = child_new(NULL, 0, leftovers_child, &task, on_exited, sweep, &sweep->child);
+        r = sweep_share_result(sweep);
+        if (r == 0)
+                r = sweep_start(sweep);
         if (r < 0) {
                 sweep_free(sweep);
                 return r;
@@ -179,4 +210,31 @@ int leftovers_remove(
         sweep->deadline = g_timeout_add(LIMIT_LEFTOVERS_MSEC, on_deadline, sweep);
         g_ptr_array_add(leftovers->sweeps, sweep);
         return 0;
+}
+
+char *leftovers_describe(const LeftoversFound *found) {
+        switch (found->what) {
+        case LEFTOVERS_NOTHING:
+                return g_strdup("nothing");
+        case LEFTOVERS_KEYS:
+                return g_strdup_printf("keys of UID %u", found->id);
+        case LEFTOVERS_LINGER:
+                return g_strdup_printf("the linger file of UID %u", found->id);
+        case LEFTOVERS_RUN_USER:
+                return g_strdup_printf("the runtime folder of UID %u", found->id);
+        case LEFTOVERS_IPC:
+                return g_strdup_printf("an IPC object of ID %u", found->id);
+        case LEFTOVERS_ENDING:
+                return g_strdup_printf(
+                        "process %u with ID %u, which does not end", found->number, found->id);
+        case LEFTOVERS_PROCESS_OF_OTHERS:
+                return g_strdup_printf(
+                        "process %u has ID %u, and is not only of the range", found->number,
+                        found->id);
+        case LEFTOVERS_USER_OF_OTHERS:
+                return g_strdup_printf("logind has UID %u under another name", found->id);
+        case LEFTOVERS_UNKNOWN:
+                break;
+        }
+        return g_strdup("it could not be looked at");
 }

@@ -50,6 +50,7 @@
 /* Children that look for what the host still has of IDs whose holder has died.  One does it for all
  * of them; there are more only when one hangs. */
 #define LIMIT_LEFTOVERS_CHILDREN 4u
+#define LIMIT_LEFTOVERS_SLOTS 4096u /* in one look; the oldest first */
 #define LIMIT_LEFTOVERS_MSEC 5000u
 #define LIMIT_LEFTOVERS_PASSES 6u /* with pauses that double from 2 ms on */
 
@@ -71,6 +72,22 @@
 /* Requests for which no slot is vetted yet wait so long, in all: three slots that are not answered
  * for. */
 #define LIMIT_VETTING_MSEC 10000u
+/* Children that try what the kernel keeps by UID (daemon/uid-trial.h).  Half a millisecond a UID,
+ * so a slot of which all were used takes half a minute of one processor, one with a few a moment.
+ * One account has one of two places, and whoever has many ranges to be tried waits for its turn
+ * with the next after a second. */
+#define LIMIT_UID_TRIALS 2u
+#define LIMIT_UID_TRIALS_PER_ACCOUNT 1u
+#define LIMIT_UID_TRIALS_WAITING_PER_ACCOUNT \
+        4096u /* a pool of 28,671 slots has room for seven such */
+#define LIMIT_UID_TRIAL_TURN_MSEC 1000u
+#define LIMIT_UID_TRIAL_MSEC 30000u /* a turn on a machine that does much else: it was stopped */
+
+/* What an account has waiting for a look or a trial is our own time, not charged to it: so much of
+ * it.  Beyond, it has to wait for us, for else one that uses up ranges faster than they are looked
+ * at would use up the pool. */
+#define LIMIT_LEAVING_UNCHARGED_RANGES 1024u
+#define LIMIT_LEAVING_UNCHARGED_IDS (1024u * 65536u)
 
 /* Defaults of nsresourced.conf: what the reference allows one UID (256 namespaces), each of one
  * slot. */
@@ -88,6 +105,10 @@
         (LIMIT_DOORS + LIMIT_DOORS_IDLE + LIMIT_HELPERS + LIMIT_HELPERS_IDLE +                 \
          LIMIT_CGROUP_REMOVALS + LIMIT_CGROUP_LOOKS + LIMIT_LEFTOVERS_CHILDREN + LIMIT_LOOKS + \
          LIMIT_ASKS)
+#define LIMIT_CHILDREN                                                         \
+        (LIMIT_DOORS + LIMIT_DOORS_IDLE + LIMIT_HELPERS + LIMIT_HELPERS_IDLE + \
+         LIMIT_CGROUP_REMOVALS + LIMIT_LEFTOVERS_CHILDREN + LIMIT_LOOKS)
+         LIMIT_CGROUP_REMOVALS + LIMIT_LEFTOVERS_CHILDREN + LIMIT_UID_TRIALS)
 #define LIMIT_THREADS 4u /* this process's: GLib has one for signals */
 #define LIMIT_TASKS 512u /* TasksMax= */
 

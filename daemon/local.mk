@@ -52,12 +52,14 @@ libdaemon_la_SOURCES = \
 	%D%/door-child.c %D%/door-child.h \
 	%D%/host-ids.h \
 	%D%/leftovers.c %D%/leftovers.h %D%/leftovers-internal.h \
-	%D%/leftovers-child.c %D%/leftovers-files.c %D%/leftovers-ipc.c %D%/leftovers-processes.c \
+	%D%/leftovers-child.c %D%/leftovers-claims.c %D%/leftovers-files.c %D%/leftovers-ipc.c \
+	%D%/leftovers-keys.c %D%/leftovers-processes.c \
 	%D%/limits.h \
 	%D%/manager.c %D%/manager.h \
 	%D%/namespace-name.c %D%/namespace-name.h \
 	%D%/settings.c %D%/settings.h \
 	%D%/slot-locks.c %D%/slot-locks.h \
+	%D%/uid-trial.c %D%/uid-trial.h %D%/uid-trial-child.c %D%/uid-trial-internal.h \
 	%D%/vetter.c %D%/vetter.h \
 	%D%/unenforced.c %D%/unenforced.h \
 	%D%/unenforced-clear.c %D%/unenforced-clear.h \
@@ -110,8 +112,10 @@ daemon_unit_tests += tests/unit/test-allocator-end
 daemon_unit_tests += tests/unit/test-cgroup
 daemon_unit_tests += tests/unit/test-details
 daemon_unit_tests += tests/unit/test-leftovers
+daemon_unit_tests += tests/unit/test-leftovers-claims
 daemon_unit_tests += tests/unit/test-namespace-name
 daemon_unit_tests += tests/unit/test-slot-locks
+daemon_unit_tests += tests/unit/test-uid-trial
 daemon_unit_tests += tests/unit/test-unenforced
 check_PROGRAMS += $(daemon_unit_tests)
 TESTS += $(daemon_unit_tests)
@@ -130,5 +134,9 @@ tests_unit_test_cgroup_SOURCES = tests/unit/test-cgroup.c tests/unit/unit.h
 tests_unit_test_cgroup_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_details_SOURCES = tests/unit/test-details.c
 tests_unit_test_details_LDADD = libdaemon.la $(GLIB_LIBS)
-tests_unit_test_leftovers_SOURCES = tests/unit/test-leftovers.c tests/unit/unit.h
+tests_unit_test_leftovers_SOURCES = tests/unit/test-leftovers.c tests/unit/leftovers-fixture.h tests/unit/unit.h
 tests_unit_test_leftovers_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread -lrt
+tests_unit_test_uid_trial_SOURCES = tests/unit/test-uid-trial.c tests/unit/unit.h
+tests_unit_test_uid_trial_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_leftovers_claims_SOURCES = tests/unit/test-leftovers-claims.c tests/unit/leftovers-fixture.h tests/unit/unit.h
+tests_unit_test_leftovers_claims_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread

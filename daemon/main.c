@@ -22,7 +22,7 @@
 
 typedef struct Arguments {
         char *config_file, *socket, *runtime_folder, *state_folder, *etc, *nspawn_folder,
-                *pin_folder, *run_user_folder, *linger_folder, *ask_program;
+                *pin_folder, *run_user_folder, *linger_folder, *logind_folder, *ask_program;
         gboolean debug, version;
         bool host_mounts; /* the runtime folders are the host's; others are where we are */
 } Arguments;
@@ -53,6 +53,8 @@ static int arguments_parse(int *argc, char ***argv, Arguments *ret_arguments) {
                   "Folder of users' runtime folders", "DIR" },
                 { "linger-dir", 0, 0, G_OPTION_ARG_FILENAME, &a.linger_folder,
                   "Folder of systemd-logind's linger files", "DIR" },
+                { "logind-dir", 0, 0, G_OPTION_ARG_FILENAME, &a.logind_folder,
+                  "Folder of systemd-logind's records", "DIR" },
                 { "ask-program", 0, 0, G_OPTION_ARG_FILENAME, &a.ask_program,
                   "Program that asks whose IDs are", "FILE" },
                 { "debug", 0, 0, G_OPTION_ARG_NONE, &a.debug, "Log every request", NULL },
@@ -79,6 +81,7 @@ static int arguments_parse(int *argc, char ***argv, Arguments *ret_arguments) {
         set_default(&a.run_user_folder, "/run/user");
         set_default(&a.ask_program, LIBEXECDIR "/nsresource-ask");
         set_default(&a.linger_folder, "/var/lib/systemd/linger");
+        set_default(&a.logind_folder, "/run/systemd");
         *ret_arguments = a;
         return 0;
 }
@@ -87,7 +90,7 @@ static void arguments_clear(Arguments *a) {
         char **const strings[] = { &a->config_file,     &a->socket,        &a->runtime_folder,
                                    &a->state_folder,    &a->etc,           &a->nspawn_folder,
                                    &a->run_user_folder, &a->linger_folder, &a->pin_folder,
-                                   &a->ask_program };
+                                   &a->logind_folder,   &a->ask_program };
 
         for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
                 g_free(*strings[i]);
@@ -211,6 +214,9 @@ static int process_run(const Arguments *a) {
                         .proc_folder = "/proc",
                         .run_user_folder = a->run_user_folder,
                         .linger_folder = a->linger_folder,
+                        .etc_folder = a->etc,
+                        .logind_folder = a->logind_folder,
+                        .key_users_file = "/proc/key-users",
                 },
         };
         g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);

@@ -19,6 +19,7 @@
 #include "daemon/limits.h"
 #include "daemon/policy.h"
 #include "daemon/slot-locks.h"
+#include "daemon/uid-trial.h"
 #include "daemon/unenforced.h"
 #include "daemon/used-ids.h"
 #include "daemon/userns.h"
@@ -55,6 +56,7 @@ struct Manager {
         TableWriter *table;
         Details *details;
         Leftovers *leftovers;
+        UidTrials *uid_trials;
         Unenforced *unenforced;
         SlotLocks *slot_locks;
         Asker *asker;
@@ -475,6 +477,14 @@ static int manager_make_claims(Manager *manager) {
         return claims_new(&config, &manager->claims);
 }
 
+static void manager_range_kept(const AllocatorKept *kept, void *userdata) {
+        log_notice(
+                "The range of %u IDs from %u, lent to a namespace of UID %u that has ended, is "
+                "kept "
+                "back: %s",
+                kept->size, kept->start, kept->account_uid, kept->why);
+}
+
 /* From a table to an allocator: what needs both. */
 static int manager_make_allocator(Manager *manager) {
         AllocatorConfig config = {
@@ -514,6 +524,8 @@ static int manager_make_allocator(Manager *manager) {
         config.details = manager->details;
         config.cgroups = manager->cgroups;
         config.leftovers = manager->leftovers;
+        config.uid_trials = manager->uid_trials;
+        config.kept = manager_range_kept;
         r = allocator_new(&config, &manager->allocator);
         if (r < 0)
                 log_error_errno(r, "Cannot make the allocator");
@@ -727,6 +739,7 @@ static int manager_open(Manager *manager, const ManagerPaths *paths, int take_sl
         r = userns_self(&manager->api.own_userns);
         if (r < 0)
                 return r;
+        manager->uid_trials = uid_trials_new();
         r = leftovers_new(&paths->leftovers, &manager->leftovers);
         if (r < 0)
                 return r;
@@ -788,6 +801,7 @@ void manager_free(Manager *manager) {
         claims_free(manager->claims);
         vetter_free(manager->vetter);
         asker_free(manager->asker);
+        uid_trials_free(manager->uid_trials);
         userns_helper_stop();
         varlink_server_free(manager->server);
         door_keeper_free(manager->doors);

@@ -36,6 +36,40 @@ void proc_status_for_each_id(const char *status, ProcStatusIdFunc func, void *us
                 for_each_on_line(status, keys[i], func, userdata);
 }
 
+typedef struct Uids {
+        uint32_t *uids;
+        unsigned n;
+} Uids;
+
+static void take_uid(uint32_t id, void *userdata) {
+        Uids *uids = userdata;
+
+        if (uids->n < 4)
+                uids->uids[uids->n] = id;
+        uids->n++;
+}
+
+bool proc_status_uids(const char *status, uint32_t ret_uids[static 4]) {
+        Uids uids = { .uids = ret_uids };
+
+        for_each_on_line(status, "\nUid:", take_uid, &uids);
+        return uids.n == 4;
+}
+
+bool proc_status_has_capabilities(const char *status) {
+        static const char key[] = "\nCapPrm:\t";
+        const char *line = strstr(status, key);
+
+        if (!line)
+                return true; /* who knows */
+        line += sizeof(key) - 1;
+        return line[strspn(line, "0")] != '\n';
+}
+
+bool proc_status_has_ended(const char *status) {
+        return strstr(status, "\nState:\tZ") || strstr(status, "\nState:\tX");
+}
+
 bool proc_status_has_threads(const char *status) {
         return !strstr(status, "\nThreads:\t1\n");
 }

@@ -14,6 +14,15 @@ typedef void (*ProcStatusIdFunc)(uint32_t id, void *userdata);
  * group. */
 void proc_status_for_each_id(const char *status, ProcStatusIdFunc func, void *userdata);
 
+/* The real, effective, saved and file system UID; whether they are there. */
+bool proc_status_uids(const char *status, uint32_t ret_uids[static 4]);
+
+/* Whether it may have any capability, in its own user namespace. */
+bool proc_status_has_capabilities(const char *status);
+
+/* A zombie, or one that is about to be none any more: it does nothing with its IDs. */
+bool proc_status_has_ended(const char *status);
+
 /* Whether the process has more threads than the one: credentials are each thread's own. */
 bool proc_status_has_threads(const char *status);
 

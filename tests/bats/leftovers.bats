@@ -40,7 +40,12 @@ runs() {
         [ -r "/proc/$1/status" ] && ! grep -q '^State:.[ZX]' "/proc/$1/status"
 }
 
-@test "processes of the host with an ID of the range end with it, others do not" {
+# kept_lines WORDS: how often the log says that a range is kept back because of WORDS.
+kept_lines() {
+        grep -c "is kept back: .*$1" "$NSR/log" || true
+}
+
+@test "processes of the host that are all the range's end with it, others do not" {
         lend web 65536
         background "$FIRST" sleep 1000
         local as_user=$BACKGROUND beside
@@ -50,19 +55,71 @@ runs() {
         setpriv --groups="$((FIRST + 7))" sleep 1000 3>&- &
         HOLDERS+=($!)
         local in_group=$!
+        setpriv --euid="$((FIRST + 3))" --regid="$((FIRST + 3))" --clear-groups sleep 1000 3>&- &
+        HOLDERS+=($!)
+        local server=$!
         background "$((FIRST - 1))" sleep 1000
         beside=$BACKGROUND
         background "$((FIRST + 65536))" sleep 1000
         local behind=$BACKGROUND
-        wait_for eval '[ "$(cat /proc/$behind/comm)" = sleep ]'
+        wait_for eval '[ "$(cat /proc/$behind/comm)" = sleep ] && [ "$(cat /proc/$server/comm)" = sleep ]'
         namespace_end "$HOLDER"
         ended
+        runs "$as_user" && return 1
         local pid
-        for pid in "$as_user" "$as_group" "$in_group"; do
-                runs "$pid" && return 1
+        for pid in "$as_group" "$in_group" "$server" "$beside" "$behind"; do
+                runs "$pid"
         done
-        runs "$beside"
-        runs "$behind"
+        [ "$(kept_lines 'has ID [0-9]*, and is not only of the range')" = 1 ]
+}
+
+@test "a range that somebody has by then is not touched, and the log says who, once" {
+        lend web 65536
+        local first=$FIRST
+        background "$first" sleep 1000
+        local pid=$BACKGROUND
+        touch "$NSR/linger/$first"
+        mkdir "$NSR/run-user/$first"
+        echo "carol:$((first + 60000)):65536" >"$NSR/etc/subuid"
+        namespace_end "$HOLDER"
+        # Three tries.
+        ended
+        count_is quarantined 1
+        runs "$pid"
+        [ -f "$NSR/linger/$first" ]
+        [ -d "$NSR/run-user/$first" ]
+        [ "$(kept_lines 'its IDs are claimed by subuid block of carol in .*/etc/subuid')" = 1 ]
+}
+
+@test "a container that holds systemd-nspawn's lock of the range is not touched" {
+        need_command perl
+        lend web 65536
+        local first=$FIRST
+        background "$first" sleep 1000
+        local pid=$BACKGROUND
+        mkdir -p "$NSR/nspawn"
+        exec 8>"$NSR/nspawn/$first"
+        # F_OFD_SETLK, F_WRLCK, SEEK_SET, the whole file.
+        perl -e 'open F, ">&=8"; $lock = pack "s s x4 q q i x4", 1, 0, 0, 0, 0; fcntl F, 37, $lock or die "fcntl: $!"'
+        namespace_end "$HOLDER"
+        ended
+        runs "$pid"
+        [ "$(kept_lines "systemd-nspawn's lock of $first is held")" = 1 ]
+        exec 8>&-
+}
+
+@test "a user that logind knows by another name is not touched" {
+        lend web 65536
+        local first=$FIRST
+        background "$((first + 9))" sleep 1000
+        local pid=$BACKGROUND
+        mkdir -p "$NSR/logind/users" "$NSR/run-user/$((first + 9))"
+        echo NAME=carol >"$NSR/logind/users/$((first + 9))"
+        namespace_end "$HOLDER"
+        ended
+        runs "$pid"
+        [ -d "$NSR/run-user/$((first + 9))" ]
+        [ "$(kept_lines "logind has UID $((first + 9)) under another name")" = 1 ]
 }
 
 @test "while the namespace lives nothing of it is touched, however many others end" {

@@ -47,7 +47,8 @@ scripts() {
                         local own=${1##*/}
                         own=${own%%[-.]*}
                         echo "daemon/${own}[a-z-]*\.h|$base|$util" ;;
-                daemon/allocator*) echo "daemon/(allocator[a-z-]*|userns|policy|vetting|vetter|host-ids|cgroup|netif|leftovers|settings|limits|unenforced|details|slot-locks)\.h|lib/table/|$util" ;;
+                daemon/uid-trial*) echo "daemon/uid-trial[a-z-]*\.h|$base|$util" ;;
+                daemon/allocator*) echo "daemon/(allocator[a-z-]*|userns|policy|vetting|vetter|host-ids|cgroup|netif|leftovers|uid-trial|settings|limits|unenforced|details|slot-locks)\.h|lib/table/|$util" ;;
                 daemon/api* | daemon/manager* | daemon/main*) echo "daemon/|lib/|bpf/policy-abi\.h|config\.h" ;;
                 daemon/*) echo "daemon/|lib/(util|table)/|config\.h" ;;
                 userdb/*) echo "userdb/|lib/|daemon/(limits|host-ids)\.h|config\.h" ;;
@@ -75,7 +76,7 @@ scripts() {
                 daemon/cgroup.c) echo 'tree|own' ;;
                 daemon/cgroup-remove.c) echo 'fd|parent' ;;
                 # /proc of ours, with what is below PIDs; folders of root's; a mount of mqueue that is ours.
-                daemon/leftovers*) echo 'folder|process|threads|top|tree' ;;
+                daemon/leftovers*) echo 'folder|process|threads|top|tree|logind|etc_folder' ;;
                 # /proc/PID of our own child; of others, of which only links are read and namespaces opened.
                 daemon/userns-helper.c) echo 'proc' ;;
                 daemon/userns-probe.c) echo 'proc|ns|FD_NSFS_ROOT|dirfd\(folder\)' ;;

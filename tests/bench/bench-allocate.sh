@@ -19,7 +19,7 @@ for live in 0 10000; do
         rm -rf "$folder/run" "$folder/state"
         "$builddir/nsresourced" --config="$folder/conf" --socket="$folder/socket" --runtime-dir="$folder/run" \
                 --state-dir="$folder/state" --etc="$folder/etc" --nspawn-dir="$folder/nspawn" --pin-dir="$folder/pins" \
-                --run-user-dir="$folder/run-user" --linger-dir="$folder/linger" \
+                --run-user-dir="$folder/run-user" --linger-dir="$folder/linger" --logind-dir="$folder/logind" \
                 --ask-program="$folder/nsresource-ask" \
                 2>"$folder/log" &
         daemon=$!

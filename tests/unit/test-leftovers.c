@@ -4,212 +4,26 @@
 #include "daemon/leftovers.h"
 
 #include <mqueue.h>
-#include <pthread.h>
-#include <sys/fsuid.h>
 #include <sys/ipc.h>
-#include <sys/mount.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
-#include <sys/stat.h>
-
-#include <glib/gstdio.h>
 
 #include "daemon/limits.h"
-#include "tests/unit/unit.h"
-
-/* Runs in PID, IPC and mount namespaces of its own: what it ends and removes
- * is its own. */
-
-#define START 0x20000000u
-#define SIZE 65536u
-#define WAIT_MSEC 60000
-
-typedef struct Fixture {
-        char *folder, *run_user, *linger;
-        LeftoversConfig config;
-        Leftovers *leftovers;
-        gboolean done;
-        GArray *clean; /* of the last answer: bool */
-} Fixture;
-
-static char *path_in(const char *folder, const char *name) {
-        return g_build_filename(folder, name, NULL);
-}
-
-static void make_file(const char *folder, const char *name) {
-        g_autofree char *path = path_in(folder, name);
-
-        g_assert_true(g_file_set_contents(path, "", 0, NULL));
-}
-
-static bool there(const char *folder, const char *name) {
-        g_autofree char *path = path_in(folder, name);
-        struct stat st;
-
-        return lstat(path, &st) == 0;
-}
-
-static void fixture_set_up(Fixture *f, gconstpointer unused) {
-        f->folder = g_dir_make_tmp("test-leftovers-XXXXXX", NULL);
-        /* Whatever a test leaves goes with the namespace. */
-        g_assert_cmpint(mount("tmpfs", f->folder, "tmpfs", 0, NULL), ==, 0);
-        f->run_user = path_in(f->folder, "run-user");
-        f->linger = path_in(f->folder, "linger");
-        g_assert_cmpint(g_mkdir(f->run_user, 0755), ==, 0);
-        g_assert_cmpint(g_mkdir(f->linger, 0755), ==, 0);
-        f->config = (LeftoversConfig){
-                .proc_folder = "/proc",
-                .run_user_folder = f->run_user,
-                .linger_folder = f->linger,
-        };
-        f->clean = g_array_new(FALSE, FALSE, sizeof(bool));
-        g_assert_cmpint(leftovers_new(&f->config, &f->leftovers), ==, 0);
-}
-
-static void fixture_tear_down(Fixture *f, gconstpointer unused) {
-        leftovers_free(f->leftovers);
-        g_array_unref(f->clean);
-        g_assert_cmpint(umount2(f->folder, MNT_DETACH), ==, 0);
-        g_assert_cmpint(g_rmdir(f->folder), ==, 0);
-        g_free(f->folder);
-        g_free(f->run_user);
-        g_free(f->linger);
-}
-
-static void use_config(Fixture *f) {
-        g_clear_pointer(&f->leftovers, leftovers_free);
-        g_assert_cmpint(leftovers_new(&f->config, &f->leftovers), ==, 0);
-}
-
-static void done(const bool *clean, size_t n, void *userdata) {
-        Fixture *f = userdata;
-
-        g_assert_false(f->done);
-        f->done = TRUE;
-        g_array_set_size(f->clean, 0);
-        g_array_append_vals(f->clean, clean, (guint) n);
-}
-
-static void remove_all(Fixture *f, const LeftoversRange *ranges, size_t n) {
-        f->done = FALSE;
-        g_assert_cmpint(leftovers_remove(f->leftovers, ranges, n, done, f), ==, 0);
-        g_assert_false(f->done);
-        g_assert_true(unit_run_until(&f->done, WAIT_MSEC));
-        g_assert_cmpuint(f->clean->len, ==, n);
-}
-
-/* One range: START ..., called 1000-web; whether it is clean. */
-static bool remove_range(Fixture *f) {
-        const LeftoversRange range = { .start = START, .size = SIZE, .name = "1000-web" };
-
-        remove_all(f, &range, 1);
-        return g_array_index(f->clean, bool, 0);
-}
-
-/* processes */
-
-typedef struct Identity {
-        const char *what;
-        uint32_t ruid, euid, suid, fsuid, rgid, egid, sgid, fsgid, group;
-        bool in_thread; /* not the first one */
-} Identity;
-
-static void take(const Identity *i) {
-        gid_t group = i->group;
-
-        /* The kernel's own calls: each thread's own credentials. */
-        if (syscall(SYS_setgroups, group != 0, &group) < 0 ||
-            syscall(SYS_setresgid, i->rgid, i->egid, i->sgid) < 0)
-                _exit(1);
-        if (i->fsgid != 0)
-                (void) setfsgid(i->fsgid);
-        if (syscall(SYS_setresuid, i->ruid, i->euid, i->suid) < 0)
-                _exit(1);
-        if (i->fsuid != 0)
-                (void) setfsuid(i->fsuid);
-}
-
-static void report_and_wait(int fd) {
-        if (write(fd, "x", 1) != 1)
-                _exit(1);
-        for (;;)
-                (void) pause();
-}
-
-typedef struct ThreadStart {
-        const Identity *identity;
-        int fd;
-} ThreadStart;
-
-static void *thread_run(void *data) {
-        const ThreadStart *start = data;
-
-        take(start->identity);
-        report_and_wait(start->fd);
-        return NULL;
-}
-
-static pid_t process_new(const Identity *identity) {
-        int ready[2];
-        char byte;
-        pid_t pid;
-
-        g_assert_cmpint(pipe2(ready, O_CLOEXEC), ==, 0);
-        pid = fork();
-        g_assert_cmpint(pid, >=, 0);
-        if (pid == 0) {
-                ThreadStart start = { identity, ready[1] };
-                pthread_t thread;
-
-                if (identity->in_thread) {
-                        if (pthread_create(&thread, NULL, thread_run, &start) != 0)
-                                _exit(1);
-                        (void) pthread_join(thread, NULL);
-                        _exit(1);
-                }
-                take(identity);
-                report_and_wait(ready[1]);
-        }
-        close(ready[1]);
-        g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
-        close(ready[0]);
-        return pid;
-}
-
-/* Whether it was killed; it is reaped, or killed now. */
-static bool was_killed(pid_t pid) {
-        int status = 0;
-        pid_t r = waitpid(pid, &status, WNOHANG);
-
-        if (r == 0) {
-                kill(pid, SIGKILL);
-                g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
-                return false;
-        }
-        g_assert_cmpint(r, ==, pid);
-        return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-}
+#include "tests/unit/leftovers-fixture.h"
 
 static void test_processes(Fixture *f, gconstpointer unused) {
         static const Identity inside[] = {
-                { .what = "real UID", .ruid = START },
-                { .what = "effective UID", .euid = START + 1 },
-                { .what = "saved UID", .suid = START + SIZE - 1 },
-                { .what = "file system UID", .fsuid = START + 2 },
-                { .what = "real GID", .rgid = START },
-                { .what = "effective GID", .egid = START + 1 },
-                { .what = "saved GID", .sgid = START + SIZE - 1 },
-                { .what = "file system GID", .fsgid = START + 2 },
-                { .what = "group", .group = START + 77 },
-                { .what = "second thread", .ruid = START, .in_thread = true },
+                { "UIDs", .ruid = START, .euid = START, .suid = START },
+                { "different ones", .ruid = START, .euid = START + SIZE - 1, .suid = START + 1 },
+                { "GIDs as well", .ruid = START, .euid = START, .suid = START, .rgid = START },
         };
         static const Identity outside[] = {
-                { .what = "root" },
-                { .what = "before", .ruid = START - 1, .euid = START - 1, .suid = START - 1 },
-                { .what = "behind", .ruid = START + SIZE, .rgid = START + SIZE },
-                { .what = "group before", .group = START - 1 },
-                { .what = "group behind", .group = START + SIZE },
+                { "root" },
+                { "before", .ruid = START - 1, .euid = START - 1, .suid = START - 1 },
+                { "behind", .ruid = START + SIZE, .rgid = START + SIZE },
+                { "group before", .group = START - 1 },
+                { "group behind", .group = START + SIZE },
         };
         pid_t in[G_N_ELEMENTS(inside)], out[G_N_ELEMENTS(outside)];
 
@@ -226,6 +40,60 @@ static void test_processes(Fixture *f, gconstpointer unused) {
                 g_test_message("%s", outside[i].what);
                 g_assert_false(was_killed(out[i]));
         }
+}
+
+/* Whoever has an ID of the range somewhere, and others too, is somebody else: not ended, and the
+ * range is not clean. */
+static void test_processes_of_others(Fixture *f, gconstpointer unused) {
+        static const Identity others[] = {
+                { "real UID", .ruid = START },
+                { "effective UID", .euid = START + 1 },
+                { "saved UID", .suid = START + SIZE - 1 },
+                { "file system UID", .fsuid = START + 2 },
+                { "two of three", .ruid = START, .euid = START },
+                { "all but the saved", .ruid = START, .euid = START, .suid = 1000 },
+                { "real GID", .rgid = START },
+                { "effective GID", .egid = START + 1 },
+                { "saved GID", .sgid = START + SIZE - 1 },
+                { "file system GID", .fsgid = START + 2 },
+                { "all GIDs", .ruid = 1000, .euid = 1000, .suid = 1000, .rgid = START,
+                  .egid = START, .sgid = START },
+                { "group", .group = START + 77 },
+                { "a server's thread", .fsuid = START, .in_thread = true },
+                { "a thread", .ruid = START, .euid = START, .suid = START, .in_thread = true },
+                { "a server with all UIDs", .ruid = START, .euid = START, .suid = START,
+                  .keep_capabilities = true },
+                { "another slot's", .ruid = START, .euid = START, .suid = START + SIZE },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
+                pid_t pid = process_new(&others[i]);
+                g_autofree char *text = NULL;
+                LeftoversFound found;
+
+                g_test_message("%s", others[i].what);
+                make_file(f->linger, "536870912");
+                g_assert_cmpint(look_at_range(f), ==, LEFTOVERS_PROCESS_OF_OTHERS);
+                found = g_array_index(f->found, LeftoversFound, 0);
+                g_assert_cmpint((pid_t) found.number, ==, pid);
+                text = leftovers_describe(&found);
+                g_assert_nonnull(strstr(text, "and is not only of the range"));
+                /* As long as it runs, nothing of the range is removed. */
+                g_assert_true(there(f->linger, "536870912"));
+                g_assert_false(was_killed(pid));
+                g_assert_true(remove_range(f));
+                g_assert_false(there(f->linger, "536870912"));
+        }
+}
+
+/* In a namespace that somebody made with the ID, capabilities say nothing of the host. */
+static void test_process_in_namespace(Fixture *f, gconstpointer unused) {
+        static const Identity identity = { "namespace", .ruid = START, .euid = START, .suid = START,
+                                           .in_namespace = true };
+        pid_t pid = process_new(&identity);
+
+        g_assert_true(remove_range(f));
+        g_assert_true(was_killed(pid));
 }
 
 /* A zombie does nothing any more, and its parent may never look. */
@@ -322,15 +190,16 @@ static void objects_remove(const Objects *o) {
 }
 
 static void test_ipc(Fixture *f, gconstpointer unused) {
-        enum { OWNER, GROUP, CREATOR, CREATOR_GROUP, BEFORE, BEHIND, ROOT, COUNT };
+        enum { OWNER, BOTH, GROUP, BEFORE, BEHIND, ROOT, COUNT };
         Objects o[COUNT];
 
         objects_new(&o[OWNER]);
         objects_give(&o[OWNER], START, 0);
+        objects_make_as(&o[BOTH], START + SIZE - 1, START);
+        objects_give(&o[BOTH], START + SIZE - 1, START);
+        /* Its owner lets in whom they like. */
         objects_new(&o[GROUP]);
         objects_give(&o[GROUP], 0, START + 5);
-        objects_make_as(&o[CREATOR], START + SIZE - 1, 0);
-        objects_make_as(&o[CREATOR_GROUP], 0, START + 5);
         objects_make_as(&o[BEFORE], START - 1, START - 1);
         objects_new(&o[BEHIND]);
         objects_give(&o[BEHIND], START + SIZE, START + SIZE);
@@ -338,9 +207,25 @@ static void test_ipc(Fixture *f, gconstpointer unused) {
 
         g_assert_true(remove_range(f));
         for (size_t i = 0; i < COUNT; i++)
-                g_assert_cmpuint(objects_count(&o[i]), ==, i < BEFORE ? 0 : 3);
+                g_assert_cmpuint(objects_count(&o[i]), ==, i < GROUP ? 0 : 3);
         for (size_t i = 0; i < COUNT; i++)
                 objects_remove(&o[i]);
+}
+
+/* Made by the range and given away by root: whoever has it now keeps it, and the range waits, for
+ * its next holder would have the maker's rights. */
+static void test_ipc_of_others(Fixture *f, gconstpointer unused) {
+        static const uint32_t makers[][2] = { { START + SIZE - 1, 0 }, { 0, START + 5 } };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(makers); i++) {
+                Objects o;
+
+                objects_make_as(&o, makers[i][0], makers[i][1]);
+                g_assert_cmpint(look_at_range(f), ==, LEFTOVERS_IPC);
+                g_assert_cmpuint(objects_count(&o), ==, 3);
+                objects_remove(&o);
+                g_assert_true(remove_range(f));
+        }
 }
 
 /* Memory that somebody has attached goes with them; it is nobody's of the range any more. */
@@ -382,7 +267,8 @@ static void test_posix_queues(Fixture *f, gconstpointer unused) {
         make_queue("/behind", START + SIZE, START + SIZE);
         g_assert_true(remove_range(f));
         g_assert_false(has_queue("/owner"));
-        g_assert_false(has_queue("/group"));
+        g_assert_true(has_queue("/group"));
+        g_assert_cmpint(mq_unlink("/group"), ==, 0);
         g_assert_true(has_queue("/before"));
         g_assert_true(has_queue("/behind"));
         g_assert_cmpint(mq_unlink("/before"), ==, 0);
@@ -486,6 +372,25 @@ static void test_missing_folders(Fixture *f, gconstpointer unused) {
         g_assert_true(remove_range(f));
 }
 
+/* What is mounted where its user could mount is not entered: not when there is more of it than is
+ * undone in one go, nor by way of a mount that hides it. */
+static void test_run_user_many_mounts(Fixture *f, gconstpointer unused) {
+        g_autofree char *path = path_in(f->run_user, "536870912"), *outside = NULL, *point = NULL;
+
+        outside = path_in(f->folder, "outside");
+        g_assert_cmpint(g_mkdir(outside, 0700), ==, 0);
+        make_file(outside, "file");
+        point = path_in(path, "d");
+        g_assert_cmpint(g_mkdir_with_parents(point, 0700), ==, 0);
+        make_file(path, "bus");
+        for (unsigned i = 0; i < 200; i++)
+                g_assert_cmpint(mount(outside, point, NULL, MS_BIND, NULL), ==, 0);
+        while (!remove_range(f))
+                g_assert_true(there(outside, "file"));
+        g_assert_true(there(outside, "file"));
+        g_assert_false(there(f->run_user, "536870912"));
+}
+
 /* The answer */
 
 /* What cannot be removed keeps its own range, and no other, in whatever order they were given. */
@@ -503,13 +408,13 @@ static void test_busy(Fixture *f, gconstpointer unused) {
         g_assert_cmpint(
                 mount(NULL, f->run_user, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), ==, 0);
         remove_all(f, ranges, G_N_ELEMENTS(ranges));
-        for (guint i = 0; i < f->clean->len; i++)
-                g_assert_cmpint(g_array_index(f->clean, bool, i), ==, i != 3);
+        for (guint i = 0; i < f->found->len; i++)
+                g_assert_cmpint(what_of(f, i), ==, i == 3 ? LEFTOVERS_RUN_USER : LEFTOVERS_NOTHING);
 
         g_assert_cmpint(umount2(f->run_user, MNT_DETACH), ==, 0);
         remove_all(f, ranges, G_N_ELEMENTS(ranges));
-        for (guint i = 0; i < f->clean->len; i++)
-                g_assert_true(g_array_index(f->clean, bool, i));
+        for (guint i = 0; i < f->found->len; i++)
+                g_assert_cmpint(what_of(f, i), ==, LEFTOVERS_NOTHING);
 }
 
 /* Who cannot look does not know. */
@@ -557,7 +462,8 @@ static void test_mount_namespace(Fixture *f, gconstpointer unused) {
 /* A whole pool in one look. */
 static void test_many(Fixture *f, gconstpointer unused) {
         g_autoptr(GArray) ranges = g_array_new(FALSE, TRUE, sizeof(LeftoversRange));
-        const Identity identity = { .ruid = START + 27999 * SIZE + 1 },
+        const uint32_t last = START + 27999 * SIZE;
+        const Identity identity = { .ruid = last + 1, .euid = last, .suid = last },
                        outside = { .ruid = START + 28000 * SIZE };
         pid_t inside_pid, outside_pid;
 
@@ -569,8 +475,8 @@ static void test_many(Fixture *f, gconstpointer unused) {
         inside_pid = process_new(&identity);
         outside_pid = process_new(&outside);
         remove_all(f, (const LeftoversRange *) (void *) ranges->data, ranges->len);
-        for (guint i = 0; i < f->clean->len; i++)
-                g_assert_true(g_array_index(f->clean, bool, i));
+        for (guint i = 0; i < f->found->len; i++)
+                g_assert_cmpint(what_of(f, i), ==, LEFTOVERS_NOTHING);
         g_assert_true(was_killed(inside_pid));
         g_assert_false(was_killed(outside_pid));
 }
@@ -581,8 +487,9 @@ static void test_deadline(Fixture *f, gconstpointer unused) {
         Fixture others[LIMIT_LEFTOVERS_CHILDREN] = {};
         g_autoptr(GArray) children = NULL;
 
+        g_assert_cmpint(leftovers_prepare(f->leftovers), ==, 0);
         for (size_t i = 0; i < LIMIT_LEFTOVERS_CHILDREN; i++) {
-                others[i].clean = g_array_new(FALSE, FALSE, sizeof(bool));
+                others[i].found = g_array_new(FALSE, FALSE, sizeof(LeftoversFound));
                 g_assert_cmpint(leftovers_remove(f->leftovers, &range, 1, done, &others[i]), ==, 0);
         }
         children = unit_find_children();
@@ -592,14 +499,14 @@ static void test_deadline(Fixture *f, gconstpointer unused) {
         g_assert_cmpint(leftovers_remove(f->leftovers, &range, 1, done, f), ==, LEFTOVERS_E_BUSY);
         for (size_t i = 0; i < LIMIT_LEFTOVERS_CHILDREN; i++) {
                 g_assert_true(unit_run_until(&others[i].done, WAIT_MSEC));
-                g_array_unref(others[i].clean);
+                g_array_unref(others[i].found);
         }
         /* Each place is free again when its child has been reaped. */
         f->done = FALSE;
         while (leftovers_remove(f->leftovers, &range, 1, done, f) != 0)
                 (void) g_main_context_iteration(NULL, TRUE);
         g_assert_true(unit_run_until(&f->done, WAIT_MSEC));
-        g_assert_true(g_array_index(f->clean, bool, 0));
+        g_assert_cmpint(what_of(f, 0), ==, LEFTOVERS_NOTHING);
 }
 
 /* Nobody is told of what is given up. */
@@ -618,21 +525,22 @@ static void test_freed(Fixture *f, gconstpointer unused) {
         g_assert_false(f->done);
 }
 
-static int run_tests(int argc, char **argv) {
-        static const struct {
-                const char *name;
-                void (*test)(Fixture *f, gconstpointer unused);
-        } tests[] = {
+int main(int argc, char **argv) {
+        static const LeftoversTest tests[] = {
                 { "/leftovers/processes", test_processes },
+                { "/leftovers/processes-of-others", test_processes_of_others },
+                { "/leftovers/process-in-namespace", test_process_in_namespace },
                 { "/leftovers/zombie", test_zombie },
                 { "/leftovers/forks-away", test_forks_away },
                 { "/leftovers/ipc", test_ipc },
+                { "/leftovers/ipc-of-others", test_ipc_of_others },
                 { "/leftovers/attached-memory", test_attached_memory },
                 { "/leftovers/posix-queues", test_posix_queues },
                 { "/leftovers/linger", test_linger },
                 { "/leftovers/run-user", test_run_user },
                 { "/leftovers/run-user-tree", test_run_user_tree },
                 { "/leftovers/run-user-is-link", test_run_user_is_link },
+                { "/leftovers/run-user-many-mounts", test_run_user_many_mounts },
                 { "/leftovers/missing-folders", test_missing_folders },
                 { "/leftovers/busy", test_busy },
                 { "/leftovers/cannot-look", test_cannot_look },
@@ -642,49 +550,5 @@ static int run_tests(int argc, char **argv) {
                 { "/leftovers/freed", test_freed },
         };
 
-        g_test_init(&argc, &argv, NULL);
-        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
-                g_test_add(
-                        tests[i].name, Fixture, NULL, fixture_set_up, tests[i].test,
-                        fixture_tear_down);
-        return g_test_run();
-}
-
-/* The namespace's first process: reaps what tests leave, and cannot itself be looked at for leaks.
- */
-static int run_first(int argc, char **argv) {
-        int status = -1;
-        pid_t pid, ended;
-
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
-            mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-            mount("proc", "/proc", "proc", 0, NULL) < 0)
-                return 99;
-        pid = fork();
-        if (pid == 0)
-                exit(run_tests(argc, argv));
-        do
-                ended = waitpid(-1, &status, 0);
-        while (ended > 0 && ended != pid);
-        return ended == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 99;
-}
-
-int main(int argc, char **argv) {
-        int status = -1;
-        pid_t pid;
-
-        if (geteuid() != 0 || unshare(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC) < 0) {
-                g_printerr("Bail out! needs root and namespaces of its own\n");
-                return 77;
-        }
-        pid = fork();
-        if (pid == 0)
-                _exit(run_first(argc, argv));
-        /* With its first process gone, the kernel ends all others of the PID namespace. */
-        if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-                return 99;
-        /* Not by exit(): whoever looks for leaks then wants a child, and there can be none any
-         * more.
-         */
-        _exit(WEXITSTATUS(status));
+        return run_isolated(argc, argv, tests, G_N_ELEMENTS(tests));
 }

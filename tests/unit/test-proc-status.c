@@ -26,6 +26,30 @@ static void test_ids(void) {
         check("", "");
 }
 
+static void test_uids(void) {
+        uint32_t uids[4];
+
+        g_assert_true(proc_status_uids("Name:\tx\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n", uids));
+        for (uint32_t i = 0; i < 4; i++)
+                g_assert_cmpuint(uids[i], ==, i + 1);
+        g_assert_false(proc_status_uids("Name:\tx\nUid:\t1\t2\t3\n", uids));
+        g_assert_false(proc_status_uids("Name:\tx\nUid:\t1\t2\t3\t4\t5\n", uids));
+        g_assert_false(proc_status_uids("Name:\tx\n", uids));
+}
+
+static void test_capabilities(void) {
+        g_assert_false(
+                proc_status_has_capabilities("Name:\tx\nCapPrm:\t0000000000000000\nCapEff:\t1\n"));
+        g_assert_true(proc_status_has_capabilities("Name:\tx\nCapPrm:\t0000000000000080\n"));
+        g_assert_true(proc_status_has_capabilities("Name:\tx\n"));
+}
+
+static void test_state(void) {
+        g_assert_true(proc_status_has_ended("Name:\tx\nState:\tZ (zombie)\n"));
+        g_assert_true(proc_status_has_ended("Name:\tx\nState:\tX (dead)\n"));
+        g_assert_false(proc_status_has_ended("Name:\tState:\tZ\nState:\tS (sleeping)\n"));
+}
+
 static void test_threads(void) {
         g_assert_false(proc_status_has_threads("Name:\tx\nThreads:\t1\nSigQ:\t0/1\n"));
         g_assert_true(proc_status_has_threads("Name:\tx\nThreads:\t10\nSigQ:\t0/1\n"));
@@ -41,6 +65,9 @@ static void test_ended(void) {
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/proc-status/ids", test_ids);
+        g_test_add_func("/proc-status/uids", test_uids);
+        g_test_add_func("/proc-status/capabilities", test_capabilities);
+        g_test_add_func("/proc-status/state", test_state);
         g_test_add_func("/proc-status/threads", test_threads);
         g_test_add_func("/proc-status/ended", test_ended);
         return g_test_run();
