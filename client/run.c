@@ -77,7 +77,13 @@ static void say_refusal(const RunOptions *options, const char *error, const json
                 }
         if (g_str_equal(error, "org.varlink.service.InvalidParameter"))
                 say_invalid(options, manager_string(parameters, "parameter"));
-        else if (number == EUSERS || number == EDQUOT)
+        else if (number == EDQUOT)
+                message_error(
+                        "an administrator looks for files of theirs, then: nsresourcectl "
+                        "unenforced clear; or QuarantinedPerUser= in nsresourced.conf",
+                        "too many IDs that you had are out of use: they were lent without "
+                        "enforcement, or their end is not proven");
+        else if (number == EUSERS)
                 message_error(
                         "end some (nsresourcectl list), or NamespacesPerUser= and IDsPerUser= in "
                         "nsresourced.conf",

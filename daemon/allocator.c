@@ -95,7 +95,9 @@ void allocator_free(Allocator *allocator) {
 }
 
 void allocator_set_quotas(
-        Allocator *allocator, uint32_t namespaces_per_user, uint64_t ids_per_user) {
+        Allocator *allocator, uint32_t namespaces_per_user, uint64_t ids_per_user,
+        uint32_t quarantined_per_user) {
+        allocator->config.quarantined_per_user = quarantined_per_user;
         allocator->config.namespaces_per_user = namespaces_per_user;
         allocator->config.ids_per_user = ids_per_user;
 }
@@ -113,6 +115,19 @@ static bool allocator_quota_allows(const Allocator *allocator, const AllocatorRe
         return n_ranges < allocator->config.namespaces_per_user &&
                n_ids <= allocator->config.ids_per_user &&
                request->size <= allocator->config.ids_per_user - n_ids;
+}
+
+/* What comes back only by an administrator's word, or by a proof that may never come, is counted
+ * for itself: in the quota for what lives it would lock everybody out for good who works for long
+ * enough, and counted for nobody it lets one account use the pool up. */
+static bool allocator_may_be_kept(const Allocator *allocator, const AllocatorRequest *request) {
+        uint64_t n = table_writer_kept(allocator->config.table, request->account_uid);
+
+        if (request->size == 0)
+                return true;
+        if (allocator->config.enforced)
+                return n < allocator->config.quarantined_per_user;
+        return n + table_range_kept(request->size, 0) <= allocator->config.quarantined_per_user;
 }
 
 /* A vetting claim is held from the choice of a slot until systemd-nspawn's lock is held for as long
@@ -264,9 +279,11 @@ static int allocator_reserve(
         return allocator_outcome(r);
 }
 
-static int allocator_mark_unenforced(Allocator *allocator, uint32_t start, uint32_t n_records) {
+static int allocator_mark_unenforced(
+        Allocator *allocator, uint32_t start, uint32_t n_records, uint32_t account) {
         for (uint32_t i = 0; i < n_records; i++) {
-                int r = unenforced_mark(allocator->config.unenforced, start + i * TABLE_SLOT_SIZE);
+                int r = unenforced_mark(
+                        allocator->config.unenforced, start + i * TABLE_SLOT_SIZE, account);
 
                 if (r < 0)
                         return r;
@@ -305,7 +322,8 @@ static int allocator_map(Job *job, uint32_t record) {
 
         r = allocator_protect(allocator, record, n_records);
         if (r == 0 && !allocator->config.enforced) {
-                r = allocator_mark_unenforced(allocator, range->start, n_records);
+                r = allocator_mark_unenforced(
+                        allocator, range->start, n_records, range->account_uid);
                 if (r != 0)
                         (void) policy_unprotect(allocator->config.policy, record, n_records);
         }
@@ -337,6 +355,8 @@ static int job_reserve(Job *job, Offer *offer, uint32_t *ret_record) {
 
         if (allocator_quota_exceeded(allocator, &job->request))
                 return ALLOCATOR_E_QUOTA;
+        if (!allocator_may_be_kept(allocator, &job->request))
+                return ALLOCATOR_E_QUARANTINED;
         r = host_ids_refresh(allocator->config.host_ids);
         if (r < 0)
                 return r;

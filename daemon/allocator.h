@@ -45,6 +45,7 @@ enum {
         ALLOCATOR_E_WITHOUT_RANGE = 10, /* a registration: it has no IDs of the pool */
         ALLOCATOR_E_CGROUP_EXISTS = 11, /* the namespace was given this control group already */
         ALLOCATOR_E_CGROUPS_MAX = 12,   /* DETAILS_CGROUPS_MAX */
+        ALLOCATOR_E_QUARANTINED = 14,   /* too much is out of use because of the account */
         ALLOCATOR_E_NOT_OWNER = 13,     /* the namespace, or what is to be added, is another's */
 };
 
@@ -73,6 +74,7 @@ typedef struct AllocatorConfig {
         bool enforced;           /* the policy is in force; else what is handed out is marked */
         uint32_t namespaces_per_user;
         uint64_t ids_per_user;
+        uint32_t quarantined_per_user;
 } AllocatorConfig;
 
 int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator);
@@ -82,7 +84,8 @@ void allocator_free(Allocator *allocator);
 
 /* Change the quotas; ranges that are out stay out. */
 void allocator_set_quotas(
-        Allocator *allocator, uint32_t namespaces_per_user, uint64_t ids_per_user);
+        Allocator *allocator, uint32_t namespaces_per_user, uint64_t ids_per_user,
+        uint32_t quarantined_per_user);
 
 typedef struct AllocatorRequest {
         int userns_fd;           /* borrowed during the call only */

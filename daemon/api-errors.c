@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "daemon/allocator.h"
+#include "lib/util/log.h"
 
 #define NAMESPACE_RESOURCE "io.systemd.NamespaceResource."
 
@@ -33,10 +34,18 @@ static const struct {
         { .outcome = ALLOCATOR_E_NOT_OWNER, .error_id = VARLINK_ERROR_PERMISSION_DENIED },
         /* The reference's answer at its limit of 256 namespaces. */
         { .outcome = ALLOCATOR_E_QUOTA, .error = EUSERS },
+        /* Another, so that people are told what helps: what they end does not. */
+        { .outcome = ALLOCATOR_E_QUARANTINED, .error = EDQUOT },
         { .outcome = ALLOCATOR_E_BUSY, .error = EBUSY },
 };
 
 void api_answer_allocator_error(VarlinkCall *call, int result) {
+        if (result == ALLOCATOR_E_QUARANTINED)
+                log_warning(
+                        "UID %u gets no more IDs: those it had before are out of use; if no files "
+                        "of "
+                        "theirs are left, nsresourcectl unenforced clear",
+                        varlink_call_account(call));
         for (size_t i = 0; i < G_N_ELEMENTS(answers); i++) {
                 if (answers[i].outcome != result)
                         continue;

@@ -223,7 +223,7 @@ static void manager_mark_used(uint32_t slot, void *userdata) {
         log_info(
                 "IDs from %u on are in use on this host: not handed out",
                 manager->settings.pool_start + slot * TABLE_SLOT_SIZE);
-        table_writer_quarantine_slot(manager->table, slot, TABLE_FLAG_HOST);
+        table_writer_quarantine_slot(manager->table, slot, TABLE_FLAG_HOST, TABLE_NONE);
 }
 
 static bool manager_slot_is_taken(uint32_t start, void *userdata) {
@@ -263,16 +263,17 @@ static int manager_hold_slots(Manager *manager) {
  * them lent to somebody, or something of the host's uses them. */
 static int manager_take_out_of_service(Manager *manager) {
         for (uint32_t slot = 0; slot < manager->settings.n_slots; slot++) {
+                uint32_t start = manager->settings.pool_start + slot * TABLE_SLOT_SIZE;
                 uint64_t inode;
 
                 if (table_writer_state(manager->table, slot) != TABLE_STATE_FREE)
                         continue;
-                if (unenforced_is_marked(
-                            manager->unenforced,
-                            manager->settings.pool_start + slot * TABLE_SLOT_SIZE))
-                        table_writer_quarantine_slot(manager->table, slot, TABLE_FLAG_UNENFORCED);
+                if (unenforced_is_marked(manager->unenforced, start))
+                        table_writer_quarantine_slot(
+                                manager->table, slot, TABLE_FLAG_UNENFORCED,
+                                unenforced_account(manager->unenforced, start));
                 else if (policy_slot(manager->policy, slot, &inode) != POLICY_SLOT_FREE)
-                        table_writer_quarantine_slot(manager->table, slot, 0);
+                        table_writer_quarantine_slot(manager->table, slot, 0, TABLE_NONE);
         }
         return used_ids_find_slots(
                 manager->settings.pool_start, manager->settings.n_slots, manager_mark_used,
@@ -413,7 +414,7 @@ static int manager_mark_gap(Manager *manager, uint32_t record) {
         if (policy_has_predecessor(manager->policy) || r->userns_inode == 0 || r->size == 0 ||
             table_writer_state(manager->table, record) == TABLE_STATE_FREE)
                 return 0;
-        return unenforced_mark(manager->unenforced, r->start);
+        return unenforced_mark(manager->unenforced, r->start, r->account_uid);
 }
 
 /* The kernel's records are empty: this is the first start, or what
@@ -498,6 +499,7 @@ static int manager_make_allocator(Manager *manager) {
                 .enforced = policy_is_enforcing(manager->policy),
                 .namespaces_per_user = manager->settings.namespaces_per_user,
                 .ids_per_user = manager->settings.ids_per_user,
+                .quarantined_per_user = manager->settings.quarantined_per_user,
         };
         int r;
 
@@ -842,12 +844,14 @@ int manager_reload(Manager *manager) {
         manager->settings.n_reserved = settings.n_reserved;
         manager->settings.namespaces_per_user = settings.namespaces_per_user;
         manager->settings.ids_per_user = settings.ids_per_user;
+        manager->settings.quarantined_per_user = settings.quarantined_per_user;
         manager->settings.all_entries = settings.all_entries;
         manager->settings.ask_name_service = settings.ask_name_service;
         if (!manager->table)
                 return manager_start_serving(manager);
         allocator_set_quotas(
-                manager->allocator, settings.namespaces_per_user, settings.ids_per_user);
+                manager->allocator, settings.namespaces_per_user, settings.ids_per_user,
+                settings.quarantined_per_user);
         table_writer_set_entries(manager->table, settings.all_entries);
         vetter_set_ask_names(manager->vetter, settings.ask_name_service);
         claims_look_again(manager->claims);

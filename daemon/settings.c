@@ -108,6 +108,8 @@ static const SettingsKey settings_keys[] = {
           COUNT_FORM },
         { "Limits", "IDsPerUser", parse_large_count, offsetof(Draft, settings.ids_per_user),
           COUNT_FORM },
+        { "Limits", "QuarantinedPerUser", parse_count,
+          offsetof(Draft, settings.quarantined_per_user), COUNT_FORM },
         { "Names", "SetEntries", parse_entries, offsetof(Draft, settings.all_entries),
           "first or all" },
 };
@@ -279,6 +281,7 @@ int settings_load(const char *path, Settings *ret_settings, char **ret_message) 
                         .ask_name_service = true,
                         .namespaces_per_user = LIMIT_NAMESPACES_PER_USER_DEFAULT,
                         .ids_per_user = LIMIT_IDS_PER_USER_DEFAULT,
+                        .quarantined_per_user = LIMIT_QUARANTINED_PER_USER_DEFAULT,
                 },
                 .pool_end = TABLE_POOL_END - 1,
         };

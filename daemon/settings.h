@@ -28,9 +28,10 @@ typedef struct Settings {
         uint32_t n_reserved;
         /* [Pool] NameService=ask|ignore: whether NSS is asked about a slot before it is lent */
         bool ask_name_service;
-        /* [Limits] NamespacesPerUser=, IDsPerUser= */
+        /* [Limits] NamespacesPerUser=, IDsPerUser=, QuarantinedPerUser= */
         uint32_t namespaces_per_user;
         uint64_t ids_per_user;
+        uint32_t quarantined_per_user;
         /* [Names] SetEntries=first|all: what enumerations list of a range */
         bool all_entries;
 } Settings;

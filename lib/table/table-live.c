@@ -10,6 +10,7 @@
 typedef struct Account {
         uint32_t n_ranges;
         uint64_t n_ids;
+        uint32_t n_kept;
 } Account;
 
 struct TableLive {
@@ -108,26 +109,43 @@ uint32_t table_live_find_userns(
 
 /* accounts */
 
-static void charge(TableLive *live, const TableRecord *record, uint64_t n_ids) {
-        Account *account =
-                g_hash_table_lookup(live->accounts, GUINT_TO_POINTER(record->account_uid));
-
-        if (!account) {
-                account = g_new0(Account, 1);
-                g_hash_table_insert(live->accounts, GUINT_TO_POINTER(record->account_uid), account);
-        }
-        account->n_ranges++;
-        account->n_ids += n_ids;
+static bool state_is_kept(uint32_t state, uint32_t flags) {
+        return state == TABLE_STATE_QUARANTINED ||
+               (state != TABLE_STATE_FREE && (flags & TABLE_FLAG_UNENFORCED));
 }
 
-static void discharge(TableLive *live, const TableRecord *record, uint64_t n_ids) {
-        Account *account =
-                g_hash_table_lookup(live->accounts, GUINT_TO_POINTER(record->account_uid));
+/* What is delegated comes in whole slots. */
+static uint32_t kept_of(const TableRecord *record, uint64_t n_ids) {
+        return table_range_kept(
+                record->size, (uint32_t) ((n_ids - record->size) / TABLE_SLOT_SIZE));
+}
 
-        account->n_ranges--;
-        account->n_ids -= n_ids;
-        if (account->n_ranges == 0)
-                g_hash_table_remove(live->accounts, GUINT_TO_POINTER(record->account_uid));
+/* Add what the range has in this state to its account, or take it off again. */
+static void charge(
+        TableLive *live, const TableRecord *record, uint64_t n_ids, uint32_t state, bool add) {
+        gpointer key = GUINT_TO_POINTER(record->account_uid);
+        Account *account = g_hash_table_lookup(live->accounts, key);
+
+        if (state == TABLE_STATE_FREE)
+                return;
+        if (!account) {
+                account = g_new0(Account, 1);
+                g_hash_table_insert(live->accounts, key, account);
+        }
+        if (state_is_live(state)) {
+                account->n_ranges += add ? 1 : -1u;
+                account->n_ids += add ? n_ids : -n_ids;
+        }
+        if (state_is_kept(state, record->flags))
+                account->n_kept += add ? kept_of(record, n_ids) : -kept_of(record, n_ids);
+        if (account->n_ranges == 0 && account->n_kept == 0)
+                g_hash_table_remove(live->accounts, key);
+}
+
+uint32_t table_live_kept(const TableLive *live, uint32_t account_uid) {
+        const Account *account = g_hash_table_lookup(live->accounts, GUINT_TO_POINTER(account_uid));
+
+        return account ? account->n_kept : 0;
 }
 
 void table_live_usage(
@@ -156,10 +174,8 @@ void table_live_move(
         } else if (state_has_userns(from) && !state_has_userns(to))
                 remove_from_chain(live, record->userns_inode, number);
 
-        if (!state_is_live(from) && state_is_live(to))
-                charge(live, record, n_ids);
-        else if (state_is_live(from) && !state_is_live(to))
-                discharge(live, record, n_ids);
+        charge(live, record, n_ids, to, true);
+        charge(live, record, n_ids, from, false);
 }
 
 static uint32_t next_bit(const uint64_t *bits, uint32_t n, uint32_t *cursor) {

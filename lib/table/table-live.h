@@ -37,6 +37,9 @@ uint32_t table_live_next_quarantined(const TableLive *live, uint32_t *cursor);
 void table_live_usage(
         const TableLive *live, uint32_t account_uid, uint32_t *ret_n_ranges, uint64_t *ret_n_ids);
 
+/* See table_writer_kept(). */
+uint32_t table_live_kept(const TableLive *live, uint32_t account_uid);
+
 /* Fills `n` only. */
 void table_live_count(const TableLive *live, TableCounts *ret_counts);
 

@@ -623,13 +623,14 @@ void table_writer_set_state(TableWriter *writer, uint32_t record, uint32_t state
         table_live_move(writer->live, record, range, n_ids, from, state);
 }
 
-void table_writer_quarantine_slot(TableWriter *writer, uint32_t slot, uint32_t flags) {
+void table_writer_quarantine_slot(
+        TableWriter *writer, uint32_t slot, uint32_t flags, uint32_t account_uid) {
         TableImage *image = &writer->image;
         TableRecord data = {
                 .kind = TABLE_KIND_RANGE,
                 .flags = flags,
                 .owner_uid = TABLE_NONE,
-                .account_uid = TABLE_NONE,
+                .account_uid = account_uid,
                 .birth_usec = (uint64_t) g_get_real_time(),
                 .size = TABLE_SLOT_SIZE,
                 .holder = TABLE_NONE,
@@ -724,4 +725,15 @@ void table_writer_usage(
         const TableWriter *writer, uint32_t account_uid, uint32_t *ret_n_ranges,
         uint64_t *ret_n_ids) {
         table_live_usage(writer->live, account_uid, ret_n_ranges, ret_n_ids);
+}
+
+uint32_t table_writer_kept(const TableWriter *writer, uint32_t account_uid) {
+        return table_live_kept(writer->live, account_uid);
+}
+
+uint32_t table_range_kept(uint32_t size, uint32_t n_delegated) {
+        if (size == 0)
+                return 0;
+        return n_delegated +
+               (size == 1 ? TABLE_KEPT_PER_SINGLE : (size + TABLE_SLOT_SIZE - 1) / TABLE_SLOT_SIZE);
 }

@@ -119,8 +119,9 @@ void table_writer_set_state(TableWriter *writer, uint32_t record, uint32_t state
 
 /* Take a free slot out of service without a name: something of the host's uses it (a process,
  * /run/user/UID), or its last holder's files may still lie about.  Goes to `quarantined`; `flags`
- * are stored.  No-op unless free. */
-void table_writer_quarantine_slot(TableWriter *writer, uint32_t slot, uint32_t flags);
+ * are stored, and `account_uid` is charged with it, if it is not TABLE_NONE.  No-op unless free. */
+void table_writer_quarantine_slot(
+        TableWriter *writer, uint32_t slot, uint32_t flags, uint32_t account_uid);
 
 /* Have `func` called with the first ID of each slot that becomes free, and of each that is taken
  * out of service by table_writer_quarantine_slot().  What an offer has accepted is known already.
@@ -172,10 +173,21 @@ typedef struct TableCounts {
 } TableCounts;
 void table_writer_count(const TableWriter *writer, TableCounts *ret_counts);
 
-/* What `account_uid` holds in reserved ... releasing (quarantined is nobody's any more): ranges and
- * registrations, and how many IDs, delegated ones included. */
+/* What `account_uid` holds in reserved ... releasing: ranges and registrations, and how many IDs,
+ * delegated ones included. */
 void table_writer_usage(
         const TableWriter *writer, uint32_t account_uid, uint32_t *ret_n_ranges,
         uint64_t *ret_n_ids);
+
+/* There are so much fewer single IDs than slots. */
+#define TABLE_KEPT_PER_SINGLE 8u
+
+/* What is kept out of use because of `account_uid`, or will be: all that is quarantined, and what
+ * was lent without enforcement in any state but free.  In slots; a single ID counts for
+ * TABLE_KEPT_PER_SINGLE. */
+uint32_t table_writer_kept(const TableWriter *writer, uint32_t account_uid);
+
+/* How much a range would add to that. */
+uint32_t table_range_kept(uint32_t size, uint32_t n_delegated);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TableWriter, table_writer_free)

@@ -170,7 +170,7 @@ static char **command_quarantine(Maker *maker, char **args) {
 }
 
 static char **command_host(Maker *maker, char **args) {
-        table_writer_quarantine_slot(maker->writer, number(args[0]), TABLE_FLAG_HOST);
+        table_writer_quarantine_slot(maker->writer, number(args[0]), TABLE_FLAG_HOST, TABLE_NONE);
         return args + 1;
 }
 

@@ -191,6 +191,8 @@ EOF_FILES
         grep -qE '^#define LIMIT_NAMESPACES_PER_USER_DEFAULT 256u' "$abs_top_srcdir/daemon/limits.h"
         grep -qx "#IDsPerUser=$((256 * 65536))" "$conf"
         grep -qE '^#define LIMIT_IDS_PER_USER_DEFAULT \(256u \* 65536u\)' "$abs_top_srcdir/daemon/limits.h"
+        grep -qx '#QuarantinedPerUser=2048' "$conf"
+        grep -qE '^#define LIMIT_QUARANTINED_PER_USER_DEFAULT 2048u' "$abs_top_srcdir/daemon/limits.h"
         grep -qx '#Start=0x80000' "$conf"
         grep -qE '^#define TABLE_POOL_START 0x0*80000u' "$abs_top_srcdir/lib/table/table-format.h"
         grep -qx '#End=0x6FFFFFFF' "$conf"

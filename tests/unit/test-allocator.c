@@ -43,6 +43,7 @@ typedef struct Fixture {
         uint8_t *slots; /* of the policy, shared with children */
         unsigned n_steps, last_step;
         pid_t holder;
+        uint32_t account;
         bool answered;
         int result;
 } Fixture;
@@ -70,6 +71,7 @@ static void make_allocator(Fixture *f, bool enforced, uint32_t namespaces, uint6
                 .enforced = enforced,
                 .namespaces_per_user = namespaces,
                 .ids_per_user = ids,
+                .quarantined_per_user = 100,
         };
 
         g_clear_pointer(&f->allocator, allocator_free);
@@ -82,6 +84,7 @@ static void fixture_set_up(Fixture *f, gconstpointer unused) {
         TableOpenReport report = {};
         TableWriterConfig config = { .pool_start = POOL_START, .n_slots = N_SLOTS };
 
+        f->account = 1000;
         f->folder = g_dir_make_tmp("test-allocator-XXXXXX", NULL);
         config.path = table = path_of(f, "table");
         locks = path_of(f, "locks");
@@ -183,7 +186,7 @@ static int request(
         Fixture *f, const char *name, uint32_t size,
         int (*start)(Allocator *, const AllocatorRequest *, AllocatorDoneFunc, void *)) {
         g_autofree char *path = g_strdup_printf("/proc/%d/ns/user", f->holder);
-        AllocatorRequest r = { .name = name, .size = size, .account_uid = 1000 };
+        AllocatorRequest r = { .name = name, .size = size, .account_uid = f->account };
         auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
         UsernsIdentity own;
         bool parent_is_own;
@@ -497,6 +500,33 @@ static void test_unenforced_stays(Fixture *f, gconstpointer unused) {
         assert_stays(f, record);
 }
 
+/* What one account has put out of use is charged to it, and another is served. */
+static void test_quarantined_is_charged(Fixture *f, gconstpointer unused) {
+        uint32_t record;
+
+        use_leftovers(f, false);
+        allocator_set_quotas(f->allocator, 1, 65536, 2);
+        for (unsigned i = 0; i < 2; i++) {
+                g_assert_cmpint(request(f, "a", 65536, allocator_allocate), ==, 0);
+                record = fake_policy(f->policy)->last_record;
+                g_assert_cmpuint(
+                        unenforced_account(f->unenforced, POOL_START + record * 65536), ==, 1000);
+                kernel_sees_end(f, record);
+                reconcile(f);
+                assert_stays(f, record);
+                fixture_end_holder(f);
+                g_assert_cmpint(holder_new(&f->holder), ==, 0);
+        }
+        g_assert_cmpint(request(f, "a", 65536, allocator_allocate), ==, ALLOCATOR_E_QUARANTINED);
+        g_assert_cmpint(request(f, "a", 1, allocator_allocate), ==, ALLOCATOR_E_QUARANTINED);
+        /* One that was lent with the policy would come back, but there is enough. */
+        make_allocator(f, true, 1, 65536);
+        allocator_set_quotas(f->allocator, 1, 65536, 2);
+        g_assert_cmpint(request(f, "a", 65536, allocator_allocate), ==, ALLOCATOR_E_QUARANTINED);
+        f->account = 1001;
+        g_assert_cmpint(request(f, "a", 65536, allocator_allocate), ==, 0);
+}
+
 /* Lent with the policy in force, which was gone for a while. */
 static void test_unprotected_once_stays(Fixture *f, gconstpointer unused) {
         uint32_t record;
@@ -504,7 +534,7 @@ static void test_unprotected_once_stays(Fixture *f, gconstpointer unused) {
         use_leftovers(f, true);
         g_assert_cmpint(request(f, "a", 65536, allocator_allocate), ==, 0);
         record = fake_policy(f->policy)->last_record;
-        g_assert_cmpint(unenforced_mark(f->unenforced, POOL_START + record * 65536), ==, 0);
+        g_assert_cmpint(unenforced_mark(f->unenforced, POOL_START + record * 65536, 1000), ==, 0);
         kernel_sees_end(f, record);
         reconcile(f);
         assert_stays(f, record);
@@ -531,7 +561,7 @@ static void test_late_proof(Fixture *f, gconstpointer unused) {
 static void test_lost_table(Fixture *f, gconstpointer unused) {
         use_leftovers(f, true);
         for (uint32_t slot = 0; slot < 3; slot++)
-                table_writer_quarantine_slot(f->table, slot, 0);
+                table_writer_quarantine_slot(f->table, slot, 0, TABLE_NONE);
         f->slots[0] = POLICY_SLOT_BEREAVED;
         f->slots[1] = POLICY_SLOT_LENT;
         reconcile(f);
@@ -691,6 +721,7 @@ int main(int argc, char **argv) {
                 { "/allocator/single-comes-back", test_single_comes_back },
                 { "/allocator/delegated-come-back", test_delegated_come_back },
                 { "/allocator/unenforced-stays", test_unenforced_stays },
+                { "/allocator/quarantined-is-charged", test_quarantined_is_charged },
                 { "/allocator/unprotected-once-stays", test_unprotected_once_stays },
                 { "/allocator/late-proof", test_late_proof },
                 { "/allocator/lost-table", test_lost_table },

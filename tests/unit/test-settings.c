@@ -86,6 +86,7 @@ static void test_defaults(Fixture *f, gconstpointer data) {
                 g_assert_cmpuint(settings.n_slots, ==, 28664);
                 g_assert_cmpuint(settings.namespaces_per_user, ==, 256);
                 g_assert_cmpuint(settings.ids_per_user, ==, 256 * 65536);
+                g_assert_cmpuint(settings.quarantined_per_user, ==, 2048);
                 g_assert_false(settings.all_entries);
         }
 }
@@ -96,6 +97,7 @@ static void test_all_keys(Fixture *f, gconstpointer data) {
         write_main(
                 f, "[Policy]\nEnforcement=none \n[Pool]\nStart=0x100000\nEnd=1179647\n"
                    "[Limits]\nNamespacesPerUser = 7\nIDsPerUser=18446744073709551615\n"
+                   "QuarantinedPerUser=9\n"
                    "[Names]\nSetEntries=all\n");
         settings = load(f);
         g_assert_false(settings.enforcement_required);
@@ -103,6 +105,7 @@ static void test_all_keys(Fixture *f, gconstpointer data) {
         g_assert_cmpuint(settings.n_slots, ==, 2);
         g_assert_cmpuint(settings.namespaces_per_user, ==, 7);
         g_assert_cmpuint(settings.ids_per_user, ==, UINT64_MAX);
+        g_assert_cmpuint(settings.quarantined_per_user, ==, 9);
         g_assert_true(settings.all_entries);
 }
 
@@ -198,6 +201,7 @@ static void test_refused(Fixture *f, gconstpointer data) {
                 { "[Pool]\nStart=0x80000\nEnd=0x7FFFF\n", "must be above" },
                 { "[Pool]\nStart=0x10000\nEnd=0xFFFEFFFF\n", "49152" },
                 { "[Limits]\nNamespacesPerUser=0x10\n", "[Limits] NamespacesPerUser" },
+                { "[Limits]\nQuarantinedPerUser=-1\n", "[Limits] QuarantinedPerUser" },
                 { "[Limits]\nNamespacesPerUser=4294967296\n", "[Limits] NamespacesPerUser" },
                 { "[Limits]\nIDsPerUser=18446744073709551616\n", "[Limits] IDsPerUser" },
                 { "[Names]\nSetEntries=All\n", "[Names] SetEntries: \"All\" is not first or all" },

@@ -93,6 +93,7 @@ static void test_life(TableFixture *fixture, gconstpointer data) {
                 table_writer_usage(writer, 1000, &n_ranges, &n_ids);
                 g_assert_cmpuint(n_ranges, ==, live);
                 g_assert_cmpuint(n_ids, ==, live ? 65536 : 0);
+                g_assert_cmpuint(table_writer_kept(writer, 1000), ==, live ? 0 : 1);
                 g_assert_cmpint(
                         table_find_id(&view, start + 9, &answer), ==,
                         state == TABLE_STATE_ACTIVE ? 0 : TABLE_READ_E_NOT_FOUND);
@@ -104,6 +105,53 @@ static void test_life(TableFixture *fixture, gconstpointer data) {
         table_writer_set_state(writer, record, TABLE_STATE_FREE);
         g_assert_cmpuint(table_writer_find_id(writer, start), ==, TABLE_NONE);
         table_view_close(&view);
+}
+
+/* What is out of use is charged, over a restart too, until it is free. */
+static void test_kept(TableFixture *fixture, gconstpointer data) {
+        TableWriter *writer = table_fixture_open(fixture, 64);
+        TableRange range = {
+                .name = "a",
+                .account_uid = 1000,
+                .userns_inode = 1,
+                .size = 65537,
+                .n_delegated = 2,
+                .flags = TABLE_FLAG_UNENFORCED,
+        };
+        uint32_t slots, single, enforced, cursor = 0, next;
+
+        g_assert_cmpint(table_writer_reserve(writer, &range, NULL, NULL, &slots), ==, 0);
+        g_assert_cmpuint(table_writer_kept(writer, 1000), ==, table_range_kept(65537, 2));
+        g_assert_cmpuint(table_writer_kept(writer, 1000), ==, 4);
+        range = (TableRange){ .name = "b",
+                              .account_uid = 1000,
+                              .userns_inode = 2,
+                              .size = 1,
+                              .flags = TABLE_FLAG_UNENFORCED };
+        g_assert_cmpint(table_writer_reserve(writer, &range, NULL, NULL, &single), ==, 0);
+        g_assert_cmpuint(table_writer_kept(writer, 1000), ==, 4 + TABLE_KEPT_PER_SINGLE);
+        enforced = table_fixture_reserve(writer, "c", 65536, 3);
+        (void) table_fixture_reserve(writer, "d", 0, 4);
+        g_assert_cmpuint(table_writer_kept(writer, 1000), ==, 4 + TABLE_KEPT_PER_SINGLE);
+
+        table_fixture_walk_to(writer, slots, TABLE_STATE_QUARANTINED);
+        table_fixture_walk_to(writer, single, TABLE_STATE_ACTIVE);
+        table_fixture_walk_to(writer, enforced, TABLE_STATE_QUARANTINED);
+        g_assert_cmpuint(table_writer_kept(writer, 1000), ==, 5 + TABLE_KEPT_PER_SINGLE);
+        g_assert_cmpuint(table_writer_kept(writer, 1001), ==, 0);
+        table_writer_free(writer);
+
+        writer = table_fixture_open(fixture, 64);
+        g_assert_cmpuint(table_writer_kept(writer, 1000), ==, 5 + TABLE_KEPT_PER_SINGLE);
+        while ((next = table_writer_next_quarantined(writer, &cursor)) != TABLE_NONE)
+                table_writer_set_state(writer, next, TABLE_STATE_FREE);
+        g_assert_cmpuint(table_writer_kept(writer, 1000), ==, TABLE_KEPT_PER_SINGLE);
+        table_fixture_walk_to(writer, single, TABLE_STATE_QUARANTINED);
+        table_writer_set_state(writer, single, TABLE_STATE_FREE);
+        g_assert_cmpuint(table_writer_kept(writer, 1000), ==, 0);
+        table_writer_quarantine_slot(writer, 63, 0, TABLE_NONE);
+        g_assert_cmpuint(table_writer_kept(writer, 1000), ==, 0);
+        table_writer_free(writer);
 }
 
 static void test_exists(TableFixture *fixture, gconstpointer data) {
@@ -448,7 +496,7 @@ static void test_walk_live(TableFixture *fixture, gconstpointer data) {
         }
         g_assert_cmpuint(n, ==, 3);
         for (uint32_t slot = 0; slot < 8; slot++)
-                table_writer_quarantine_slot(writer, slot, TABLE_FLAG_UNENFORCED);
+                table_writer_quarantine_slot(writer, slot, TABLE_FLAG_UNENFORCED, 1000);
 
         cursor = n = 0;
         while ((next = table_writer_next_quarantined(writer, &cursor)) != TABLE_NONE) {
@@ -649,6 +697,7 @@ int main(int argc, char **argv) {
         add("/table-write/create", test_create);
         add("/table-write/pool-limits", test_pool_limits);
         add("/table-write/life", test_life);
+        add("/table-write/kept", test_kept);
         add("/table-write/exists", test_exists);
         add("/table-write/large", test_large);
         add("/table-write/offer", test_offer);
