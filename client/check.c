@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "client/check-polkit.h"
+#include "client/foreign-ids.h"
 #include "client/manager.h"
 #include "client/message.h"
 #include "client/nsswitch-file.h"
@@ -34,6 +35,7 @@ static const char *const result_words[] = {
 typedef struct Report {
         json_t *results;
         bool failed;
+        json_t *status; /* of the daemon; NULL if it does not answer */
 } Report;
 
 static void report_add(
@@ -176,6 +178,7 @@ static void check_daemon(Report *report, const VerbContext *context) {
                 manager_string(status, "version") ?: "-");
         check_serving(report, status);
         check_rules(report, status);
+        report->status = g_steal_pointer(&status);
 }
 
 /* what services of the host do in the name of a lent ID */
@@ -326,6 +329,87 @@ static void check_name(Report *report, const TableView *view) {
                         entry ? entry->pw_name : "a number", name);
 }
 
+/* whose IDs the pool's are */
+
+typedef struct Foreign {
+        Report *report;
+        uint32_t first, last; /* of the pool */
+        unsigned n;           /* that meet it */
+} Foreign;
+
+/* Whether Reserved= has all of these. */
+static bool is_reserved(const json_t *status, uint64_t first, uint64_t last) {
+        const json_t *reserved = json_object_get(status, "reserved"), *range;
+        bool grows = true;
+        size_t index;
+
+        while (first <= last && grows) {
+                grows = false;
+                json_array_foreach(reserved, index, range) {
+                        json_int_t begin = manager_integer(range, "first");
+                        json_int_t end = manager_integer(range, "last");
+
+                        if (begin <= (json_int_t) first && end >= (json_int_t) first) {
+                                first = (uint64_t) end + 1;
+                                grows = true;
+                        }
+                }
+        }
+        return first > last;
+}
+
+static void check_foreign(const char *source, const IdRange *range, int error, void *userdata) {
+        Foreign *foreign = userdata;
+        g_autofree char *next = NULL;
+        uint32_t first, last;
+
+        if (error != 0) {
+                report_add(
+                        foreign->report, "others", CHECK_NOTE,
+                        error == EACCES ? "run this as root" : NULL,
+                        "%s may keep IDs of the pool for others, but cannot be read: %s", source,
+                        strerror(error));
+                return;
+        }
+        if (!range) {
+                report_add(
+                        foreign->report, "others", CHECK_NOTE,
+                        "Reserved=FIRST-LAST in [Pool] of nsresourced.conf, with its IDs",
+                        "%s does not say which IDs it has", source);
+                return;
+        }
+        first = MAX(range->first, foreign->first);
+        last = MIN(range->last, foreign->last);
+        if (first > last)
+                return;
+        foreign->n++;
+        next = g_strdup_printf(
+                "Reserved=%u-%u in [Pool] of nsresourced.conf", range->first, range->last);
+        if (is_reserved(foreign->report->status, first, last))
+                report_add(
+                        foreign->report, "others", CHECK_OK, NULL,
+                        "%s has IDs of the pool, and they are reserved", source);
+        else
+                report_add(
+                        foreign->report, "others", CHECK_NOTE, next,
+                        "%s has IDs of the pool: %u to %u", source, first, last);
+}
+
+static void check_others(Report *report, const TableView *view) {
+        uint32_t n_ids = view->n_slots * TABLE_SLOT_SIZE;
+        Foreign foreign = {
+                .report = report,
+                .first = view->pool_start,
+                .last = view->pool_start + n_ids - 1,
+        };
+
+        foreign_ids_find("/etc", check_foreign, &foreign);
+        if (foreign.n == 0)
+                report_add(
+                        report, "others", CHECK_OK, NULL,
+                        "no file says that others have IDs of the pool");
+}
+
 static void print_results(const json_t *results) {
         const json_t *entry;
         size_t index;
@@ -360,8 +444,10 @@ static int run_check(VerbContext *context, int argc, char **argv) {
         check_nsswitch(&report);
         if (check_table(&report, context, &view)) {
                 check_name(&report, &view);
+                check_others(&report, &view);
                 table_view_close(&view);
         }
+        json_decref(report.status);
 
         if (context->json)
                 verb_print_json(results);

@@ -4,6 +4,7 @@ libclient_la_SOURCES = \
 	%D%/check.c \
 	%D%/check-polkit.c %D%/check-polkit.h \
 	%D%/columns.c %D%/columns.h \
+	%D%/foreign-ids.c %D%/foreign-ids.h \
 	%D%/list.c \
 	%D%/manager.c %D%/manager.h \
 	%D%/message.c %D%/message.h \
@@ -32,9 +33,11 @@ nsresourcectl_SOURCES = %D%/main.c
 nsresourcectl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 nsresourcectl_LDADD = libclient.la $(JANSSON_LIBS) $(GLIB_LIBS)
 
-check_PROGRAMS += tests/unit/test-client tests/unit/test-nsswitch
-TESTS += tests/unit/test-client tests/unit/test-nsswitch
+check_PROGRAMS += tests/unit/test-client tests/unit/test-foreign-ids tests/unit/test-nsswitch
+TESTS += tests/unit/test-client tests/unit/test-foreign-ids tests/unit/test-nsswitch
 tests_unit_test_client_SOURCES = tests/unit/test-client.c
 tests_unit_test_client_LDADD = libclient.la $(JANSSON_LIBS) $(GLIB_LIBS)
+tests_unit_test_foreign_ids_SOURCES = tests/unit/test-foreign-ids.c
+tests_unit_test_foreign_ids_LDADD = libclient.la $(JANSSON_LIBS) $(GLIB_LIBS)
 tests_unit_test_nsswitch_SOURCES = tests/unit/test-nsswitch.c
 tests_unit_test_nsswitch_LDADD = libclient.la $(JANSSON_LIBS) $(GLIB_LIBS)
