@@ -72,6 +72,7 @@
 /* Requests for which no slot is vetted yet wait so long, in all: three slots that are not answered
  * for. */
 #define LIMIT_VETTING_MSEC 10000u
+
 /* Children that try what the kernel keeps by UID (daemon/uid-trial.h).  Half a millisecond a UID,
  * so a slot of which all were used takes half a minute of one processor, one with a few a moment.
  * One account has one of two places, and whoever has many ranges to be tried waits for its turn
@@ -110,11 +111,7 @@
 #define LIMIT_CHILDREN                                                                         \
         (LIMIT_DOORS + LIMIT_DOORS_IDLE + LIMIT_HELPERS + LIMIT_HELPERS_IDLE +                 \
          LIMIT_CGROUP_REMOVALS + LIMIT_CGROUP_LOOKS + LIMIT_LEFTOVERS_CHILDREN + LIMIT_LOOKS + \
-         LIMIT_ASKS)
-#define LIMIT_CHILDREN                                                         \
-        (LIMIT_DOORS + LIMIT_DOORS_IDLE + LIMIT_HELPERS + LIMIT_HELPERS_IDLE + \
-         LIMIT_CGROUP_REMOVALS + LIMIT_LEFTOVERS_CHILDREN + LIMIT_LOOKS)
-         LIMIT_CGROUP_REMOVALS + LIMIT_LEFTOVERS_CHILDREN + LIMIT_UID_TRIALS)
+         LIMIT_ASKS + LIMIT_UID_TRIALS)
 #define LIMIT_THREADS 4u /* this process's: GLib has one for signals */
 #define LIMIT_TASKS 512u /* TasksMax= */
 
