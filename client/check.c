@@ -226,6 +226,12 @@ static bool check_table(Report *report, const VerbContext *context, TableView *r
                 report_add(
                         report, "table", CHECK_FAILED, "systemctl start nsresourced.service",
                         "there is no table at %s", context->table);
+        else if (r == TABLE_READ_E_FOREIGN)
+                report_add(
+                        report, "table", CHECK_FAILED,
+                        "check outside, on the host: its IDs are other ones in here",
+                        "the owner of %s is nobody who is known in this user namespace",
+                        context->table);
         else if (r < 0)
                 report_add(
                         report, "table", CHECK_FAILED,

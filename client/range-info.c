@@ -21,6 +21,8 @@ static const char *outcome_text(int outcome) {
                 return "there is no table";
         case TABLE_READ_E_UNTRUSTED:
                 return "it is damaged, of another version, or not root's";
+        case TABLE_READ_E_FOREIGN:
+                return "its owner is nobody who is known in this user namespace";
         case TABLE_READ_E_RETIRED:
         case TABLE_READ_E_BUSY:
                 return "it is being changed";
@@ -36,6 +38,8 @@ static const char *outcome_next(int outcome) {
         case TABLE_READ_E_UNTRUSTED:
                 return "systemctl restart nsresourced.service, which sets it aside; nsresourcectl "
                        "check";
+        case TABLE_READ_E_FOREIGN:
+                return "ask outside, on the host: its IDs are other ones in here";
         case TABLE_READ_E_RETIRED:
         case TABLE_READ_E_BUSY:
                 return "try again";

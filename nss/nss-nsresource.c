@@ -87,6 +87,8 @@ static enum nss_status status_of(int r, int *errnop) {
                 return NSS_STATUS_SUCCESS;
         case TABLE_READ_E_NOT_FOUND:
         case TABLE_READ_E_MISSING:
+        /* As in a container that does not see the host's folder: no such user is known here. */
+        case TABLE_READ_E_FOREIGN:
                 return NSS_STATUS_NOTFOUND;
         case TABLE_READ_E_BUSY:
         case TABLE_READ_E_RETIRED:

@@ -75,6 +75,11 @@ static void log_table_state(UserdbService *service, int state) {
                         "until "
                         "nsresourced has set it aside",
                         service->table.path);
+        else if (state == TABLE_READ_E_FOREIGN)
+                log_warning(
+                        "%s belongs to nobody who is known in this user namespace: names are the "
+                        "host's affair",
+                        service->table.path);
         else if (state < 0)
                 log_error_errno(state, "cannot read %s", service->table.path);
 }
@@ -150,10 +155,13 @@ static json_t *record_reply(RecordKind kind, const TableAnswer *answer) {
                 kind == RECORD_USER ? user_record_new(answer) : group_record_new(answer));
 }
 
+static bool is_no_record(int outcome) {
+        return outcome == TABLE_READ_E_NOT_FOUND || outcome == TABLE_READ_E_MISSING ||
+               outcome == TABLE_READ_E_FOREIGN;
+}
+
 static const char *outcome_error(int outcome) {
-        return outcome == TABLE_READ_E_NOT_FOUND || outcome == TABLE_READ_E_MISSING
-                       ? ERROR_NO_RECORD
-                       : ERROR_NOT_AVAILABLE;
+        return is_no_record(outcome) ? ERROR_NO_RECORD : ERROR_NOT_AVAILABLE;
 }
 
 /* An enumeration on its way to a peer that reads as slowly as it likes.  It lives until its call is
@@ -169,7 +177,7 @@ typedef struct Enumeration {
 } Enumeration;
 
 static void enumeration_finish(Enumeration *enumeration, int outcome) {
-        if (outcome != TABLE_READ_E_NOT_FOUND && outcome != TABLE_READ_E_MISSING)
+        if (!is_no_record(outcome))
                 varlink_call_error(enumeration->call, ERROR_NOT_AVAILABLE, NULL);
         else if (enumeration->has_pending)
                 varlink_call_reply(

@@ -11,10 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/util/parse.h"
+
 /* A record's data is written while it is free only, and a rewrite needs a whole cycle of states: a
  * reader that fails this often in a row was stopped in between each time, or the record is damaged.
  */
 #define READ_TRIES 8
+
+#define DEFAULT_OVERFLOW_UID 65534u /* of the kernel, where /proc does not tell */
 
 #define WORDS(size) ((size) / sizeof(TableWord))
 
@@ -125,6 +129,56 @@ int table_view_check(const void *data, size_t size, TableView *ret_view) {
         return r;
 }
 
+/* The first bytes of a file of /proc, as text.  Returns whether there are any. */
+static bool read_text(const char *path, char *text, size_t size) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n;
+
+        if (fd < 0)
+                return false;
+        do
+                n = read(fd, text, size - 1);
+        while (n < 0 && errno == EINTR);
+        close(fd);
+        text[n > 0 ? n : 0] = '\0';
+        return n > 0;
+}
+
+/* Parse the next number of a line; returns what comes behind it, or NULL. */
+static const char *next_number(const char *text, uint64_t *ret_number) {
+        size_t n;
+
+        text += strspn(text, " \n");
+        n = strcspn(text, " \n");
+        return parse_decimal(text, n, UINT32_MAX, ret_number) ? text + n : NULL;
+}
+
+/* Whether this user namespace has all IDs of the host's, each under its own number: most probably
+ * it is the host's. */
+static bool has_all_ids(void) {
+        uint64_t inside = 1, outside = 1, n_ids = 0;
+        const char *text;
+        char map[128];
+
+        if (!read_text("/proc/self/uid_map", map, sizeof(map)))
+                return true;
+        text = next_number(map, &inside);
+        text = text ? next_number(text, &outside) : NULL;
+        text = text ? next_number(text, &n_ids) : NULL;
+        return text && inside == 0 && outside == 0 && n_ids == UINT32_MAX;
+}
+
+/* Whether `uid`, which is not root's, may be the one that the kernel shows for all users whom this
+ * user namespace does not have. */
+static bool is_unmapped(uid_t uid) {
+        uint64_t shown = DEFAULT_OVERFLOW_UID;
+        char text[32];
+
+        if (read_text("/proc/sys/kernel/overflowuid", text, sizeof(text)))
+                (void) next_number(text, &shown);
+        return uid == shown && !has_all_ids();
+}
+
 /* Open the file if it is one that nobody but root can have written. */
 static int open_trusted(const char *path, int *ret_fd, uint64_t *ret_size) {
         struct stat st;
@@ -142,7 +196,7 @@ static int open_trusted(const char *path, int *ret_fd, uint64_t *ret_size) {
         else if (
                 !S_ISREG(st.st_mode) || st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) ||
                 st.st_size < (off_t) TABLE_HEADER_SIZE || (uint64_t) st.st_size > SIZE_MAX)
-                r = TABLE_READ_E_UNTRUSTED;
+                r = is_unmapped(st.st_uid) ? TABLE_READ_E_FOREIGN : TABLE_READ_E_UNTRUSTED;
         if (r != 0) {
                 close(fd);
                 return r;

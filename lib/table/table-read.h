@@ -23,6 +23,9 @@ enum {
         TABLE_READ_E_MISSING = 4, /* there is no file */
         TABLE_READ_E_RETIRED = 5, /* a new table stands at the path, or soon will: open that one */
         TABLE_READ_E_PAUSED = 6,  /* as much has been looked at as was asked for: go on later */
+        /* Its owner has no ID in this process's user namespace, which is not the host's.  It may be
+         * the host's table; nobody inside can tell, and its IDs mean nothing there. */
+        TABLE_READ_E_FOREIGN = 7,
 };
 
 /* A table that has passed table_view_check(): header fields copied out, so that no later change of
@@ -42,7 +45,7 @@ int table_view_check(const void *data, size_t size, TableView *ret_view);
 
 /* Open `path`, check owner (root), type, mode, size and header, map it read-only and close the
  * descriptor again. The mapping is the caller's, see table_view_close().  TABLE_READ_E_MISSING,
- * _UNTRUSTED, _RETIRED; -errno where opening it or mapping it fails. */
+ * _UNTRUSTED, _FOREIGN, _RETIRED; -errno where opening it or mapping it fails. */
 int table_view_open(const char *path, TableView *ret_view);
 
 /* As table_view_open(), without a mapping: the view keeps a descriptor, and each look-up reads the

@@ -16,6 +16,8 @@
  *              mlockall(MCL_FUTURE), and RLIMIT_MEMLOCK has no room for the table
  *      no-room UID NAME
  *              RLIMIT_AS has no room for the table
+ *      foreign MODULE UID NAME
+ *              the table's owner is not known in this user namespace: not found, errno as before
  *      chroot FOLDER UID
  *              found before, and in a root folder without the table
  *      around UID COMMAND UID
@@ -285,6 +287,21 @@ static void no_room(char **args) {
         check_unmapped(args);
 }
 
+static void foreign(char **args) {
+        Module module = load_module(args[0]);
+        struct passwd passwd;
+        char buffer[512];
+        int other = 5, n = n_open();
+
+        errno = 77;
+        CHECK(module.by_id(parse_uid(args[1]), &passwd, buffer, 512, &other) ==
+              NSS_STATUS_NOTFOUND);
+        CHECK(module.by_name(args[2], &passwd, buffer, 512, &other) == NSS_STATUS_NOTFOUND);
+        CHECK(module.groups(args[2], 0, NULL, NULL, NULL, 0, &other) == NSS_STATUS_NOTFOUND);
+        CHECK(errno == 77 && other == 5);
+        CHECK(n_open() == n);
+}
+
 static void enter_chroot(char **args) {
         uid_t uid = parse_uid(args[1]);
 
@@ -493,7 +510,7 @@ int main(int argc, char **argv) {
                 { "threads", 3, threads },       { "hammer", 4, hammer },
                 { "wrong", 0, wrong },           { "as-other", 1, as_other },
                 { "no-calls", 3, no_calls },     { "locked", 2, locked },
-                { "no-room", 2, no_room },
+                { "no-room", 2, no_room },       { "foreign", 3, foreign },
         };
 
         for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)

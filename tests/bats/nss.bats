@@ -189,6 +189,45 @@ in_sandbox() {
         [ "$status" != 124 ]
 }
 
+# in_container COMMAND...: in_sandbox, in a user namespace that does not have the host's root; $module, $client and
+# nsresourcectl are in /run/bin.
+in_container() {
+        # shellcheck disable=SC2016
+        in_sandbox bash -ec '
+                mkdir /run/bin
+                cp "$1" "$2" "$3" /run/bin
+                shift 3
+                export PATH=/run/bin:$PATH LD_LIBRARY_PATH=/run/bin
+                exec setpriv --reuid 12345 --regid 12345 --clear-groups unshare --user --map-root-user "$@"' \
+                container "$module" "$client" "$abs_top_builddir/nsresourcectl" "$@"
+}
+
+@test "in a user namespace without the host's root the table is nobody's: not found, and nsresourcectl says so" {
+        local base verb
+        make_ranges
+        base=$(start 1000-web)
+        in_container true || cannot userns "no user namespace for an ordinary user"
+        in_container nss-client foreign libnss_nsresource.so.2 "$base" ns-1000-web-0
+        run in_container getent passwd "$base" ns-1000-web-0
+        [ "$status" = 2 ]
+        [ -z "$output" ]
+
+        for verb in whose show; do
+                run in_container nsresourcectl $verb "$base"
+                echo "$output"
+                [ "$status" = 1 ]
+                [[ "$output" == *"its owner is nobody who is known in this user namespace"* ]]
+                [[ "$output" == *"ask outside, on the host"* ]]
+                absent -e damaged -e restart <<<"$output"
+        done
+        run in_container nsresourcectl check
+        echo "$output"
+        [ "$status" = 1 ]
+        grep -A1 'the owner of /run/nsresource/table is nobody who is known in this user namespace$' <<<"$output" |
+                grep 'next: check outside, on the host'
+        absent damaged <<<"$output"
+}
+
 @test "errno and buffer sizes are as glibc's manual asks" {
         make_ranges
         in_sandbox "$client" errno-kept "$BATS_TEST_TMPDIR/lib/libnss_nsresource.so.2" "$(start big)" ns-big-0

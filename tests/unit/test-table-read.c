@@ -4,7 +4,9 @@
 #include "lib/table/table-read.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "tests/unit/table-fixture.h"
 #include "tests/unit/table-sample.h"
@@ -532,6 +534,79 @@ static void test_open_refuses(TableFixture *fixture, gconstpointer data) {
         }
 }
 
+/* What a child says of the file in a user namespace with that map. */
+static int open_in_namespace(const char *path, const char *map) {
+        int ready[2], go[2], status;
+        pid_t pid;
+        char byte = 0;
+
+        g_assert_cmpint(pipe2(ready, O_CLOEXEC), ==, 0);
+        g_assert_cmpint(pipe2(go, O_CLOEXEC), ==, 0);
+        pid = fork();
+        if (pid == 0) {
+                TableView view;
+
+                if ((map && unshare(CLONE_NEWUSER) < 0) || write(ready[1], &byte, 1) != 1 ||
+                    read(go[0], &byte, 1) != 1)
+                        _exit(99);
+                _exit(table_view_open(path, &view) & 0x7f);
+        }
+        g_assert_cmpint(pid, >, 0);
+        g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+        if (map) {
+                g_autofree char *map_path = g_strdup_printf("/proc/%d/uid_map", (int) pid);
+                int fd = open(map_path, O_WRONLY | O_CLOEXEC);
+
+                g_assert_cmpint(write(fd, map, strlen(map)), ==, (ssize_t) strlen(map));
+                g_assert_cmpint(close(fd), ==, 0);
+        }
+        g_assert_cmpint(write(go[1], &byte, 1), ==, 1);
+        g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+        g_assert_true(WIFEXITED(status));
+        for (unsigned i = 0; i < 2; i++) {
+                g_assert_cmpint(close(ready[i]), ==, 0);
+                g_assert_cmpint(close(go[i]), ==, 0);
+        }
+        return WEXITSTATUS(status);
+}
+
+/* In a user namespace that does not have the file's owner, in one that has all IDs, and in our own:
+ * only the first one is told that the owner is nobody there. */
+static void test_open_foreign(TableFixture *fixture, gconstpointer data) {
+        static const struct {
+                const char *map; /* NULL: no namespace */
+                uid_t owner;
+                int outcome;
+        } cases[] = {
+                { "0 1000 1", 0, TABLE_READ_E_FOREIGN },
+                { "0 1000 1", 4242, TABLE_READ_E_FOREIGN },
+                { "0 100000 65536", 0, TABLE_READ_E_FOREIGN }, /* and has a 65534 of its own */
+                { "0 0 1", 0, 0 },
+                { "0 1000 1", 1000, 0 }, /* that is root in there */
+                { "0 1000 1\n5 4242 1", 4242, TABLE_READ_E_UNTRUSTED },
+                { "0 0 4294967295", 65534, TABLE_READ_E_UNTRUSTED },
+                { NULL, 65534, TABLE_READ_E_UNTRUSTED },
+                { NULL, 4242, TABLE_READ_E_UNTRUSTED },
+        };
+        g_autofree TableSample *sample = NULL;
+        TableView view;
+
+        if (geteuid() != 0) {
+                g_test_skip("only root can map others' IDs");
+                return;
+        }
+        sample = sample_new(&view);
+        g_assert_true(g_file_set_contents(
+                fixture->path, (const char *) sample->bytes, sizeof(*sample), NULL));
+        g_assert_cmpint(chmod(fixture->path, 0644), ==, 0);
+        g_assert_cmpint(chmod(fixture->folder, 0755), ==, 0);
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_assert_cmpint(chown(fixture->path, cases[i].owner, 0), ==, 0);
+                g_assert_cmpint(
+                        open_in_namespace(fixture->path, cases[i].map), ==, cases[i].outcome);
+        }
+}
+
 /* Each word of the header: other values than its own are refused, or harm nobody. */
 static void test_header(void) {
         static const uint32_t values[] = { 0,          1,          2,       3,        63,
@@ -915,6 +990,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/table-read/accounts", test_accounts);
         add("/table-read/unmapped", test_unmapped);
         add("/table-read/open-refuses", test_open_refuses);
+        add("/table-read/open-foreign", test_open_foreign);
         g_test_add_func("/table-read/header", test_header);
         g_test_add_func("/table-read/record-damage", test_record_damage);
         g_test_add_func("/table-read/record-lies", test_record_lies);
