@@ -70,6 +70,16 @@ static void say_refusal(const RunOptions *options, const char *error, const json
         const char *name = manager_string(parameters, "errnoName");
         json_int_t number = manager_integer(parameters, "errno");
 
+        if (g_str_equal(error, ERRORS "NameExists") && options->name) {
+                g_autofree char *full = getuid() == 0
+                                                ? g_strdup(options->name)
+                                                : g_strdup_printf("%u-%s", getuid(), options->name);
+                g_autofree char *next = g_strdup_printf(
+                        "nsresourcectl show %s, or choose another with --name", full);
+
+                message_error(next, "the namespace %s has that name, and has not ended", full);
+                return;
+        }
         for (size_t i = 0; i < G_N_ELEMENTS(refusals); i++)
                 if (g_str_equal(refusals[i].error, error)) {
                         message_error(refusals[i].next, "%s", refusals[i].cause);

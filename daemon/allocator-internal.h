@@ -9,11 +9,14 @@
 #include "lib/util/turns.h"
 
 typedef struct AllocatorLooks AllocatorLooks;
+typedef struct NameWait NameWait;
+typedef struct NameWaits NameWaits;
 
 struct Allocator {
         AllocatorConfig config;
-        GPtrArray *jobs;      /* under way: Job, owned */
-        uint64_t n_jobs;      /* that have ever been */
+        GPtrArray *jobs; /* under way: Job, owned */
+        uint64_t n_jobs; /* that have ever been */
+        NameWaits *name_waits;
         GHashTable *removals; /* record -> what is being removed of it, or waits, owned */
         Turns *removal_turns;
 
@@ -88,3 +91,16 @@ void allocator_schedule_next_sweep(Allocator *allocator);
  * one is under way, after which allocator_give_back() or allocator_try_again() is called. */
 bool allocator_has_no_cgroups(Allocator *allocator, uint32_t record);
 void allocator_stop_looking(Allocator *allocator);
+
+/* Requests that wait for a name, all together. */
+NameWaits *name_waits_new(void);
+void name_waits_free(NameWaits *waits);
+
+/* The name is free, or there is no use in waiting for it any longer.  The NameWait is gone. */
+typedef void (*NameWaitFunc)(void *userdata);
+
+/* If the name that is asked for belongs to a namespace of the same owner which may be about to end,
+ * wait for that: `done` is called later.  NULL: go on at once. */
+NameWait *allocator_wait_for_name(
+        Allocator *allocator, const AllocatorRequest *request, NameWaitFunc done, void *userdata);
+void name_wait_free(NameWait *wait); /* `done` is not called then */

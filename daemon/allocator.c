@@ -4,6 +4,7 @@
 #include "daemon/allocator-internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 #include "daemon/vetting.h"
 #include "lib/table/table-read.h"
 #include "lib/table/table-write.h"
+#include "lib/util/fd.h"
 #include "lib/util/source.h"
 
 typedef struct Job Job;
@@ -26,6 +28,8 @@ struct Job {
         AllocatorRequest request; /* userns_fd is not kept: an open descriptor would keep the
                                      namespace alive */
         char *name;
+        NameWait *wait; /* for the name; meanwhile a descriptor is kept */
+        int userns_fd;
         UsernsHelper *helper;
         int (*finish)(Job *job); /* JOB_WAITS: again when more is known of slots */
         AllocatorDoneFunc done;
@@ -40,6 +44,8 @@ struct Job {
 
 static void job_free(Job *job) {
         source_drop(&job->deadline);
+        name_wait_free(job->wait);
+        (void) fd_close(job->userns_fd);
         userns_helper_free(job->helper);
         g_free(job->name);
         g_free(job);
@@ -71,6 +77,7 @@ int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator) {
         *allocator = (Allocator){
                 .config = *config,
                 .jobs = g_ptr_array_new_with_free_func((GDestroyNotify) job_free),
+                .name_waits = name_waits_new(),
                 .removals = g_hash_table_new_full(NULL, NULL, NULL, allocator_removal_free),
                 .removal_turns = turns_new(
                         LIMIT_CGROUP_REMOVALS, LIMIT_CGROUP_REMOVALS_PER_ACCOUNT,
@@ -89,6 +96,7 @@ void allocator_free(Allocator *allocator) {
                 job_end(allocator->jobs->pdata[0], -ECANCELED);
         table_writer_watch_slots(allocator->config.table, NULL, NULL);
         g_ptr_array_unref(allocator->jobs);
+        name_waits_free(allocator->name_waits);
         allocator_stop_removing(allocator);
         allocator_stop_leaving(allocator);
         g_free(allocator);
@@ -568,16 +576,50 @@ void allocator_try_waiting(Allocator *allocator) {
         }
 }
 
+/* The helper belongs to the job. */
+static int job_join(Job *job, int userns_fd) {
+        int r = userns_helper_new(
+                userns_fd, job->request.outer_owner_uid, job->request.account_uid, job_joined, job,
+                &job->helper);
+
+        return r == USERNS_E_BUSY ? ALLOCATOR_E_BUSY : r;
+}
+
+static void job_name_waited(void *userdata) {
+        Job *job = userdata;
+        auto_fd fd = g_steal_fd(&job->userns_fd);
+        int r;
+
+        job->wait = NULL;
+        r = job_join(job, fd);
+        if (r != 0)
+                job_end(job, r);
+}
+
+/* Whether the job waits for its name first. */
+static bool job_wait(Job *job, const AllocatorRequest *request) {
+        auto_fd fd = fcntl(request->userns_fd, F_DUPFD_CLOEXEC, 0);
+
+        if (fd < 0)
+                return false;
+        job->wait = allocator_wait_for_name(job->allocator, request, job_name_waited, job);
+        if (!job->wait)
+                return false;
+        job->userns_fd = g_steal_fd(&fd);
+        return true;
+}
+
 static int allocator_start(
         Allocator *allocator, const AllocatorRequest *request, int (*finish)(Job *job),
         AllocatorDoneFunc done, void *userdata) {
         Job *job = g_new(Job, 1);
-        int r;
+        int r = 0;
 
         *job = (Job){
                 .allocator = allocator,
                 .request = *request,
                 .name = g_strdup(request->name),
+                .userns_fd = -1,
                 .finish = finish,
                 .done = done,
                 .userdata = userdata,
@@ -586,12 +628,11 @@ static int allocator_start(
         job->request.name = NULL;
         job->request.userns_fd = -1;
 
-        r = userns_helper_new(
-                request->userns_fd, request->outer_owner_uid, request->account_uid, job_joined, job,
-                &job->helper);
+        if (!job_wait(job, request))
+                r = job_join(job, request->userns_fd);
         if (r != 0) {
                 job_free(job);
-                return r == USERNS_E_BUSY ? ALLOCATOR_E_BUSY : r;
+                return r;
         }
         g_ptr_array_add(allocator->jobs, job);
         return 0;

@@ -33,6 +33,18 @@
 #define LIMIT_HELPER_MSEC 5000u
 #define LIMIT_HELPERS_WAITING LIMIT_CONNECTIONS /* each connection has one call at a time */
 
+/* Requests that wait because the namespace that has their name, which is the same owner's, has no
+ * process any more: the kernel keeps one for some ten milliseconds after its last process, for
+ * longer where it is busy.  Beyond these numbers nobody waits, and the request is refused as if it
+ * lived. */
+#define LIMIT_NAME_WAITS 64u
+#define LIMIT_NAME_WAITS_PER_ACCOUNT 4u
+#define LIMIT_NAME_WAIT_MSEC 2000u
+/* Children that find out whether it has a process; one reads a link of each process there is. */
+#define LIMIT_PROCESS_LOOKS 4u
+#define LIMIT_PROCESS_LOOKS_PER_ACCOUNT 1u
+#define LIMIT_PROCESS_LOOK_MSEC 2000u
+
 /* Children that remove the control groups of namespaces that have ended.  What is busy for longer
  * is tried again a second later, after what else its account has waiting.  An account that keeps
  * both of its children at it all the time leaves others the other six. */
@@ -112,6 +124,7 @@
         (LIMIT_DOORS + LIMIT_DOORS_IDLE + LIMIT_HELPERS + LIMIT_HELPERS_IDLE +                 \
          LIMIT_CGROUP_REMOVALS + LIMIT_CGROUP_LOOKS + LIMIT_LEFTOVERS_CHILDREN + LIMIT_LOOKS + \
          LIMIT_ASKS + LIMIT_UID_TRIALS)
+         LIMIT_ASKS + LIMIT_UID_TRIALS + LIMIT_PROCESS_LOOKS)
 #define LIMIT_THREADS 4u /* this process's: GLib has one for signals */
 #define LIMIT_TASKS 512u /* TasksMax= */
 

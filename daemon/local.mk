@@ -39,6 +39,7 @@ libdaemon_la_SOURCES = \
 	%D%/allocator-cgroups.c \
 	%D%/allocator-end.c \
 	%D%/allocator-leave.c \
+	%D%/allocator-name.c \
 	%D%/api-container.c \
 	%D%/api-errors.c %D%/api-errors.h \
 	%D%/api-manager.c \
@@ -66,6 +67,7 @@ libdaemon_la_SOURCES = \
 	%D%/used-ids.c %D%/used-ids.h \
 	%D%/userns.c %D%/userns.h \
 	%D%/userns-helper.c \
+	%D%/userns-processes.c \
 	%D%/userns-joiner.c %D%/userns-joiner.h \
 	%D%/userns-look.c %D%/userns-look.h \
 	%D%/userns-look-child.c \

@@ -145,6 +145,20 @@ void userns_helper_prepare(void);
 /* Kill the idle ones. */
 void userns_helper_stop(void);
 
+/* Looking whether a process is in a namespace.  No such process does not mean that it has ended: a
+ * mount, a descriptor or the kernel's own delay may keep it, or a namespace below it. */
+typedef struct UsernsProcessLook UsernsProcessLook;
+
+/* Called once, later, from the main loop, unless the look is freed before.  `found` is true, too,
+ * where that could not be found out before LIMIT_PROCESS_LOOK_MSEC. */
+typedef void (*UsernsProcessLookFunc)(bool found, void *userdata);
+
+/* Have a child read whose namespaces all processes are in.  The caller bounds how many there are.
+ */
+int userns_process_look_new(
+        uint64_t inode, UsernsProcessLookFunc done, void *userdata, UsernsProcessLook **ret_look);
+void userns_process_look_free(UsernsProcessLook *look);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UsernsProbe, userns_probe_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UsernsHelper, userns_helper_free)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(UsernsMaps, userns_maps_clear)

@@ -198,7 +198,7 @@ run_anew() {
         local one=$!
         wait_until grep_list 4242-web
         run -125 in_run --name web true
-        [[ "$output" == *"another namespace has that name"*"next: choose another with --name"* ]]
+        [[ "$output" == *"the namespace 4242-web has that name, and has not ended"*"next: nsresourcectl show 4242-web, or choose another with --name"* ]]
         start_run sleep 100 3>&- &
         local two=$!
         wait_until grep_list 4242-sleep
