@@ -123,7 +123,6 @@
 #define LIMIT_CHILDREN                                                                         \
         (LIMIT_DOORS + LIMIT_DOORS_IDLE + LIMIT_HELPERS + LIMIT_HELPERS_IDLE +                 \
          LIMIT_CGROUP_REMOVALS + LIMIT_CGROUP_LOOKS + LIMIT_LEFTOVERS_CHILDREN + LIMIT_LOOKS + \
-         LIMIT_ASKS + LIMIT_UID_TRIALS)
          LIMIT_ASKS + LIMIT_UID_TRIALS + LIMIT_PROCESS_LOOKS)
 #define LIMIT_THREADS 4u /* this process's: GLib has one for signals */
 #define LIMIT_TASKS 512u /* TasksMax= */
