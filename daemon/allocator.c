@@ -378,7 +378,7 @@ static gboolean job_waited_too_long(gpointer userdata) {
         return G_SOURCE_REMOVE;
 }
 
-static int job_wait(Job *job, uint32_t start, uint32_t n_ids) {
+static int job_wait_for_slot(Job *job, uint32_t start, uint32_t n_ids) {
         job->wanted_start = start;
         job->wanted_n = n_ids;
         vetter_want(job->allocator->config.vetter, start, n_ids);
@@ -410,7 +410,7 @@ static int job_finish_allocate(Job *job) {
         if (r == 0)
                 r = allocator_map(job, record);
         else if (r == ALLOCATOR_E_EXHAUSTED && offer.unknown_n > 0)
-                r = job_wait(job, offer.unknown_start, offer.unknown_n);
+                r = job_wait_for_slot(job, offer.unknown_start, offer.unknown_n);
         offer_end(&offer);
         if (allocator->config.vetter)
                 vetter_go_on(allocator->config.vetter);
@@ -597,7 +597,7 @@ static void job_name_waited(void *userdata) {
 }
 
 /* Whether the job waits for its name first. */
-static bool job_wait(Job *job, const AllocatorRequest *request) {
+static bool job_wait_for_name(Job *job, const AllocatorRequest *request) {
         auto_fd fd = fcntl(request->userns_fd, F_DUPFD_CLOEXEC, 0);
 
         if (fd < 0)
@@ -628,7 +628,7 @@ static int allocator_start(
         job->request.name = NULL;
         job->request.userns_fd = -1;
 
-        if (!job_wait(job, request))
+        if (!job_wait_for_name(job, request))
                 r = job_join(job, request->userns_fd);
         if (r != 0) {
                 job_free(job);
