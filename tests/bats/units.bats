@@ -171,10 +171,15 @@ EOF
                 grep -qx "$limit" "$BATS_TEST_TMPDIR/sum"
                 echo "$file"
         done >"$BATS_TEST_TMPDIR/known" <<'EOF_FILES'
+daemon/asker.c LIMIT_ASKS
+daemon/cgroup-look.c LIMIT_CGROUP_LOOKS
 daemon/cgroup-remove.c LIMIT_CGROUP_REMOVALS
 daemon/door.c LIMIT_DOORS
 daemon/leftovers.c LIMIT_LEFTOVERS_CHILDREN
+daemon/uid-trial.c LIMIT_UID_TRIALS
 daemon/userns-helper.c LIMIT_HELPERS
+daemon/userns-look.c LIMIT_LOOKS
+daemon/userns-processes.c LIMIT_PROCESS_LOOKS
 EOF_FILES
         (cd "$abs_top_srcdir" && grep -l 'child_new' daemon/*.c | sort) | diff "$BATS_TEST_TMPDIR/known" -
 }
