@@ -31,7 +31,7 @@ typedef struct Ask Ask;
 #define ASKER_ENTRY_SIZE_MAX 65536u
 
 /* Slots in one question. */
-#define ASKER_SLOTS_MAX 32u
+#define ASKER_SLOTS_MAX 64u
 
 /* Outcomes. */
 enum {

@@ -24,8 +24,8 @@
 #define HOMES_USEC_MAX (300 * G_USEC_PER_SEC)
 #define HOMES_USEC_OLD (60 * G_USEC_PER_SEC)
 /* Slots that are kept vetted, in the order in which they will be lent. */
-#define READY_SLOTS 16u
-#define READY_SLOTS_LOW 8u
+#define READY_SLOTS 64u
+#define READY_SLOTS_LOW 32u
 /* So many slots in a row without an answer, and nothing is expected of the name service for a while
  * but now and then an answer about one slot. */
 #define UNANSWERED_MAX 2u
