@@ -79,6 +79,14 @@ static void vet_namespace(int fd, DoorVerdict *verdict) {
         }
 }
 
+int door_stat(int fd, struct statx *ret_st) {
+        const int flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
+
+        if (statx(fd, "", flags, STATX_TYPE | STATX_INO | STATX_MNT_ID, ret_st) < 0)
+                return -errno;
+        return 0;
+}
+
 /* Until its file system is known, nothing is called that the file system answers: F_GETFL reads the
  * open file, and statx() with AT_STATX_DONT_SYNC what the kernel remembers, FUSE included.  The
  * device number it tells is the file system's own: no user can mount something with that of nsfs or
@@ -94,8 +102,7 @@ DoorVerdict door_vet(const DoorChildData *door, int fd) {
                 return verdict;
         if (verdict.open_flags & O_PATH)
                 verdict.kind = DOOR_KIND_O_PATH;
-        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
-                  STATX_TYPE | STATX_INO | STATX_MNT_ID, &st) < 0)
+        if (door_stat(fd, &st) < 0)
                 return verdict;
 
         device = makedev(st.stx_dev_major, st.stx_dev_minor);
@@ -119,22 +126,12 @@ DoorVerdict door_vet(const DoorChildData *door, int fd) {
         return verdict;
 }
 
-static void send_reply(const DoorReply *reply, const int *fds, size_t n_fds) {
-        struct iovec iov = { .iov_base = (void *) reply, .iov_len = sizeof(*reply) };
-        Control control = { 0 };
-        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+static void send_reply(const DoorReply *reply, bool has_offers) {
+        char taken;
 
-        if (n_fds > 0) {
-                struct cmsghdr *c = &control.align;
-
-                c->cmsg_level = SOL_SOCKET;
-                c->cmsg_type = SCM_RIGHTS;
-                c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-                memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
-                message.msg_control = &control;
-                message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-        }
-        if (sendmsg(0, &message, MSG_NOSIGNAL) != sizeof(*reply))
+        if (send(0, reply, sizeof(*reply), MSG_NOSIGNAL) != sizeof(*reply))
+                _exit(1);
+        if (has_offers && recv(0, &taken, 1, 0) != 1)
                 _exit(1);
 }
 
@@ -160,8 +157,11 @@ static void serve(const DoorChildData *door, int connection, size_t n_bytes) {
         for (size_t i = 0; i < received.n_fds; i++) {
                 DoorVerdict verdict = { .passed = false };
 
-                if (!received.truncated)
-                        reply.verdicts[i] = verdict = door_vet(door, received.fds[i]);
+                if (!received.truncated) {
+                        verdict = door_vet(door, received.fds[i]);
+                        verdict.number = (uint32_t) received.fds[i];
+                        reply.verdicts[i] = verdict;
+                }
                 if (verdict.passed)
                         fit[n_fit++] = received.fds[i];
                 else
@@ -169,7 +169,7 @@ static void serve(const DoorChildData *door, int connection, size_t n_bytes) {
         }
 
         reply.ready = n_unfit == 0;
-        send_reply(&reply, fit, n_fit);
+        send_reply(&reply, n_fit > 0);
         for (size_t i = 0; i < n_fit; i++)
                 (void) close(fit[i]);
         for (size_t i = 0; i < n_unfit; i++)

@@ -2,7 +2,8 @@
 #pragma once
 
 /* What runs in a door (daemon/door.h) and what it says to its keeper over a SEQPACKET socket: one
- * request, one reply, and, where something unfit had to be closed, one byte when that is done. */
+ * request, one reply; where something may be passed on, one byte from the keeper when it has taken
+ * it; and, where something unfit had to be closed, one byte when that is done. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,8 +29,8 @@ typedef struct DoorVerdict {
         uint32_t kind; /* DoorKind */
         int32_t open_flags;
         uint64_t detail;
-        uint32_t passed; /* whether it comes with the reply, in order */
-        uint32_t unused;
+        uint32_t passed; /* whether the keeper may have it */
+        uint32_t number; /* then: the descriptor that it is in the door */
 } DoorVerdict;
 
 typedef struct DoorReply {
@@ -41,8 +42,14 @@ typedef struct DoorReply {
 } DoorReply;
 
 /* What a descriptor is, and whether it is fit to be passed on.  Nothing is called that a file
- * system of somebody else's answers, so the keeper looks again at what it has been passed. */
+ * system of somebody else's answers, so the keeper looks in the same way at what it takes. */
 DoorVerdict door_vet(const DoorChildData *door, int fd);
+
+struct statx;
+
+/* What the kernel remembers of a file, whatever file system it is on; a descriptor opened with
+ * O_PATH will do. */
+int door_stat(int fd, struct statx *ret_st);
 
 /* `data` is a DoorChildData; descriptor 0 is the socket.  Does not return. */
 void door_child_run(const void *data) __attribute__((noreturn));

@@ -5,9 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <glib-unix.h>
@@ -18,9 +21,8 @@
 #include "lib/util/fd-send.h"
 #include "lib/util/fd.h"
 #include "lib/util/source.h"
+#include "lib/varlink/discard.h"
 
-/* Descriptors that the kernel lets one message have. */
-#define MESSAGE_FDS_MAX 253u
 /* More messages than a child's send buffer, of whatever size it may be made, lets wait in a queue.
  */
 #define QUEUE_MAX 1024u
@@ -36,7 +38,6 @@ typedef struct Door {
         DoorKeeper *keeper;
         DoorState state;
         bool is_charged; /* to `account`: for what is not idle */
-        bool has_lied;   /* something that it passed stays open: it is never let off the account */
         uint32_t account;
         Child *child;
         int fd;
@@ -60,6 +61,7 @@ struct DoorKeeper {
         DoorChildData child_data;
         ChildFunc run;
         GPtrArray *doors; /* until they are reaped */
+        VarlinkDiscards *discards;
         GQueue waiting;
         GSource *refill;
 };
@@ -118,82 +120,106 @@ void door_keeper_count(const DoorKeeper *keeper, DoorCounts *ret_counts) {
 
 typedef struct Reply {
         DoorReply wire;
-        int fds[MESSAGE_FDS_MAX];
-        size_t n_fds;
+        int fds[VARLINK_DESCRIPTORS_MAX]; /* by verdict, or -1 */
 } Reply;
 
-/* All that a message can carry is received: the kernel would close here what is not. */
-static ssize_t receive_reply(int fd, Reply *reply) {
-        union {
-                char space[CMSG_SPACE(sizeof(reply->fds))];
-                struct cmsghdr align;
-        } control;
-        struct iovec iov = { .iov_base = &reply->wire, .iov_len = sizeof(reply->wire) };
-        struct msghdr message = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
+static void reply_init(Reply *reply) {
+        for (size_t i = 0; i < G_N_ELEMENTS(reply->fds); i++)
+                reply->fds[i] = -1;
+}
+
+static void reply_clear(Reply *reply) {
+        for (size_t i = 0; i < G_N_ELEMENTS(reply->fds); i++)
+                reply->fds[i] = fd_close(reply->fds[i]);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Reply, reply_clear)
+
+/* Doors send no descriptors.  -EPROTO: this message has some, and stays where it is: to take it
+ * would close them here. */
+static ssize_t receive_reply(int fd, DoorReply *reply) {
+        struct iovec iov = { .iov_base = reply, .iov_len = sizeof(*reply) };
+        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
         ssize_t n;
 
-        reply->n_fds = 0;
-        n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_PEEK);
         if (n < 0)
                 return -errno;
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-                        continue;
-                reply->n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-                memcpy(reply->fds, CMSG_DATA(c), reply->n_fds * sizeof(int));
-        }
         if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
                 return -EPROTO;
-        return n;
+        n = recv(fd, reply, sizeof(*reply), MSG_DONTWAIT);
+        return n < 0 ? -errno : n;
 }
 
-/* Close what a door has passed, if that cannot hang. */
-static void drop_passed(Door *door, Reply *reply) {
-        for (size_t i = 0; i < reply->n_fds; i++)
-                if (door_vet(&door->keeper->child_data, reply->fds[i]).passed)
-                        (void) fd_close(reply->fds[i]);
-                else
-                        door->has_lied = true;
-        reply->n_fds = 0;
+/* Open what the door has as descriptor `number`, if it is of nsfs or cgroup2.  Looking at it opens
+ * nothing and asks no file system: it could be anything. */
+static int open_offer(const Door *door, uint32_t number) {
+        const DoorChildData *data = &door->keeper->child_data;
+        auto_fd look = -1;
+        struct statx st;
+        char path[64];
+        dev_t device;
+
+        (void) snprintf(
+                path, sizeof(path), "/proc/%d/fd/%" PRIu32, (int) child_pid(door->child), number);
+        look = open(path, O_PATH | O_CLOEXEC);
+        if (look < 0 || door_stat(look, &st) < 0)
+                return -1;
+        device = makedev(st.stx_dev_major, st.stx_dev_minor);
+        if (device != data->nsfs && (device != data->cgroup2 || !S_ISDIR(st.stx_mode)))
+                return -1;
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", look);
+        return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 }
 
-/* Whether a reply makes sense; a door could have been taken over by what it has received.  From
- * here on its verdict of what it has passed is our own. */
-static bool check_reply(const Door *door, Reply *reply) {
+/* Take one descriptor, if it is what the door says that it is. */
+static bool take_offer(const Door *door, DoorVerdict *verdict, int *ret_fd) {
+        auto_fd fd = open_offer(door, verdict->number);
+        DoorVerdict seen;
+
+        if (fd < 0)
+                return false;
+        seen = door_vet(&door->keeper->child_data, fd);
+        if (!seen.passed || seen.kind != verdict->kind)
+                return false;
+        seen.open_flags = verdict->open_flags; /* this is another open file */
+        *verdict = seen;
+        /* Of a control group its number is all that anybody needs: see daemon/cgroup.h. */
+        if (seen.kind != DOOR_KIND_CGROUP)
+                *ret_fd = g_steal_fd(&fd);
+        return true;
+}
+
+/* Take what a reply offers.  False: it makes no sense; a door could have been taken over by what it
+ * has received.  Verdicts of what was taken are our own from here on. */
+static bool take_reply(const Door *door, Reply *reply) {
         DoorReply *wire = &reply->wire;
-        size_t n_passed = 0;
+        bool has_offers = false;
 
         if (wire->result > 0 || wire->n_consumed > door->n_bytes ||
             wire->n_descriptors > VARLINK_DESCRIPTORS_MAX)
                 return false;
         for (size_t i = 0; i < wire->n_descriptors; i++) {
-                DoorVerdict *verdict = &wire->verdicts[i], seen;
+                DoorVerdict *verdict = &wire->verdicts[i];
 
-                if (!verdict->passed) {
-                        if (door_kind_is_passed(verdict->kind))
-                                return false;
-                        continue;
-                }
-                if (n_passed >= reply->n_fds)
+                if (!verdict->passed && door_kind_is_passed(verdict->kind))
                         return false;
-                seen = door_vet(&door->keeper->child_data, reply->fds[n_passed++]);
-                if (!seen.passed || seen.kind != verdict->kind)
+                if (verdict->passed && !take_offer(door, verdict, &reply->fds[i]))
                         return false;
-                *verdict = seen;
+                has_offers = has_offers || verdict->passed;
         }
-        return n_passed == reply->n_fds;
+        /* It keeps them until it is told; if it is not there any more, it keeps nothing. */
+        if (has_offers)
+                (void) send(door->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return true;
 }
 
 /* doors */
 
-/* Everything but the child.  What is left in the socket would be closed with it. */
+/* Everything but the child.  Descriptors that are left in the socket would be closed with it. */
 static void door_disconnect(Door *door) {
-        Reply reply;
+        DoorReply reply;
+        ssize_t n = 0;
 
         source_drop(&door->source);
         source_drop(&door->deadline);
@@ -201,10 +227,10 @@ static void door_disconnect(Door *door) {
                 return;
         /* From now on nothing comes in; the end of the queue looks like an empty message. */
         (void) shutdown(door->fd, SHUT_RDWR);
-        for (unsigned i = 0; i < QUEUE_MAX; i++) {
-                (void) receive_reply(door->fd, &reply);
-                drop_passed(door, &reply);
-        }
+        for (unsigned i = 0; i < QUEUE_MAX && (n >= 0 || n == -EINTR); i++)
+                n = receive_reply(door->fd, &reply);
+        if (n == -EPROTO)
+                varlink_discards_add(door->keeper->discards, g_steal_fd(&door->fd), door->account);
         door->fd = fd_close(door->fd);
 }
 
@@ -222,12 +248,7 @@ static void on_exited(Child *child, void *userdata) {
         void *received_userdata = door->userdata;
 
         door->child = NULL;
-        door_disconnect(door);
-        if (door->has_lied) {
-                door->state = DOOR_STUCK;
-                door->is_charged = true;
-        } else
-                g_ptr_array_remove_fast(keeper->doors, door); /* frees it */
+        g_ptr_array_remove_fast(keeper->doors, door); /* frees it */
         serve_waiting(keeper);
         if (received)
                 received(-ECONNRESET, 0, NULL, 0, received_userdata);
@@ -250,7 +271,6 @@ static void schedule_refill(DoorKeeper *keeper) {
 static void door_give_up(Door *door) {
         door_disconnect(door);
         door->state = DOOR_STUCK;
-        door->is_charged = door->is_charged || door->has_lied;
         child_kill(door->child);
         schedule_refill(door->keeper);
 }
@@ -273,25 +293,17 @@ static void set_deadline(Door *door) {
 /* Hand the result to whoever asked; the last thing done in a callback. */
 static void deliver(Reply *reply, DoorReceivedFunc received, void *userdata) {
         VarlinkDescriptor descriptors[VARLINK_DESCRIPTORS_MAX];
-        size_t n_taken = 0;
 
         for (size_t i = 0; i < reply->wire.n_descriptors; i++) {
                 const DoorVerdict *verdict = &reply->wire.verdicts[i];
-                int fd = -1;
 
-                if (verdict->passed)
-                        fd = reply->fds[n_taken++];
-                /* Of a control group its number is all that anybody needs: see daemon/cgroup.h. */
-                if (verdict->kind == DOOR_KIND_CGROUP)
-                        fd = fd_close(fd);
                 descriptors[i] = (VarlinkDescriptor){
-                        .fd = fd,
+                        .fd = g_steal_fd(&reply->fds[i]),
                         .kind = verdict->kind,
                         .open_flags = verdict->open_flags,
                         .detail = verdict->detail,
                 };
         }
-        reply->n_fds = 0;
         received(
                 reply->wire.result, reply->wire.n_consumed, descriptors, reply->wire.n_descriptors,
                 userdata);
@@ -326,24 +338,23 @@ static void on_broken(Door *door, int result) {
 
 static gboolean on_readable(int fd, GIOCondition condition, gpointer userdata) {
         Door *door = userdata;
-        Reply reply = { .n_fds = 0 };
+        g_auto(Reply) reply;
         ssize_t n;
 
-        n = receive_reply(fd, &reply);
+        reply_init(&reply);
+        n = receive_reply(fd, &reply.wire);
         if (n == -EAGAIN || n == -EINTR)
                 return G_SOURCE_CONTINUE;
 
-        if (door->state == DOOR_WORKING && n == sizeof(reply.wire) && check_reply(door, &reply))
+        if (door->state == DOOR_WORKING && n == sizeof(reply.wire) && take_reply(door, &reply))
                 on_reply(door, &reply);
-        else if (door->state == DOOR_CLOSING && n == 1 && reply.n_fds == 0) {
+        else if (door->state == DOOR_CLOSING && n == 1) {
                 DoorKeeper *keeper = door->keeper;
 
                 door_set_idle(door);
                 serve_waiting(keeper);
-        } else {
-                drop_passed(door, &reply);
+        } else
                 on_broken(door, n == 0 || n == -ECONNRESET ? -ECONNRESET : -EPROTO);
-        }
         return G_SOURCE_CONTINUE;
 }
 
@@ -552,6 +563,7 @@ int door_keeper_new(const DoorKeeperConfig *config, DoorKeeper **ret_keeper) {
                                 .cgroup2 = config->cgroup2 },
                 .run = config->run ?: door_child_run,
                 .doors = g_ptr_array_new_with_free_func((GDestroyNotify) door_free),
+                .discards = varlink_discards_new(),
                 .waiting = G_QUEUE_INIT,
         };
         if (stat("/proc/self/ns/user", &st) < 0)
@@ -572,5 +584,6 @@ void door_keeper_free(DoorKeeper *keeper) {
         source_drop(&keeper->refill);
         g_queue_clear_full(&keeper->waiting, (GDestroyNotify) waiting_free);
         g_ptr_array_unref(keeper->doors);
+        varlink_discards_free(keeper->discards);
         g_free(keeper);
 }

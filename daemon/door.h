@@ -9,11 +9,11 @@
  * the rest: if that hangs, it hangs the door, which is charged to the client's account and
  * replaced.
  *
- * Why it is safe: a door is believed in nothing.  The daemon looks at each descriptor that it is
- * passed by the same calls, which no file system of somebody else's answers, and goes by what it
- * sees itself.  A door that passes on anything else has been taken over: what it passed stays open
- * for good, because to close it could hang, and the door stays charged to its account, which makes
- * that finite.
+ * Why it is safe: a door is believed in nothing, and sends no descriptor: what this process has
+ * received it must close, and so must every child that it forks.  The daemon looks, through the
+ * door's /proc, at what it offers, by calls that open nothing and that no file system of somebody
+ * else's answers, and opens for itself what is of nsfs or cgroup2.  A message that carries
+ * descriptors all the same stays in its queue, and a disposable child closes that.
  *
  * Doors run without privilege, capabilities or any descriptor but their own socket.  Knows nothing
  * of the table, methods, or JSON. */
@@ -61,11 +61,11 @@ typedef struct DoorKeeperConfig {
         void (*run)(const void *data);
 } DoorKeeperConfig;
 
-/* Start the first idle doors.  Needs CAP_SETUID, CAP_SETGID and CAP_KILL. */
+/* Start the first idle doors.  Needs CAP_SETUID, CAP_SETGID, CAP_KILL, and CAP_SYS_PTRACE for what
+ * doors offer; /proc without hidepid. */
 int door_keeper_new(const DoorKeeperConfig *config, DoorKeeper **ret_keeper);
 
-/* Kill all doors; those that hang are left to the kernel.  Never waits, and leaves open what would:
- * a process that ends after this has nothing else left to close. */
+/* Kill all doors; those that hang are left to the kernel.  Never waits. */
 void door_keeper_free(DoorKeeper *keeper);
 
 /* Result of door_receive(), once, from the main loop.  `result` 0: `n_consumed` bytes were taken
