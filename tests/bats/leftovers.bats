@@ -97,10 +97,13 @@ kept_lines() {
         local first=$FIRST
         background "$first" sleep 1000
         local pid=$BACKGROUND
-        mkdir -p "$NSR/nspawn"
+        # Only while no daemon runs can anybody get it.
+        daemon_stop
+        rm -f "$NSR/nspawn/$first"
         exec 8>"$NSR/nspawn/$first"
         # F_OFD_SETLK, F_WRLCK, SEEK_SET, the whole file.
         perl -e 'open F, ">&=8"; $lock = pack "s s x4 q q i x4", 1, 0, 0, 0, 0; fcntl F, 37, $lock or die "fcntl: $!"'
+        daemon_start
         namespace_end "$HOLDER"
         ended
         runs "$pid"
