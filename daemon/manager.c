@@ -19,7 +19,6 @@
 #include "daemon/limits.h"
 #include "daemon/policy.h"
 #include "daemon/slot-locks.h"
-#include "daemon/uid-trial.h"
 #include "daemon/unenforced.h"
 #include "daemon/used-ids.h"
 #include "daemon/userns.h"
@@ -56,7 +55,6 @@ struct Manager {
         TableWriter *table;
         Details *details;
         Leftovers *leftovers;
-        UidTrials *uid_trials;
         Unenforced *unenforced;
         SlotLocks *slot_locks;
         Asker *asker;
@@ -526,7 +524,6 @@ static int manager_make_allocator(Manager *manager) {
         config.details = manager->details;
         config.cgroups = manager->cgroups;
         config.leftovers = manager->leftovers;
-        config.uid_trials = manager->uid_trials;
         config.kept = manager_range_kept;
         r = allocator_new(&config, &manager->allocator);
         if (r < 0)
@@ -741,7 +738,6 @@ static int manager_open(Manager *manager, const ManagerPaths *paths, int take_sl
         r = userns_self(&manager->api.own_userns);
         if (r < 0)
                 return r;
-        manager->uid_trials = uid_trials_new();
         r = leftovers_new(&paths->leftovers, &manager->leftovers);
         if (r < 0)
                 return r;
@@ -803,7 +799,6 @@ void manager_free(Manager *manager) {
         claims_free(manager->claims);
         vetter_free(manager->vetter);
         asker_free(manager->asker);
-        uid_trials_free(manager->uid_trials);
         userns_helper_stop();
         varlink_server_free(manager->server);
         door_keeper_free(manager->doors);

@@ -21,6 +21,7 @@
 #define TRIES 10
 
 struct SlotLocks {
+        char *folder;
         int folder_fd;
         int fd; /* of the one file, locked */
         dev_t device;
@@ -103,18 +104,43 @@ static int open_master(SlotLocks *locks) {
         return r < 0 ? r : use(locks, g_steal_fd(&fd));
 }
 
+static int open_folder(SlotLocks *locks) {
+        int fd, r;
+
+        r = file_make_directory(locks->folder, 0755);
+        if (r < 0)
+                return r;
+        fd = open(locks->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+        (void) fd_close(locks->folder_fd);
+        locks->folder_fd = fd;
+        return 0;
+}
+
+/* Somebody who cleaned up took the folder with all that was in it: it is made again, or nothing
+ * would be lent until a restart.  What was held before is held again at the next start. */
+static int reopen_folder(SlotLocks *locks) {
+        struct stat st;
+        int r;
+
+        if (fstat(locks->folder_fd, &st) < 0)
+                return -errno;
+        if (st.st_nlink > 0)
+                return 0;
+        r = open_folder(locks);
+        return r < 0 ? r : make_master(locks);
+}
+
 int slot_locks_open(const char *folder, int take_fd, SlotLocks **ret_locks) {
         g_autoptr(SlotLocks) locks = g_new(SlotLocks, 1);
         auto_fd fd = take_fd;
         int r;
 
-        *locks = (SlotLocks){ .folder_fd = -1, .fd = -1 };
-        r = file_make_directory(folder, 0755);
+        *locks = (SlotLocks){ .folder = g_strdup(folder), .folder_fd = -1, .fd = -1 };
+        r = open_folder(locks);
         if (r < 0)
                 return r;
-        locks->folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        if (locks->folder_fd < 0)
-                return -errno;
         if (!adopt(locks, g_steal_fd(&fd))) {
                 r = open_master(locks);
                 if (r < 0)
@@ -129,6 +155,7 @@ void slot_locks_free(SlotLocks *locks) {
                 return;
         (void) fd_close(locks->fd);
         (void) fd_close(locks->folder_fd);
+        g_free(locks->folder);
         g_free(locks);
 }
 
@@ -212,9 +239,13 @@ static int hold_existing(SlotLocks *locks, const char *name) {
 
 int slot_locks_hold(SlotLocks *locks, uint32_t start, bool claimed) {
         char name[16];
-        int r = -ENOENT;
+        int r;
 
         slot_name(start, name);
+        r = reopen_folder(locks);
+        if (r < 0)
+                return r;
+        r = -ENOENT;
         if (claimed)
                 return replace(locks, name);
         for (unsigned i = 0; i < TRIES && r == -ENOENT; i++) {

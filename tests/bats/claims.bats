@@ -187,17 +187,17 @@ lends_slot() {
         wait_for asks
         child=$(pgrep -P "$DAEMON" -x nsresource-ask | head -n 1)
         status=$(cat "/proc/$child/status")
-        grep -qE '^Uid:	65534	65534	65534	65534$' <<<"$status"
-        grep -qE '^Gid:	65534	65534	65534	65534$' <<<"$status"
-        grep -qE '^CapEff:	0+$' <<<"$status"
-        grep -qE '^CapBnd|^NoNewPrivs:	1$' <<<"$status"
+        grep -qE '^Uid:[[:blank:]]65534[[:blank:]]65534[[:blank:]]65534[[:blank:]]65534$' <<<"$status"
+        grep -qE '^Gid:[[:blank:]]65534[[:blank:]]65534[[:blank:]]65534[[:blank:]]65534$' <<<"$status"
+        grep -qE '^CapEff:[[:blank:]]0+$' <<<"$status"
+        grep -qE '^NoNewPrivs:[[:blank:]]1$' <<<"$status"
         daemon_stop
         wait_for gone "$child"
 }
 
 asks() {
         pgrep -P "$DAEMON" -x nsresource-ask >/dev/null &&
-                grep -q '^Uid:	65534' "/proc/$(pgrep -P "$DAEMON" -x nsresource-ask | head -n 1)/status"
+                grep -q '^Uid:[[:blank:]]65534' "/proc/$(pgrep -P "$DAEMON" -x nsresource-ask | head -n 1)/status"
 }
 
 gone() {

@@ -58,7 +58,8 @@ nothing_but_quarantine() {
         local descriptors memory
         daemon_stop
         # 10,250 slots: the first 250 warm the daemon up.
-        daemon_configure '[Policy]' 'Enforcement=none' '[Pool]' 'Start=0x10000000' "End=$((0x10000000 + 10250 * 65536 - 1))"
+        daemon_configure '[Policy]' 'Enforcement=none' '[Pool]' 'Start=0x10000000' "End=$((0x10000000 + 10250 * 65536 - 1))" \
+                '[Limits]' 'QuarantinedPerUser=20000'
         rm -r "$NSR/run"
         daemon_start
         run "$abs_top_builddir/tests/tools/cycle" "$NSR/socket" 250 65536

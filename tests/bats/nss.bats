@@ -373,6 +373,8 @@ in_container() {
 
         echo 'int main(void) { return 0; }' >"$BATS_TEST_TMPDIR/probe.c"
         gcc -m32 -o "$BATS_TEST_TMPDIR/probe" "$BATS_TEST_TMPDIR/probe.c" 2>/dev/null || cannot gcc-multilib "no 32-bit compiler"
+        # Kernels built or started without 32-bit calls.
+        "$BATS_TEST_TMPDIR/probe" || cannot ia32 "this kernel runs no 32-bit programs"
         mkdir "$BATS_TEST_TMPDIR/lib32"
         gcc -m32 -shared -fPIC -O1 -std=gnu11 -Wl,-soname,libnss_nsresource.so.2 -Wl,-z,defs -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
                 -I "$abs_top_srcdir" -I "$abs_top_builddir" -o "$BATS_TEST_TMPDIR/lib/libnss_nsresource.so.2" \

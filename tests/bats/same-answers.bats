@@ -107,10 +107,10 @@ same() {
         local start state
         # reserved, mapping, active, releasing, quarantined
         [ "$(awk 'NF == 2 { print $1 }' made | sort -u | xargs)" = "1 2 3 4 5" ]
-        for start in $(cat slots); do
-                in_sandbox getent -s nsresource passwd "$start" >>users
-                in_sandbox getent -s nsresource group "$start" >>groups
-        done
+        while read -r start; do
+                in_sandbox getent -s nsresource passwd "$start" </dev/null >>users
+                in_sandbox getent -s nsresource group "$start" </dev/null >>groups
+        done <slots
         [ "$(wc -l <users)" = "$(wc -l <slots)" ]
         [ "$(wc -l <groups)" = "$(wc -l <slots)" ]
         awk 'NF == 2 && $1 != 3 { print "nsresource-" $2 ":x:" $2 ":" $2 }' made >expected

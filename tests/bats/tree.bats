@@ -75,6 +75,9 @@ scripts() {
                 # A mount that is this process's own, and the way up in it.
                 daemon/cgroup.c) echo 'tree|own' ;;
                 daemon/cgroup-remove.c) echo 'fd|parent' ;;
+                daemon/cgroup-look.c) echo 'folder' ;;
+                # systemd-nspawn's folder of locks, which is root's.
+                daemon/slot-locks.c) echo 'locks->folder_fd' ;;
                 # /proc of ours, with what is below PIDs; folders of root's; a mount of mqueue that is ours.
                 daemon/leftovers*) echo 'folder|process|threads|top|tree|logind|etc_folder' ;;
                 # /proc/PID of our own child; of others, of which only links are read and namespaces opened.

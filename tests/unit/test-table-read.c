@@ -32,8 +32,6 @@ static void test_crc(void) {
                 }
 }
 
-/* names */
-
 static void test_name_max(void) {
         static const struct {
                 uint32_t size;

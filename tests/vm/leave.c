@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Makes what can be left of an ID on the host without being a file: leave UID, as root.  Prints the
- * line "left" when all is there, then waits as a process that has the ID in its second thread only.
+ * line "left" when all is there, then waits as a process that has the ID in both of its threads.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -32,17 +32,23 @@ static int give(uid_t uid) {
         return msgctl(msgget(IPC_PRIVATE, 0600), IPC_SET, &msg);
 }
 
-static void *run_thread(void *data) {
-        const uid_t *uid = data;
-
-        if (syscall(SYS_setresuid, *uid, *uid, *uid) < 0) {
+static void become(uid_t uid) {
+        /* The kernel's own call: this thread alone. */
+        if (syscall(SYS_setresuid, uid, uid, uid) < 0) {
                 perror("leave");
                 exit(EXIT_FAILURE);
         }
+}
+
+static void *run_thread(void *data) {
+        const uid_t *uid = data;
+
+        become(*uid);
         puts("left");
         (void) fflush(stdout);
-        for (;;)
-                (void) pause();
+        while (pause() < 0)
+                ; /* each signal */
+        return NULL;
 }
 
 int main(int argc, char **argv) {
@@ -53,6 +59,7 @@ int main(int argc, char **argv) {
                 perror("leave");
                 return EXIT_FAILURE;
         }
+        become(uid);
         (void) pthread_join(thread, NULL);
         return EXIT_FAILURE;
 }
