@@ -85,8 +85,12 @@ scripts() {
                 daemon/userns-probe.c) echo 'proc|ns|FD_NSFS_ROOT|dirfd\(folder\)' ;;
                 # File systems that it made, in a mount namespace of its own.
                 daemon/policy-canary.c) echo 'dir|tree|"x"' ;; # the target of a link
-                # /proc, and folders of root's.
-                daemon/vetting.c) echo 'dir_fd|folder|task|claim->folder_fd' ;;
+                # In a child: /proc, of which links are read and namespaces opened.
+                daemon/userns-look-child.c) echo 'proc|folder' ;;
+                daemon/userns-processes.c) echo 'proc' ;;
+                # In a child: /proc, and folders of root's.
+                daemon/used-ids.c) echo 'dir_fd|folder|task' ;;
+                daemon/vetting.c) echo 'claim->folder_fd' ;;
                 *) echo '(none)' ;;
                 esac
         }
