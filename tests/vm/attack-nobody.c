@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MOUNT_POINT "/tmp/nobody"
@@ -85,9 +86,12 @@ static int open_owned_by(uint32_t owner) {
         pid_t server = must(fork(), "fork");
         if (server == 0)
                 serve(fd, owner);
+        /* The server's is the last: with it the file system ends, and nobody waits for it. */
+        (void) close(fd);
         r = outcome(open(MOUNT_POINT, O_TMPFILE | O_RDWR, 0666));
         must(umount2(MOUNT_POINT, MNT_DETACH), "umount");
         kill(server, SIGKILL);
+        (void) waitpid(server, NULL, 0);
         if (r == -EOPNOTSUPP)
                 not_here("no O_TMPFILE on FUSE before 6.2");
         return r;
