@@ -81,9 +81,9 @@
 #define LIMIT_ASKS 6u
 #define LIMIT_ASK_MSEC 3000u /* without a line of an answer: a directory is slow at times */
 
-/* Requests for which no slot is vetted yet wait so long, in all: three slots that are not answered
- * for. */
-#define LIMIT_VETTING_MSEC 10000u
+/* Requests for which no slot is vetted yet wait so long, in all: some slots that are not answered
+ * for, also on a machine on which a look through /proc takes seconds. */
+#define LIMIT_VETTING_MSEC 25000u
 
 /* Children that try what the kernel keeps by UID (daemon/uid-trial.h).  Half a millisecond a UID,
  * so a slot of which all were used takes half a minute of one processor, one with a few a moment.
