@@ -214,7 +214,9 @@ static int enumeration_look_on(Enumeration *enumeration) {
         if (varlink_call_is_gone(enumeration->call))
                 return TABLE_READ_E_NOT_FOUND;
         r = service_view(enumeration->service, &view);
-        while (r == 0 || r == TABLE_READ_E_BUSY || r == TABLE_READ_E_UNTRUSTED) {
+        if (r != 0)
+                return r;
+        do {
                 unsigned cost = user_filter_cost(&enumeration->filter);
 
                 r = table_next_entry_within(view, &enumeration->cursor, &work, &answer);
@@ -228,7 +230,7 @@ static int enumeration_look_on(Enumeration *enumeration) {
                                 return 0;
                 }
                 work -= MIN(work, cost);
-        }
+        } while (r == 0 || r == TABLE_READ_E_BUSY || r == TABLE_READ_E_UNTRUSTED);
         if (r != TABLE_READ_E_PAUSED)
                 return r;
         varlink_call_yield(enumeration->call, enumeration_resume, enumeration);

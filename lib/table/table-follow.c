@@ -16,6 +16,7 @@ int table_follower_get(TableFollower *follower, const TableView **ret_view) {
         struct stat st;
         int r;
 
+        *ret_view = NULL;
         if (lstat(follower->path, &st) < 0) {
                 r = errno == ENOENT || errno == ENOTDIR ? TABLE_READ_E_MISSING : -errno;
                 table_follower_clear(follower);

@@ -23,7 +23,7 @@ typedef struct TableFollower {
 
 /* The table that stands at the path now: one stat(2) while it stays the same.  *ret_view is good
  * until the next call. TABLE_READ_E_MISSING, _UNTRUSTED, _RETIRED (about to be replaced), -errno:
- * no view. */
+ * no view, and *ret_view is NULL. */
 int table_follower_get(TableFollower *follower, const TableView **ret_view);
 
 void table_follower_clear(TableFollower *follower);

@@ -36,6 +36,7 @@ static void test_missing(TableFixture *fixture, gconstpointer data) {
         const TableView *view;
 
         g_assert_cmpint(table_follower_get(&follower, &view), ==, TABLE_READ_E_MISSING);
+        g_assert_null(view);
         if (!is_root())
                 return;
 
