@@ -116,8 +116,8 @@ static void tag_socket(const char *path, const char *table_path) {
         TableView view;
 
         if (!set_attribute(path, "user.varlink", "entrypoint") ||
-            !set_attribute(path, "user.userdb.username", "ns-*") ||
-            !set_attribute(path, "user.userdb.groupname", "ns-*")) {
+            !set_attribute(path, "user.userdb.username", "ns*") ||
+            !set_attribute(path, "user.userdb.groupname", "ns*")) {
                 log_debug("%s takes no attributes: clients will ask about every user", path);
                 return;
         }

@@ -417,8 +417,8 @@ user_record() {
         wait "$tracer" || true
         sed -n 's/.*lsetxattr("[^"]*socket", "\([^"]*\)", "\([^"]*\)", .*/\1=\2/p' trace | sort >attributes
         cat attributes
-        printf '%s\n' user.userdb.gid=524288-17301503 'user.userdb.groupname=ns-*' user.userdb.uid=524288-17301503 \
-                'user.userdb.username=ns-*' user.varlink=entrypoint | sort | diff - attributes
+        printf '%s\n' user.userdb.gid=524288-17301503 'user.userdb.groupname=ns*' user.userdb.uid=524288-17301503 \
+                'user.userdb.username=ns*' user.varlink=entrypoint | sort | diff - attributes
 
         # This kernel: all of them, or none and no word about it.
         start_provider
