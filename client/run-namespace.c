@@ -105,8 +105,11 @@ static int become_root(void) {
                 return fail("cannot give up supplementary groups", NULL);
         if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
                 return fail("cannot become root inside", NULL);
-        /* Not dumpable since then, and not made so again: who is root inside can neither trace this
-         * process, which is the host's program, nor take its descriptors. */
+        /* Not made so again: who is root inside can neither trace this process, which is the host's
+         * program and has no filter, nor take its descriptors.  The change of UID does it too, but
+         * for what fs.suid_dumpable says. */
+        if (prctl(PR_SET_DUMPABLE, 0) < 0)
+                return fail("cannot keep root inside from tracing the first process", NULL);
         return 0;
 }
 
