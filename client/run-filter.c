@@ -47,6 +47,12 @@ static const Abi abis[] = {
 
 #define ABI_STEPS 11u
 
+#if !defined(__x86_64__) && !defined(__i386__) && !defined(__aarch64__) && !defined(__arm__) && \
+        !defined(__riscv) && !defined(__powerpc__) && !defined(__s390__) &&                     \
+        !defined(__loongarch__)
+#error "an architecture that is not in the table: all of its calls would be refused"
+#endif
+
 /* The steps for one way; the register holds which way the call came. */
 static void add_abi(const Abi *abi, struct sock_filter steps[static ABI_STEPS]) {
         const struct sock_filter all[ABI_STEPS] = {

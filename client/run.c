@@ -189,6 +189,9 @@ static int run_command(const VerbContext *context, const RunOptions *options) {
         int control, r;
         pid_t pid;
 
+        /* Whoever ignores it has its children reaped by the kernel: the first process would be
+         * waited for without end. */
+        (void) signal(SIGCHLD, SIG_DFL);
         r = run_namespace_spawn(&options->command, run_group_fd(group), &pid, &control);
         /* Not every group takes processes: one of threads does not. */
         if (r < 0 && group) {

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <errno.h>
-#include <grp.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +10,7 @@
 #include <glib.h>
 
 #include "daemon/asker.h"
+#include "daemon/name-services.h"
 #include "daemon/used-ids.h"
 #include "lib/table/table-format.h"
 #include "lib/util/parse.h"
@@ -29,11 +27,6 @@ static const uint32_t sample[] = { 0, 1, 500, 513, 1000, 1001, 32768, 65535 };
 #define RANDOM_SAMPLES 3
 #define SHOWN_NAME_MAX 64
 
-/* Of what getpwuid_r(3) names, what may stand for "there is none". */
-static bool means_unknown(int error) {
-        return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
-}
-
 /* A name that a directory made up must not pass for a line of ours. */
 static void print_taken(uint32_t start, const char *kind, const char *name) {
         printf("%" PRIu32 " taken %s ", start, kind);
@@ -43,47 +36,40 @@ static void print_taken(uint32_t start, const char *kind, const char *name) {
 }
 
 /* Returns whether the answer has been given. */
-static bool answer_id(uint32_t start, uint32_t id) {
-        static char buffer[ASKER_ENTRY_SIZE_MAX];
-        struct passwd user, *found_user = NULL;
-        struct group group, *found_group = NULL;
-        int user_error, group_error = 0;
+static bool answer_id(NameServices *services, uint32_t start, uint32_t id) {
+        NameServicesAnswer answer;
+        int r = name_services_find(services, id, &answer);
 
-        user_error = getpwuid_r((uid_t) id, &user, buffer, sizeof(buffer), &found_user);
-        if (found_user || user_error == ERANGE) {
-                print_taken(start, "user", found_user ? user.pw_name : "");
-                return true;
-        }
-        if (means_unknown(user_error))
-                group_error = getgrgid_r((gid_t) id, &group, buffer, sizeof(buffer), &found_group);
-        if (found_group || group_error == ERANGE) {
-                print_taken(start, "group", found_group ? group.gr_name : "");
-                return true;
-        }
-        if (means_unknown(user_error) && means_unknown(group_error))
+        if (r == NAME_SERVICES_E_UNKNOWN)
                 return false;
-        printf("%" PRIu32 " error %s\n", start,
-               strerror(user_error != 0 ? user_error : group_error));
+        if (r == 0)
+                print_taken(start, answer.kind, answer.name);
+        else
+                printf("%" PRIu32 " error %s: %s\n", start, answer.service, strerror(-r));
         return true;
 }
 
-static void answer_slot(uint32_t start) {
+static void answer_slot(NameServices *services, uint32_t start) {
         for (size_t i = 0; i < G_N_ELEMENTS(sample); i++)
-                if (answer_id(start, start + sample[i]))
+                if (answer_id(services, start, start + sample[i]))
                         return;
         for (unsigned i = 0; i < RANDOM_SAMPLES; i++)
-                if (answer_id(start, start + g_random_int() % TABLE_SLOT_SIZE))
+                if (answer_id(services, start, start + g_random_int() % TABLE_SLOT_SIZE))
                         return;
         printf("%" PRIu32 " free\n", start);
 }
 
 static bool run_names(int n, char **arguments) {
+        g_autoptr(NameServices) services = NULL;
+
+        if (name_services_open("/etc", &services) < 0)
+                return false;
         for (int i = 0; i < n; i++) {
                 uint32_t start;
 
                 if (!parse_u32(arguments[i], &start))
                         return false;
-                answer_slot(start);
+                answer_slot(services, start);
                 if (fflush(stdout) != 0)
                         return false;
         }

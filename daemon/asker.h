@@ -27,9 +27,6 @@ typedef struct Ask Ask;
 #define ASKER_END "end"
 #define ASKER_ALIVE "alive"
 
-/* A user or group that is longer exists, that is all we need to know. */
-#define ASKER_ENTRY_SIZE_MAX 65536u
-
 /* Slots in one question. */
 #define ASKER_SLOTS_MAX 64u
 

@@ -82,7 +82,7 @@ nsresourced_LDADD = libdaemon.la libpolicy.la $(SYSTEMD_LIBS)
 
 # Runs once a question, so it links little.
 libexecnsr_PROGRAMS += nsresource-ask
-nsresource_ask_SOURCES = %D%/ask-main.c %D%/asker.h %D%/used-ids.c %D%/used-ids.h
+nsresource_ask_SOURCES = %D%/ask-main.c %D%/asker.h %D%/name-services.c %D%/name-services.h %D%/used-ids.c %D%/used-ids.h
 nsresource_ask_LDADD = libutil.la $(GLIB_LIBS)
 
 check_PROGRAMS += tests/unit/test-door tests/unit/test-door-lies tests/unit/test-host-ids tests/unit/test-settings tests/unit/test-userns \

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 noinst_LTLIBRARIES += libuserdb.la
 libuserdb_la_SOURCES = \
-	%D%/nsswitch.c %D%/nsswitch.h \
 	%D%/privileges.c %D%/privileges.h \
 	%D%/user-filter.c %D%/user-filter.h \
 	%D%/user-record.c %D%/user-record.h \

@@ -10,7 +10,7 @@
 #include "lib/interfaces/interfaces.h"
 #include "lib/table/table-follow.h"
 #include "lib/util/log.h"
-#include "userdb/nsswitch.h"
+#include "lib/util/nss-services.h"
 #include "userdb/user-filter.h"
 #include "userdb/user-record.h"
 
@@ -244,6 +244,15 @@ static void enumeration_resume(VarlinkCall *call, void *userdata) {
                 enumeration_finish(userdata, r);
 }
 
+/* Whether this host's programs are told of our ranges by our NSS module already. */
+static bool asks_module(const UserdbService *service, RecordKind kind) {
+        g_auto(GStrv) services = NULL;
+
+        return nss_services_read(
+                       service->etc, kind == RECORD_USER ? "passwd" : "group", &services) == 0 &&
+               g_strv_contains((const char *const *) services, "nsresource");
+}
+
 static void enumerate(
         UserdbService *service, VarlinkCall *call, RecordKind kind, const UserFilter *filter) {
         Enumeration *enumeration;
@@ -254,8 +263,7 @@ static void enumerate(
         }
         /* Whoever lists users lists those that the module gives, too: nss-systemd's callers ask it
          * before or after, and systemd's user database has a provider for what NSS knows. */
-        if (filter->nothing ||
-            nsswitch_asks_module(service->etc, kind == RECORD_USER ? "passwd" : "group")) {
+        if (filter->nothing || asks_module(service, kind)) {
                 varlink_call_error(call, ERROR_NO_RECORD, NULL);
                 return;
         }

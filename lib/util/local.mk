@@ -9,13 +9,14 @@ libutil_la_SOURCES = \
 	%D%/parse.c %D%/parse.h \
 	%D%/id-range.c %D%/id-range.h \
 	%D%/login-defs.c %D%/login-defs.h \
+	%D%/nss-services.c %D%/nss-services.h \
 	%D%/proc-status.c %D%/proc-status.h \
 	%D%/source.h \
 	%D%/turns.c %D%/turns.h
 libutil_la_LIBADD = $(GLIB_LIBS)
 
-check_PROGRAMS += tests/unit/test-child tests/unit/test-fd-send tests/unit/test-parse tests/unit/test-file tests/unit/test-id-range tests/unit/test-proc-status tests/unit/test-turns
-TESTS += tests/unit/test-child tests/unit/test-fd-send tests/unit/test-parse tests/unit/test-file tests/unit/test-id-range tests/unit/test-proc-status tests/unit/test-turns
+check_PROGRAMS += tests/unit/test-child tests/unit/test-fd-send tests/unit/test-parse tests/unit/test-file tests/unit/test-id-range tests/unit/test-nss-services tests/unit/test-proc-status tests/unit/test-turns
+TESTS += tests/unit/test-child tests/unit/test-fd-send tests/unit/test-parse tests/unit/test-file tests/unit/test-id-range tests/unit/test-nss-services tests/unit/test-proc-status tests/unit/test-turns
 tests_unit_test_child_SOURCES = tests/unit/test-child.c tests/unit/unit.h
 tests_unit_test_child_LDADD = libutil.la $(GLIB_LIBS)
 tests_unit_test_fd_send_SOURCES = tests/unit/test-fd-send.c
@@ -26,6 +27,8 @@ tests_unit_test_file_SOURCES = tests/unit/test-file.c
 tests_unit_test_file_LDADD = libutil.la $(GLIB_LIBS)
 tests_unit_test_id_range_SOURCES = tests/unit/test-id-range.c
 tests_unit_test_id_range_LDADD = libutil.la $(GLIB_LIBS)
+tests_unit_test_nss_services_SOURCES = tests/unit/test-nss-services.c
+tests_unit_test_nss_services_LDADD = libutil.la $(GLIB_LIBS)
 tests_unit_test_proc_status_SOURCES = tests/unit/test-proc-status.c
 tests_unit_test_proc_status_LDADD = libutil.la $(GLIB_LIBS)
 tests_unit_test_turns_SOURCES = tests/unit/test-turns.c

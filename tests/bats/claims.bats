@@ -173,10 +173,23 @@ lends_slot() {
         pool 64
         daemon_start
         nothing_is_left
-        grep -q 'The name service does not answer whose some UIDs are (Connection refused)' "$NSR/log"
+        grep -q 'The name service does not answer whose some UIDs are (fake: Connection refused)' "$NSR/log"
         : >"$NSR/directory"
         wait_for lend again
         grep -q 'The name service answers again' "$NSR/log"
+}
+
+@test "a directory that is not there is noticed whatever the services behind it say" {
+        printf 'refuse %s %s\n' "$FIRST" $((FIRST + 64 * SLOT)) >"$NSR/directory"
+        sed -i 's/files fake/files [!SUCCESS=continue] fake db files/' "$NSR/nsswitch.conf"
+        grep -q 'passwd: .*fake db files' "$NSR/nsswitch.conf"
+        pool 64
+        daemon_start
+        nothing_is_left
+        grep -q 'The name service does not answer whose some UIDs are (fake: Connection refused)' "$NSR/log"
+        # One without a server, as sss is where nobody set it up, is no directory.
+        printf 'absent %s %s\n' "$FIRST" $((FIRST + 64 * SLOT)) >"$NSR/directory"
+        wait_for lend again
 }
 
 @test "nobody hangs with the name service: the daemon asks in a child without privilege, and stops at once" {

@@ -226,6 +226,12 @@ grep_list() {
         wait "${pids[@]}" || true
 }
 
+@test "a caller that ignores the end of its children gets the command's status, too" {
+        run -7 timeout 60 env --ignore-signal=CHLD setpriv --reuid $USER_ID --regid $USER_ID --clear-groups \
+                --bounding-set=-all --inh-caps=-all -- "$work/bin/nsresourcectl" --socket "$work/socket" \
+                --table "$work/run/table" run sh -c 'exit 7'
+}
+
 @test "signals reach the command, and only the command" {
         start_run sh -c 'trap "echo got USR1" USR1; trap "echo got HUP; exit 3" HUP; echo ready; while :; do sleep 0.05; done' >out 3>&- &
         local pid=$!

@@ -3,7 +3,8 @@
 
 /* A directory service for tests: an NSS module that answers from the file that NSR_FAKE_DIRECTORY
  * names, read again for each question.  Lines: "user NAME UID", "group NAME GID", "hang FIRST LAST"
- * (a question about these is never answered), "refuse FIRST LAST" (the service is not there). */
+ * (a question about these is never answered), "refuse FIRST LAST" (its server does not listen),
+ * "absent FIRST LAST" (there is no server). */
 
 #include <errno.h>
 #include <grp.h>
@@ -46,7 +47,7 @@ static enum nss_status find(const char *kind, unsigned id, char *buffer, size_t 
                 } else if (fscanf(file, "%u %u", &first, &last) == 2 && id >= first && id <= last) {
                         while (strcmp(word, "hang") == 0)
                                 (void) pause();
-                        *error = ECONNREFUSED;
+                        *error = strcmp(word, "absent") == 0 ? ENOENT : ECONNREFUSED;
                         status = NSS_STATUS_UNAVAIL;
                 }
         }

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "userdb/nsswitch.h"
 #include "userdb/privileges.h"
 #include "userdb/user-filter.h"
 #include "userdb/user-record.h"
@@ -195,34 +194,6 @@ static void test_find_user(void) {
         g_assert_cmpuint(gid, ==, PRIVILEGES_NOBODY);
 }
 
-static void test_nsswitch(void) {
-        static const char *const with[] = {
-                "passwd: nsresource",
-                "passwd: files nsresource systemd\n",
-                "# comment\n\n\t passwd\t:\tfiles [SUCCESS=merge] nsresource # systemd",
-                "passwd:files [NOTFOUND=return]nsresource[!UNAVAIL=return] systemd",
-                "passwd: files\ngroup: files\npasswd: files nsresource",
-        };
-        static const char *const without[] = {
-                "",
-                "passwd: files systemd\ngroup: files nsresource\n",
-                "passwd: files # nsresource",
-                "#passwd: files nsresource",
-                "passwd: files nsresource2 xnsresource nsresource.x",
-                "passwd: files [nsresource",
-                "passwd: files [SUCCESS=merge nsresource] systemd",
-                "passwd_compat: nsresource",
-                "passwd nsresource",
-                "passwd: nsresource\npasswd: files systemd",
-        };
-
-        for (size_t i = 0; i < G_N_ELEMENTS(with); i++)
-                g_assert_true(nsswitch_names_module(with[i], "passwd"));
-        for (size_t i = 0; i < G_N_ELEMENTS(without); i++)
-                g_assert_false(nsswitch_names_module(without[i], "passwd"));
-        g_assert_false(nsswitch_asks_module("/nonexistent", "passwd"));
-}
-
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/user-record/user", test_user);
@@ -231,6 +202,5 @@ int main(int argc, char **argv) {
         g_test_add_func("/user-filter/lengths", test_lengths);
         g_test_add_func("/user-filter/filters", test_filters);
         g_test_add_func("/privileges/find-user", test_find_user);
-        g_test_add_func("/nsswitch/module", test_nsswitch);
         return g_test_run();
 }
