@@ -8,6 +8,7 @@
 #include <grp.h>
 #include <nss.h>
 #include <pwd.h>
+#include <stdbool.h>
 
 #include "lib/util/nss-services.h"
 
