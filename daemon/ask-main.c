@@ -76,30 +76,36 @@ static bool run_names(int n, char **arguments) {
         return true;
 }
 
-/* IDs within the pool, each once. */
+/* IDs within the pool, each once, and what user namespaces map of it. */
 typedef struct Seen {
         uint32_t start, end, n;
-        GHashTable *ids;
+        GHashTable *ids, *ranges;
 } Seen;
 
 /* A sign of life now and then: a long pass is not one that hangs. */
 #define SEEN_PER_SIGN 4096u
 
-static void see(uint32_t id, void *userdata) {
+static void see(uint32_t start, uint32_t n_ids, void *userdata) {
         Seen *seen = userdata;
+        uint64_t end = MIN((uint64_t) start + n_ids, seen->end);
 
         if (++seen->n % SEEN_PER_SIGN == 0) {
                 printf(ASKER_ALIVE "\n");
                 (void) fflush(stdout);
         }
-        if (id >= seen->start && id < seen->end &&
-            g_hash_table_add(seen->ids, GUINT_TO_POINTER(id)))
-                printf("%" PRIu32 "\n", id);
+        start = MAX(start, seen->start);
+        if (start >= end)
+                return;
+        n_ids = (uint32_t) (end - start);
+        if (n_ids == 1 ? g_hash_table_add(seen->ids, GUINT_TO_POINTER(start))
+                       : g_hash_table_add(seen->ranges, GUINT_TO_POINTER(start)))
+                printf("%" PRIu32 " %" PRIu32 "\n", start, n_ids);
 }
 
 static bool run_used(int n, char **arguments, int (*find)(UsedIdFunc func, void *userdata)) {
         g_autoptr(GHashTable) ids = g_hash_table_new(NULL, NULL);
-        Seen seen = { .ids = ids };
+        g_autoptr(GHashTable) ranges = g_hash_table_new(NULL, NULL);
+        Seen seen = { .ids = ids, .ranges = ranges };
 
         return n == 2 && parse_u32(arguments[0], &seen.start) &&
                parse_u32(arguments[1], &seen.end) && find(see, &seen) == 0;

@@ -17,10 +17,11 @@ typedef struct Ask Ask;
 /* What is asked: the program's first argument.  Each answer is a line; the last one is ASKER_END,
  * and ASKER_ALIVE comes in between.
  *
- *   names START...       for each slot, in that order: "START free", "START taken user|group NAME"
- * or "START error TEXT".  Asks the name service, without any privilege. used BEGIN END       IDs
- * from BEGIN to END - 1 that are in use: used_ids_find() homes BEGIN END      the same:
- * used_ids_find_homes() */
+ *   names START...   for each slot, in that order: "START free", "START taken user|group NAME" or
+ *                    "START error TEXT".  Asks the name service, without any privilege.
+ *   used BEGIN END   "START N": N IDs from START on, of those from BEGIN to END - 1, are in use;
+ *                    used_ids_find()
+ *   homes BEGIN END  the same: used_ids_find_homes() */
 #define ASKER_NAMES "names"
 #define ASKER_USED "used"
 #define ASKER_HOMES "homes"

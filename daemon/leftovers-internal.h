@@ -43,6 +43,9 @@ size_t leftovers_index(const LeftoversTask *task, uint32_t id);
 /* Whether the ID is in one of the ranges. */
 bool leftovers_has(const LeftoversTask *task, uint32_t id);
 
+/* Whether any of the `n_ids` IDs from `start` on is in one of the ranges. */
+bool leftovers_meets(const LeftoversTask *task, uint32_t start, uint32_t n_ids);
+
 /* Whether the ID's range is somebody else's by what was found in this pass: nothing of it is ended
  * or removed. */
 bool leftovers_is_claimed(const LeftoversTask *task, uint32_t id);

@@ -13,6 +13,7 @@
 #include "lib/util/fd.h"
 #include "lib/util/parse.h"
 #include "lib/util/proc-status.h"
+#include "lib/util/proc-userns.h"
 
 /* What was seen of a process, all of its threads together: credentials are each thread's own, and
  * it is ended as a whole. */
@@ -105,14 +106,51 @@ static bool is_server(const LeftoversTask *task, const Look *look, int process) 
         return fstatat(process, "ns/user", &st, 0) < 0 || st.st_ino == task->user_namespace;
 }
 
+typedef struct Meets {
+        const LeftoversTask *task;
+        bool meets;
+} Meets;
+
+static void look_at_range(uint32_t start, uint32_t n_ids, void *userdata) {
+        Meets *meets = userdata;
+
+        meets->meets |= leftovers_meets(meets->task, start, n_ids);
+}
+
+/* Whether a process may have an ID of the ranges at all, as far as its user namespace tells, which
+ * is a glance: the reading of its status is long if it has many groups.  A namespace of a user's
+ * with more below maps a live range, or subordinate IDs, which nothing that ends here has. */
+static int may_have_ids(const LeftoversTask *task, int process, bool *ret_may) {
+        Meets meets = { .task = task };
+        ProcUserns userns;
+        int r;
+
+        *ret_may = true;
+        r = proc_userns_look(process, task->user_namespace, &userns);
+        if (r < 0 || userns.depth == 0)
+                return 0; /* its status says it, or that it has ended */
+        if (leftovers_has(task, userns.owner) || (userns.depth > 1 && userns.owner == 0))
+                return 0;
+        if (userns.depth == 1) {
+                r = proc_userns_for_each_range(process, look_at_range, &meets);
+                if (r < 0)
+                        return r;
+        }
+        *ret_may = meets.meets;
+        return 0;
+}
+
 /* Two looks, so that what is just changing its IDs is not taken for what it is not; the second
  * notes them.  What is looked at and what is killed are one process: its folder in /proc stands for
  * it like a pidfd, and answers for no other after its number has gone to one. */
 static int end_process(const LeftoversTask *task, int process, uint32_t pid) {
         Look first = { .task = task, .pid = pid }, second = first;
-        bool is_others;
+        bool is_others, may_have;
         int r;
 
+        r = may_have_ids(task, process, &may_have);
+        if (r < 0 || !may_have)
+                return r;
         r = look_at(&first, process);
         if (r < 0 || !first.has_ids)
                 return r;

@@ -20,13 +20,21 @@
 #include "lib/util/file.h"
 #include "lib/util/parse.h"
 #include "lib/util/proc-status.h"
+#include "lib/util/proc-userns.h"
 
 #define STATUS_SIZE_MAX (4u * 1024 * 1024) /* 65,536 groups of 10 digits, and the rest */
 
 typedef struct Look {
         UsedIdFunc func;
         void *userdata;
+        ino_t own_userns;
 } Look;
+
+static void look_found(uint32_t id, void *userdata) {
+        const Look *look = userdata;
+
+        look->func(id, 1, look->userdata);
+}
 
 /* Call `func` for each entry of a folder.  One that is not there is empty. */
 static int for_each(
@@ -67,7 +75,7 @@ static int look_at_task(const Look *look, int folder, const char *name, bool *re
         r = file_read(task, "status", STATUS_SIZE_MAX, &status, NULL);
         if (r < 0)
                 return r;
-        proc_status_for_each_id(status, look->func, look->userdata);
+        proc_status_for_each_id(status, look_found, (void *) look);
         *ret_has_threads = proc_status_has_threads(status);
         return 0;
 }
@@ -81,13 +89,35 @@ static int look_at_thread(const Look *look, int folder, const char *name) {
         return proc_status_pass_over_ended(look_at_task(look, folder, name, &has_threads));
 }
 
+/* A process in another user namespace, if that says what it can have; *ret_told: it does.  Of one
+ * in a namespace within a namespace of a user's, the outer one is a live range, or mapped by
+ * subordinate IDs, which are that user's by /etc; only root maps what else it likes. */
+static int look_at_userns(const Look *look, int folder, const char *name, bool *ret_told) {
+        auto_fd process = openat(folder, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        ProcUserns userns;
+
+        *ret_told = false;
+        if (process < 0)
+                return -errno;
+        if (proc_userns_look(process, look->own_userns, &userns) < 0 || userns.depth == 0 ||
+            (userns.depth > 1 && userns.owner == 0))
+                return 0;
+        *ret_told = true;
+        look->func(userns.owner, 1, look->userdata);
+        return userns.depth > 1 ? 0
+                                : proc_userns_for_each_range(process, look->func, look->userdata);
+}
+
 static int look_at_process(const Look *look, int folder, const char *name) {
-        bool has_threads = false;
+        bool has_threads = false, told;
         uint32_t number;
         int r;
 
         if (!parse_u32(name, &number))
                 return 0;
+        r = look_at_userns(look, folder, name, &told);
+        if (r < 0 || told)
+                return proc_status_pass_over_ended(r);
         r = look_at_task(look, folder, name, &has_threads);
         /* Credentials are each thread's own. */
         if (r == 0 && has_threads) {
@@ -104,7 +134,7 @@ static int look_at_name(const Look *look, int folder, const char *name) {
         uint32_t id;
 
         if (parse_u32(name, &id))
-                look->func(id, look->userdata);
+                look->func(id, 1, look->userdata);
         return 0;
 }
 
@@ -115,7 +145,7 @@ static int look_at_slice(const Look *look, int folder, const char *name) {
 
         if (n > n_fixed && g_str_has_prefix(name, prefix) && g_str_has_suffix(name, suffix) &&
             parse_decimal(name + strlen(prefix), n - n_fixed, UINT32_MAX, &id))
-                look->func((uint32_t) id, look->userdata);
+                look->func((uint32_t) id, 1, look->userdata);
         return 0;
 }
 
@@ -130,9 +160,13 @@ int used_ids_find(UsedIdFunc func, void *userdata) {
                 { "/sys/fs/cgroup/unified/user.slice", look_at_slice },
                 { "/proc", look_at_process },
         };
-        const Look look = { func, userdata };
+        Look look = { .func = func, .userdata = userdata };
+        struct stat st;
         int r = 0;
 
+        if (stat("/proc/self/ns/user", &st) < 0)
+                return -errno;
+        look.own_userns = st.st_ino;
         for (size_t i = 0; i < G_N_ELEMENTS(folders) && r == 0; i++)
                 r = for_each(AT_FDCWD, folders[i].path, folders[i].look, &look);
         return r;
@@ -144,11 +178,17 @@ typedef struct Slots {
         void *userdata;
 } Slots;
 
-static void mark_slot(uint32_t id, void *userdata) {
+static void mark_slots(uint32_t start, uint32_t n_ids, void *userdata) {
         const Slots *slots = userdata;
+        uint64_t pool_end = slots->pool_start + (uint64_t) slots->n_slots * TABLE_SLOT_SIZE;
+        uint64_t end = MIN((uint64_t) start + n_ids, pool_end);
 
-        if (id >= slots->pool_start && (id - slots->pool_start) / TABLE_SLOT_SIZE < slots->n_slots)
-                slots->mark((id - slots->pool_start) / TABLE_SLOT_SIZE, slots->userdata);
+        for (uint64_t id = MAX(start, slots->pool_start); id < end; id += TABLE_SLOT_SIZE) {
+                uint32_t slot = (uint32_t) (id - slots->pool_start) / TABLE_SLOT_SIZE;
+
+                slots->mark(slot, slots->userdata);
+                id = slots->pool_start + (uint64_t) slot * TABLE_SLOT_SIZE;
+        }
 }
 
 int used_ids_find_slots(
@@ -156,7 +196,7 @@ int used_ids_find_slots(
         void *userdata) {
         Slots slots = { pool_start, n_slots, mark, userdata };
 
-        return used_ids_find(mark_slot, &slots);
+        return used_ids_find(mark_slots, &slots);
 }
 
 /* homes */
@@ -169,13 +209,13 @@ static int look_at_home(const Look *look, int folder, const char *name) {
             statx(folder, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
                   STATX_UID | STATX_GID, &home) < 0)
                 return 0;
-        look->func(home.stx_uid, look->userdata);
-        look->func(home.stx_gid, look->userdata);
+        look->func(home.stx_uid, 1, look->userdata);
+        look->func(home.stx_gid, 1, look->userdata);
         return 0;
 }
 
 int used_ids_find_homes(UsedIdFunc func, void *userdata) {
-        const Look look = { func, userdata };
+        const Look look = { .func = func, .userdata = userdata };
 
         return for_each(AT_FDCWD, "/home", look_at_home, &look);
 }

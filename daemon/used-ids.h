@@ -7,11 +7,12 @@
 
 #include <stdint.h>
 
-/* Maybe more than once for an ID. */
-typedef void (*UsedIdFunc)(uint32_t id, void *userdata);
+/* The `n_ids` IDs from `start` on are in use.  Maybe more than once for an ID. */
+typedef void (*UsedIdFunc)(uint32_t start, uint32_t n_ids, void *userdata);
 
 /* Real, effective, saved and file system UIDs and GIDs and supplementary groups of processes
- * (/proc/PID/status), /run/user/UID, /var/lib/systemd/linger files whose name is a number, control
+ * (/proc/PID/status; of those in another user namespace what it maps, see proc-userns.h),
+ * /run/user/UID, /var/lib/systemd/linger files whose name is a number, control
  * groups user.slice/user-UID.slice of the host.  A pass over /proc: not for a client's call.
  * Negative errno: not all could be looked at. */
 int used_ids_find(UsedIdFunc func, void *userdata);

@@ -55,6 +55,7 @@ typedef struct Look {
         Ask *ask;
         gint64 begin_usec,
                 known_usec; /* begin of this one; of the last that was complete; 0: never */
+        gint64 took_usec;   /* the last that was complete */
         bool failed;
         bool needed; /* nothing is lent without it */
         const char *trouble, *relief;
@@ -88,6 +89,10 @@ static void vetter_answered(Vetter *vetter) {
 static void vetter_notice(Vetter *vetter, const char *text) {
         if (vetter->config.notice)
                 vetter->config.notice(text, vetter->config.userdata);
+}
+
+static uint32_t slot_of(const Vetter *vetter, uint32_t id) {
+        return (id - vetter->pool_start) / TABLE_SLOT_SIZE;
 }
 
 /* names */
@@ -266,39 +271,51 @@ static void names_go_on(Vetter *vetter) {
 
 /* looks */
 
-/* The record that an ID of a free slot or of a slot that is cut up would get; TABLE_NONE for one
- * that is not to be had. */
-static uint32_t record_of(const Vetter *vetter, uint32_t id, uint32_t *ret_key) {
-        uint32_t slot = (id - vetter->pool_start) / TABLE_SLOT_SIZE;
-        uint32_t offset = (id - vetter->pool_start) % TABLE_SLOT_SIZE;
-        const TableRecord *record;
+/* Note that an ID is in use, if its record is free and was when the look began: else what uses it
+ * is our own, or was. */
+static void look_note(const Look *look, uint32_t record, uint32_t key) {
+        const TableWriter *table = look->vetter->config.table;
 
-        if (id < vetter->pool_start || slot >= vetter->n_slots)
-                return TABLE_NONE;
-        record = table_writer_record(vetter->config.table, slot);
+        if (table_writer_state(table, record) == TABLE_STATE_FREE &&
+            table_writer_record(table, record)->released_order <= look->last_release)
+                g_hash_table_add(look->found, GUINT_TO_POINTER(key));
+}
+
+/* Of the IDs from `first` to `last`, which are of one slot: by the slot if it is free, else by
+ * those it may be cut up into. */
+static void look_note_in_slot(const Look *look, uint32_t slot, uint32_t first, uint32_t last) {
+        const Vetter *vetter = look->vetter;
+        const TableRecord *record = table_writer_record(vetter->config.table, slot);
+        uint32_t slot_start = vetter->pool_start + slot * TABLE_SLOT_SIZE;
+
         if (table_writer_state(vetter->config.table, slot) == TABLE_STATE_FREE) {
-                *ret_key = slot;
-                return slot;
+                look_note(look, slot, slot);
+                return;
         }
-        if (record->kind != TABLE_KIND_CUT || offset >= TABLE_SINGLES_PER_CUT)
-                return TABLE_NONE;
-        *ret_key = id;
-        return vetter->n_slots + record->first_single + offset;
+        if (record->kind != TABLE_KIND_CUT)
+                return;
+        last = MIN(last, slot_start + TABLE_SINGLES_PER_CUT - 1);
+        for (uint32_t id = first; id <= last; id++)
+                look_note(look, vetter->n_slots + record->first_single + (id - slot_start), id);
 }
 
 static void look_line(const char *line, void *userdata) {
         Look *look = userdata;
-        uint32_t id, key, record;
+        const Vetter *vetter = look->vetter;
+        const char *blank = strchr(line, ' ');
+        uint64_t start, n_ids, end;
 
-        if (!parse_u32(line, &id))
+        if (!blank || !parse_decimal(line, (size_t) (blank - line), UINT32_MAX, &start) ||
+            !parse_decimal(blank + 1, strlen(blank + 1), UINT32_MAX, &n_ids))
                 return;
-        record = record_of(look->vetter, id, &key);
-        /* What is lent, or was when the look began, is our own. */
-        if (record != TABLE_NONE &&
-            table_writer_state(look->vetter->config.table, record) == TABLE_STATE_FREE &&
-            table_writer_record(look->vetter->config.table, record)->released_order <=
-                    look->last_release)
-                g_hash_table_add(look->found, GUINT_TO_POINTER(key));
+        end = MIN(start + n_ids, vetter->pool_start + (uint64_t) vetter->n_slots * TABLE_SLOT_SIZE);
+        for (uint64_t id = MAX(start, vetter->pool_start); id < end;) {
+                uint32_t slot = slot_of(vetter, (uint32_t) id);
+                uint64_t next = vetter->pool_start + (slot + UINT64_C(1)) * TABLE_SLOT_SIZE;
+
+                look_note_in_slot(look, slot, (uint32_t) id, (uint32_t) (MIN(end, next) - 1));
+                id = next;
+        }
 }
 
 static void look_set_failed(Look *look, bool failed) {
@@ -316,6 +333,7 @@ static void look_done(bool complete, void *userdata) {
                 look->ids = look->found;
                 look->found = ids;
                 look->known_usec = look->begin_usec;
+                look->took_usec = g_get_monotonic_time() - look->begin_usec;
         }
         g_hash_table_remove_all(look->found);
         look_set_failed(look, !complete);
@@ -350,10 +368,16 @@ static bool look_rests(const Look *look) {
         return look->failed && g_get_monotonic_time() - look->begin_usec < PROBE_USEC;
 }
 
+/* Where a look takes longer than its result would be good for, that is as new as it can be: the
+ * next one is on its way when it comes. */
+static gint64 look_usec_max(const Look *look) {
+        return MAX(look->usec_max, 2 * look->took_usec);
+}
+
 static VetterAnswer look_check(const Look *look, uint32_t key) {
-        if (look_is_older(look, look->usec_max) && !look_rests(look))
+        if (look_is_older(look, look_usec_max(look)) && !look_rests(look))
                 return VETTER_UNKNOWN;
-        if (look->failed && look->needed && look_is_older(look, look->usec_max))
+        if (look->failed && look->needed && look_is_older(look, look_usec_max(look)))
                 return VETTER_TAKEN;
         return g_hash_table_contains(look->ids, GUINT_TO_POINTER(key)) ? VETTER_TAKEN : VETTER_FREE;
 }
@@ -440,10 +464,6 @@ static VetterAnswer check_looks(const Vetter *vetter, uint32_t key) {
         return answer;
 }
 
-static uint32_t slot_of(const Vetter *vetter, uint32_t id) {
-        return (id - vetter->pool_start) / TABLE_SLOT_SIZE;
-}
-
 VetterAnswer vetter_check(const Vetter *vetter, uint32_t start, uint32_t n_ids) {
         uint32_t last = slot_of(vetter, start + n_ids - 1);
         VetterAnswer answer = VETTER_FREE;
@@ -452,7 +472,8 @@ VetterAnswer vetter_check(const Vetter *vetter, uint32_t start, uint32_t n_ids) 
          * answers. */
         if (n_ids == 1)
                 return check_looks(vetter, start);
-        for (uint32_t slot = slot_of(vetter, start); slot <= last; slot++) {
+        for (uint32_t slot = slot_of(vetter, start); slot <= last && answer != VETTER_TAKEN;
+             slot++) {
                 answer = worse(answer, check_names(vetter, slot));
                 answer = worse(answer, check_looks(vetter, slot));
         }

@@ -11,6 +11,7 @@ libutil_la_SOURCES = \
 	%D%/login-defs.c %D%/login-defs.h \
 	%D%/nss-services.c %D%/nss-services.h \
 	%D%/proc-status.c %D%/proc-status.h \
+	%D%/proc-userns.c %D%/proc-userns.h \
 	%D%/source.h \
 	%D%/turns.c %D%/turns.h
 libutil_la_LIBADD = $(GLIB_LIBS)

@@ -140,3 +140,19 @@ door_cap_holds() {
         namespace_as $((base + 6))
         call_as $((base + 6)) "$SERVICE.AllocateUserRange" "$(allocate_json directory 1)" "userns:$USERNS" >/dev/null
 }
+
+# Reading the status of these would take minutes.
+@test "a user whose processes have 65,536 groups each: others get ranges, and give them back" {
+        namespace_as "$ALICE"
+        call_as "$ALICE" "$SERVICE.AllocateUserRange" "$(allocate_json crowd 65536)" "userns:$USERNS" >/dev/null
+        setpriv --reuid="$ALICE" --regid="$ALICE" --clear-groups -- \
+                "$abs_top_builddir/tests/tools/many-groups" "$USERNS" 500 >"$NSR/crowd" 2>&1 3>&- &
+        HOLDERS+=($!)
+        wait_for grep -q ready "$NSR/crowd"
+
+        namespace_as "$BOB"
+        call_as "$BOB" "$SERVICE.AllocateUserRange" "$(allocate_json one 65536)" "userns:$USERNS" >/dev/null
+        namespace_end "$HOLDER"
+        wait_for count_is quarantined 1
+        ! grep 'could not be looked at' "$NSR/log"
+}

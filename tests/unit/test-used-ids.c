@@ -3,6 +3,7 @@
 
 #include "daemon/used-ids.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>
 #include <sys/mount.h>
@@ -26,9 +27,10 @@ static void mark(uint32_t slot, void *userdata) {
         used[slot] = TRUE;
 }
 
-static void count_id(uint32_t id, void *userdata) {
+static void count_id(uint32_t id, uint32_t n_ids, void *userdata) {
         unsigned *n = userdata;
 
+        g_assert_cmpuint(n_ids, ==, 1);
         if (id >= POOL_START && id < POOL_START + 3)
                 n[id - POOL_START]++;
 }
@@ -95,6 +97,52 @@ static void test_processes(void) {
         g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
         find_used(used);
         g_assert_false(used[0]);
+}
+
+static void write_map(pid_t pid, const char *name, uint32_t first, uint32_t n_ids) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/%s", pid, name);
+        g_autofree char *line = g_strdup_printf("0 %u %u\n", first, n_ids);
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        g_assert_cmpint(write(fd, line, strlen(line)), ==, (ssize_t) strlen(line));
+        g_assert_cmpint(close(fd), ==, 0);
+}
+
+/* Of a process in another user namespace what that maps counts, though the process has none of it.
+ */
+static void test_namespaces(void) {
+        gboolean used[POOL_SLOTS];
+        char byte = 0;
+        int go[2], ready[2];
+        pid_t pid;
+
+        if (!unit_need_root())
+                return;
+        g_assert_cmpint(pipe2(go, O_CLOEXEC), ==, 0);
+        g_assert_cmpint(pipe2(ready, O_CLOEXEC), ==, 0);
+        pid = fork();
+        if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (unshare(CLONE_NEWUSER) < 0 || write(ready[1], "x", 1) != 1 ||
+                    read(go[0], &byte, 1) != 1)
+                        _exit(1);
+                for (;;)
+                        (void) pause();
+        }
+        g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+        find_used(used);
+        g_assert_false(used[11]);
+        write_map(pid, "uid_map", POOL_START + 11 * SLOT + 65535, 1 + SLOT);
+        write_map(pid, "gid_map", POOL_START + 20 * SLOT, 1);
+        find_used(used);
+        for (unsigned i = 0; i < POOL_SLOTS; i++)
+                g_assert_cmpint(used[i], ==, i == 11 || i == 12 || i == 20);
+        kill(pid, SIGKILL);
+        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+        for (unsigned i = 0; i < 2; i++) {
+                (void) close(go[i]);
+                (void) close(ready[i]);
+        }
 }
 
 /* A user's control group says so even where no process of theirs runs. */
@@ -176,6 +224,7 @@ int main(int argc, char **argv) {
             (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
                 g_error("no mount namespace: %s", g_strerror(errno));
         g_test_add_func("/used-ids/processes", test_processes);
+        g_test_add_func("/used-ids/namespaces", test_namespaces);
         g_test_add_func("/used-ids/leftovers", test_leftovers);
         g_test_add_func("/used-ids/slices", test_slices);
         g_test_add_func("/used-ids/homes", test_homes);
