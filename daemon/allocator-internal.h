@@ -11,6 +11,7 @@
 typedef struct AllocatorLooks AllocatorLooks;
 typedef struct NameWait NameWait;
 typedef struct NameWaits NameWaits;
+typedef struct UidTrial UidTrial;
 
 struct Allocator {
         AllocatorConfig config;
@@ -22,12 +23,25 @@ struct Allocator {
 
         /* Proven dead, and what the host has of them is to be removed: record -> Leaving, owned. */
         GHashTable *leaving;
-        GArray *swept; /* the record of each range that a child looks at now, or NULL */
-        gint64 sweep_began, sweep_not_before, sweep_at; /* microseconds */
+        GHashTable *sweeps;  /* account, or LEFTOVERS_OF_ALL -> its look that is under way: Sweep */
+        GHashTable *doubted; /* account -> until when its ranges are looked at alone */
+        gint64 sweep_not_before, sweep_at; /* microseconds */
         guint sweep_source;
         uint32_t quarantine_cursor;
         AllocatorLooks *looks; /* for control groups; NULL: none yet */
 };
+
+/* A range whose end is proven. */
+typedef struct Leaving {
+        Allocator *allocator;
+        uint32_t record;
+        gint64 due_usec;
+        bool is_looked_at; /* now */
+        bool is_alone;     /* a joint look was not in time */
+        unsigned n_busy;   /* looks that found something which could not be removed */
+        char *told;        /* of what kind that was, when it was told */
+        UidTrial *trial;   /* clean, and this is under way */
+} Leaving;
 
 /* Records a range occupies: slots side by side; a single ID or a registration has one. */
 static inline uint32_t allocator_n_records(uint32_t size) {
@@ -85,7 +99,21 @@ GArray *allocator_list_owners(const Allocator *allocator, uint32_t record);
 /* What leaves is clean: it is free, or quarantined; or has to be looked at again, later. */
 void allocator_give_back(Allocator *allocator, uint32_t record);
 void allocator_try_again(Allocator *allocator, uint32_t record);
+
+/* The same, for a reason that is not the account's: in a moment, and not charged to it. */
+void allocator_put_off(Allocator *allocator, uint32_t record);
+
+/* Say what keeps the range; once, as long as it is of one kind. */
+void allocator_tell(Allocator *allocator, uint32_t record, const char *kind, const char *why);
+
+/* Nothing of the range is left that can be seen. */
+void allocator_try_uids(Allocator *allocator, uint32_t record);
+
+/* Look at what leaves: at that time or before; when the next of it is due. */
+void allocator_schedule_sweep(Allocator *allocator, gint64 due_usec);
 void allocator_schedule_next_sweep(Allocator *allocator);
+void allocator_start_sweeping(Allocator *allocator);
+void allocator_stop_sweeping(Allocator *allocator);
 
 /* Whether a look just found that the IDs of what leaves own no directory of a control group.  Else
  * one is under way, after which allocator_give_back() or allocator_try_again() is called. */

@@ -4,41 +4,22 @@
 #include <string.h>
 
 #include "daemon/allocator-internal.h"
-#include "daemon/host-ids.h"
 #include "daemon/leftovers.h"
 #include "daemon/limits.h"
 #include "daemon/policy.h"
-#include "daemon/slot-locks.h"
 #include "daemon/uid-trial.h"
 #include "daemon/unenforced.h"
 #include "lib/table/table-write.h"
 
 /* The last stretch of a range's way back: its namespace is proven dead, what the host still has of
- * its IDs is ended and removed, what the kernel keeps by UID is tried, and then it is free, if the
- * policy was in force all along.  Whatever of the range is claimed by somebody else by now is not
- * touched.
- *
- * Only looks that begin after the proof count, and one look serves all ranges that wait for it.
- * Nothing of this is remembered on disk: the record's state and the kernel's say where to begin
- * again. */
+ * its IDs is ended and removed (allocator-sweep.c), what the kernel keeps by UID is tried, and then
+ * it is free, if the policy was in force all along.  Nothing of this is remembered on disk: the
+ * record's state and the kernel's say where to begin again. */
 
-/* Ends come in crowds; the first waits for the others. */
-#define SWEEP_DELAY_USEC 20000
-/* Looks take at most a part of one processor's time. */
-#define SWEEP_PAUSE_FACTOR 4
 #define RETRY_USEC_FIRST G_USEC_PER_SEC
 #define RETRY_DOUBLINGS_MAX 6u
 /* A range that is never lent again is not worth more. */
 #define UNENFORCED_TRIES_MAX 3u
-
-typedef struct Leaving {
-        Allocator *allocator;
-        uint32_t record;
-        gint64 due_usec;
-        unsigned n_busy; /* looks that found something which could not be removed */
-        char *told;      /* of what kind that was, when it was told */
-        UidTrial *trial; /* clean, and this is under way */
-} Leaving;
 
 void allocator_leaving_free(void *data) {
         Leaving *leaving = data;
@@ -168,9 +149,13 @@ void allocator_try_again(Allocator *allocator, uint32_t record) {
         allocator_quarantine(allocator, record);
 }
 
-/* Say what keeps the range; once, as long as it is of one kind. */
-static void allocator_tell(
-        Allocator *allocator, uint32_t record, const char *kind, const char *why) {
+void allocator_put_off(Allocator *allocator, uint32_t record) {
+        Leaving *leaving = g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
+
+        leaving->due_usec = g_get_monotonic_time() + RETRY_USEC_FIRST;
+}
+
+void allocator_tell(Allocator *allocator, uint32_t record, const char *kind, const char *why) {
         Leaving *leaving = g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
         const TableRecord *range = table_writer_record(allocator->config.table, record);
         AllocatorKept kept = {
@@ -223,8 +208,7 @@ static GArray *allocator_list_uids(const Allocator *allocator, uint32_t record) 
         return uids;
 }
 
-/* Nothing of the range is left that can be seen. */
-static void allocator_try_uids(Allocator *allocator, uint32_t record) {
+void allocator_try_uids(Allocator *allocator, uint32_t record) {
         Leaving *leaving = g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
         g_autoptr(GArray) uids = NULL;
 
@@ -245,188 +229,7 @@ static void allocator_try_uids(Allocator *allocator, uint32_t record) {
                 allocator_try_again(allocator, record);
 }
 
-/* looking */
-
-/* Several pieces of one record's range: whether all are clean; else the weightiest find is told. */
-static bool allocator_judge(
-        Allocator *allocator, uint32_t record, const LeftoversFound *found, guint n) {
-        const LeftoversFound *worst = &found[0];
-        g_autofree char *why = NULL, *kind = NULL;
-
-        for (guint i = 1; i < n; i++)
-                if (found[i].what > worst->what)
-                        worst = &found[i];
-        if (worst->what == LEFTOVERS_NOTHING)
-                return true;
-        why = leftovers_describe(worst);
-        kind = g_strdup_printf("found %d", worst->what);
-        allocator_tell(allocator, record, kind, why);
-        return false;
-}
-
-static void allocator_swept(const LeftoversFound *found, size_t n, void *userdata) {
-        Allocator *allocator = userdata;
-        g_autoptr(GArray) swept = g_steal_pointer(&allocator->swept);
-        gint64 now = g_get_monotonic_time();
-
-        g_assert(swept && swept->len == n);
-        allocator->sweep_not_before = now + SWEEP_PAUSE_FACTOR * (now - allocator->sweep_began);
-        for (guint i = 0, next; i < swept->len; i = next) {
-                uint32_t record = g_array_index(swept, uint32_t, i);
-
-                for (next = i; next < swept->len; next++)
-                        if (g_array_index(swept, uint32_t, next) != record)
-                                break;
-                if (found && allocator_judge(allocator, record, found + i, next - i))
-                        allocator_try_uids(allocator, record);
-                else
-                        allocator_try_again(allocator, record);
-        }
-        allocator_schedule_next_sweep(allocator);
-}
-
-/* Whether somebody else has nspawn's lock of one of the slots: it is held from the choice of a slot
- * until it is free, unless it was taken while no daemon ran. */
-static bool allocator_is_locked(
-        Allocator *allocator, uint32_t record, const LeftoversRange *range) {
-        uint64_t slot = range->start - range->start % TABLE_SLOT_SIZE;
-
-        for (; slot < (uint64_t) range->start + range->size; slot += TABLE_SLOT_SIZE) {
-                g_autofree char *why = NULL;
-
-                if (slot_locks_hold(allocator->config.slot_locks, (uint32_t) slot, false) == 0)
-                        continue;
-                why = g_strdup_printf("systemd-nspawn's lock of %u is held", (uint32_t) slot);
-                allocator_tell(allocator, record, why, why);
-                return true;
-        }
-        return false;
-}
-
-/* Whether somebody else claims any of these IDs by now, or nobody knows. */
-static bool allocator_is_claimed(
-        Allocator *allocator, uint32_t record, const LeftoversRange *ranges, guint n) {
-        for (guint i = 0; i < n; i++) {
-                g_autofree char *claimant = NULL, *why = NULL;
-                int r;
-
-                if (allocator_is_locked(allocator, record, &ranges[i]))
-                        return true;
-                r = host_ids_claimant(
-                        allocator->config.host_ids, ranges[i].start, ranges[i].size, &claimant);
-                if (r == 0 && !claimant)
-                        continue;
-                why = r < 0 ? g_strdup("it cannot be found out who claims its IDs")
-                            : g_strdup_printf("its IDs are claimed by %s", claimant);
-                allocator_tell(allocator, record, why, why);
-                return true;
-        }
-        return false;
-}
-
-/* Add the range's pieces to what is looked at next, unless somebody else has any of them.  Returns
- * how many slots they are. */
-static uint64_t allocator_plan(Allocator *allocator, uint32_t record, GArray *ranges) {
-        guint first = ranges->len;
-        uint64_t n_ids = allocator_list_ranges(allocator, record, ranges);
-
-        if (allocator_is_claimed(
-                    allocator, record, &g_array_index(ranges, LeftoversRange, first),
-                    ranges->len - first)) {
-                g_array_set_size(ranges, first);
-                allocator_try_again(allocator, record);
-                return 0;
-        }
-        while (allocator->swept->len < ranges->len)
-                g_array_append_val(allocator->swept, record);
-        return MAX(n_ids / TABLE_SLOT_SIZE, 1u);
-}
-
-static gint compare_due(gconstpointer a, gconstpointer b) {
-        const Leaving *x = *(const Leaving *const *) a, *y = *(const Leaving *const *) b;
-
-        return (x->due_usec > y->due_usec) - (x->due_usec < y->due_usec);
-}
-
-/* What is due, the oldest first. */
-static GPtrArray *allocator_list_due(const Allocator *allocator) {
-        GPtrArray *due = g_ptr_array_new();
-        GHashTableIter i;
-        gpointer value;
-
-        g_hash_table_iter_init(&i, allocator->leaving);
-        while (g_hash_table_iter_next(&i, NULL, &value)) {
-                const Leaving *leaving = value;
-
-                if (!leaving->trial && leaving->due_usec <= allocator->sweep_began)
-                        g_ptr_array_add(due, value);
-        }
-        g_ptr_array_sort(due, compare_due);
-        return due;
-}
-
-static void allocator_sweep(Allocator *allocator) {
-        g_autoptr(GArray) ranges = g_array_new(FALSE, TRUE, sizeof(LeftoversRange));
-        g_autoptr(GPtrArray) due = NULL;
-        uint64_t n_slots = 0;
-        int r;
-
-        allocator->sweep_began = g_get_monotonic_time();
-        allocator->swept = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-        due = allocator_list_due(allocator);
-        r = due->len > 0 ? leftovers_prepare(allocator->config.leftovers) : 0;
-        for (guint i = 0; i < due->len && n_slots < LIMIT_LEFTOVERS_SLOTS; i++) {
-                uint32_t record = ((Leaving *) due->pdata[i])->record;
-
-                if (r == 0)
-                        n_slots += allocator_plan(allocator, record, ranges);
-                else
-                        allocator_try_again(allocator, record);
-        }
-        if (ranges->len == 0) {
-                g_clear_pointer(&allocator->swept, g_array_unref);
-                allocator_schedule_next_sweep(allocator);
-        } else if (
-                leftovers_remove(
-                        allocator->config.leftovers, (const LeftoversRange *) (void *) ranges->data,
-                        ranges->len, allocator_swept, allocator) != 0)
-                allocator_swept(NULL, ranges->len, allocator);
-}
-
-static gboolean allocator_on_sweep(gpointer userdata) {
-        Allocator *allocator = userdata;
-
-        allocator->sweep_source = 0;
-        allocator_sweep(allocator);
-        return G_SOURCE_REMOVE;
-}
-
-/* At `due_usec` or before; one that is under way schedules the next. */
-static void allocator_schedule_sweep(Allocator *allocator, gint64 due_usec) {
-        gint64 now = g_get_monotonic_time(),
-               at = MAX(MAX(due_usec, allocator->sweep_not_before), now + SWEEP_DELAY_USEC);
-
-        if (allocator->swept || (allocator->sweep_source != 0 && allocator->sweep_at <= at))
-                return;
-        if (allocator->sweep_source != 0)
-                g_source_remove(allocator->sweep_source);
-        allocator->sweep_at = at;
-        allocator->sweep_source =
-                g_timeout_add((guint) ((at - now) / 1000) + 1, allocator_on_sweep, allocator);
-}
-
-void allocator_schedule_next_sweep(Allocator *allocator) {
-        gint64 due = G_MAXINT64;
-        GHashTableIter i;
-        gpointer leaving;
-
-        g_hash_table_iter_init(&i, allocator->leaving);
-        while (g_hash_table_iter_next(&i, NULL, &leaving))
-                if (!((Leaving *) leaving)->trial)
-                        due = MIN(due, ((Leaving *) leaving)->due_usec);
-        if (due != G_MAXINT64)
-                allocator_schedule_sweep(allocator, due);
-}
+/* all of it */
 
 void allocator_leave(Allocator *allocator, uint32_t record, bool proven) {
         Leaving *leaving;
@@ -449,8 +252,6 @@ void allocator_leave(Allocator *allocator, uint32_t record, bool proven) {
 
 void allocator_stop_leaving(Allocator *allocator) {
         allocator_stop_looking(allocator);
-        if (allocator->sweep_source != 0)
-                g_source_remove(allocator->sweep_source);
-        g_clear_pointer(&allocator->swept, g_array_unref);
+        allocator_stop_sweeping(allocator);
         g_hash_table_unref(allocator->leaving);
 }

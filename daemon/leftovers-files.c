@@ -110,22 +110,29 @@ static int remove_one_below(int top, unsigned *steps) {
         }
 }
 
+/* Wait here for whoever keeps the folder's lock, by reading it into memory that never answers: in
+ * the call that removes the folder, the lock of /run/user would be ours meanwhile, and everybody
+ * would wait who looks into that. */
+static void wait_for_lock(int folder) {
+        (void) unlinkat(folder, "nsresource", 0);
+}
+
 static int remove_tree(int folder, const char *name) {
         auto_fd top = -1;
         unsigned steps = 0;
         int r;
 
         unmount(folder, name);
-        r = remove_entry(folder, name);
-        if (r == 0 || (r != -ENOTEMPTY && r != -EEXIST))
-                return r;
         top = open_below(folder, name);
         if (top < 0)
-                return top;
+                return remove_entry(folder, name);
         do
                 r = remove_one_below(top, &steps);
         while (r == 0);
-        return r < 0 ? r : remove_entry(folder, name);
+        if (r < 0)
+                return r;
+        wait_for_lock(top);
+        return remove_entry(folder, name);
 }
 
 static int look_at_run_user(const LeftoversTask *task, int folder, const char *name) {

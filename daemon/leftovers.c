@@ -17,9 +17,12 @@
 
 #define STRINGS_N 7
 
+G_STATIC_ASSERT(LIMIT_LEFTOVERS_JOINT + LIMIT_LEFTOVERS_ALONE == LIMIT_LEFTOVERS_CHILDREN);
+
 /* A child under way, or one that hangs. */
 typedef struct Sweep {
         Leftovers *leftovers;
+        uint32_t account;
         Child *child;
         guint deadline;
         LeftoversRange *ranges; /* sorted */
@@ -79,7 +82,7 @@ void leftovers_free(Leftovers *leftovers) {
 }
 
 /* Once: at the end of the child, or at the deadline with what is known by then. */
-static void sweep_report(Sweep *sweep) {
+static void sweep_report(Sweep *sweep, bool in_time) {
         g_autofree LeftoversFound *found = g_new0(LeftoversFound, sweep->n);
         LeftoversDoneFunc done = g_steal_pointer(&sweep->done);
 
@@ -87,7 +90,7 @@ static void sweep_report(Sweep *sweep) {
                 return;
         for (size_t i = 0; i < sweep->n; i++)
                 found[sweep->places[i]] = sweep->result[i];
-        done(found, sweep->n, sweep->userdata);
+        done(found, sweep->n, in_time, sweep->userdata);
 }
 
 static guint sweep_index(const Sweep *sweep) {
@@ -105,7 +108,7 @@ static void on_exited(Child *child, void *userdata) {
         sweep->child = NULL;
         /* Out of the list first: whoever is told may start the next one. */
         (void) g_ptr_array_steal_index_fast(sweep->leftovers->sweeps, sweep_index(sweep));
-        sweep_report(sweep);
+        sweep_report(sweep, true);
         sweep_free(sweep);
 }
 
@@ -115,7 +118,7 @@ static gboolean on_deadline(gpointer userdata) {
 
         sweep->deadline = 0;
         child_kill(sweep->child);
-        sweep_report(sweep);
+        sweep_report(sweep, false);
         return G_SOURCE_REMOVE;
 }
 
@@ -188,16 +191,33 @@ static int sweep_start(Sweep *sweep) {
         return child_new(NULL, 0, leftovers_child, &task, on_exited, sweep, &sweep->child);
 }
 
+/* 0, or who has to wait. */
+static int leftovers_find_place(const Leftovers *leftovers, uint32_t account) {
+        bool is_joint = account == LEFTOVERS_OF_ALL;
+        unsigned n = 0, max = is_joint ? LIMIT_LEFTOVERS_JOINT : LIMIT_LEFTOVERS_ALONE;
+
+        for (guint i = 0; i < leftovers->sweeps->len; i++) {
+                const Sweep *other = leftovers->sweeps->pdata[i];
+
+                if (!is_joint && other->account == account)
+                        return LEFTOVERS_E_HANGS;
+                n += (other->account == LEFTOVERS_OF_ALL) == is_joint;
+        }
+        return n >= max ? LEFTOVERS_E_BUSY : 0;
+}
+
 int leftovers_remove(
-        Leftovers *leftovers, const LeftoversRange *ranges, size_t n, LeftoversDoneFunc done,
-        void *userdata) {
+        Leftovers *leftovers, uint32_t account, const LeftoversRange *ranges, size_t n,
+        LeftoversDoneFunc done, void *userdata) {
         Sweep *sweep;
         int r;
 
         g_assert(n > 0);
-        if (leftovers->sweeps->len >= LIMIT_LEFTOVERS_CHILDREN)
-                return LEFTOVERS_E_BUSY;
+        r = leftovers_find_place(leftovers, account);
+        if (r != 0)
+                return r;
         sweep = sweep_new(leftovers, ranges, n);
+        sweep->account = account;
         r = sweep_share_result(sweep);
         if (r == 0)
                 r = sweep_start(sweep);

@@ -39,8 +39,12 @@ typedef struct Leftovers Leftovers;
 
 /* Outcomes. */
 enum {
-        LEFTOVERS_E_BUSY = 1, /* LIMIT_LEFTOVERS_CHILDREN are under way, or hang */
+        LEFTOVERS_E_BUSY = 1, /* as many looks of the kind as there may be are under way, or hang */
+        LEFTOVERS_E_HANGS = 2, /* the account has one that is under way, or hangs */
 };
+
+/* Instead of an account: a joint look for the ranges of many. */
+#define LEFTOVERS_OF_ALL UINT32_MAX
 
 /* Where to look.  IPC objects are those of this process's IPC namespace. */
 typedef struct LeftoversConfig {
@@ -92,8 +96,10 @@ typedef struct LeftoversFound {
 /* For people, printable ASCII. */
 char *leftovers_describe(const LeftoversFound *found);
 
-/* found[i] is of ranges[i].  Called once, from the main loop. */
-typedef void (*LeftoversDoneFunc)(const LeftoversFound *found, size_t n, void *userdata);
+/* found[i] is of ranges[i].  Called once, from the main loop.  Not `in_time`: the look did not come
+ * to its end before its deadline, and this is what was known by then. */
+typedef void (*LeftoversDoneFunc)(
+        const LeftoversFound *found, size_t n, bool in_time, void *userdata);
 
 /* Note how the files of /etc stand.  Then ask who claims the IDs, then call leftovers_remove() for
  * those of nobody. */
@@ -102,10 +108,15 @@ int leftovers_prepare(Leftovers *leftovers);
 /* End and remove what is left of the ranges.  None may overlap another, and the holder of each must
  * be proven dead: what is found is ended unasked.
  *
+ * All are `account`'s, or it is LEFTOVERS_OF_ALL.  The kernel may keep a child for good, by what
+ * somebody did to a folder that it empties, for one.  That keeps a place of its kind, and of its
+ * account the only one: who must not wait for whom looks for each account alone once a joint look
+ * was not in time.
+ *
  * Needs CAP_KILL, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_SYS_CHROOT (the mount namespace),
  * CAP_DAC_OVERRIDE and CAP_FOWNER. */
 int leftovers_remove(
-        Leftovers *leftovers, const LeftoversRange *ranges, size_t n, LeftoversDoneFunc done,
-        void *userdata);
+        Leftovers *leftovers, uint32_t account, const LeftoversRange *ranges, size_t n,
+        LeftoversDoneFunc done, void *userdata);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Leftovers, leftovers_free)

@@ -60,8 +60,14 @@
 #define LIMIT_CGROUP_LOOK_MSEC 60000u
 
 /* Children that look for what the host still has of IDs whose holder has died.  One does it for all
- * of them; there are more only when one hangs. */
-#define LIMIT_LEFTOVERS_CHILDREN 4u
+ * of them; there are more only when one is not done by its deadline.  Then each account's ranges
+ * are looked for alone, one child an account: so many accounts can keep theirs for good, and as
+ * many joint looks before they are known, until others wait.  Whose own look was not in time takes
+ * no part in a joint one for a while. */
+#define LIMIT_LEFTOVERS_JOINT 4u
+#define LIMIT_LEFTOVERS_ALONE 28u
+#define LIMIT_LEFTOVERS_CHILDREN 32u /* the two together */
+#define LIMIT_LEFTOVERS_DOUBT_MSEC 600000u
 #define LIMIT_LEFTOVERS_SLOTS 4096u /* in one look; the oldest first */
 #define LIMIT_LEFTOVERS_MSEC 5000u
 #define LIMIT_LEFTOVERS_PASSES 6u /* with pauses that double from 2 ms on */

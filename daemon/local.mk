@@ -40,6 +40,7 @@ libdaemon_la_SOURCES = \
 	%D%/allocator-end.c \
 	%D%/allocator-leave.c \
 	%D%/allocator-name.c \
+	%D%/allocator-sweep.c \
 	%D%/api-container.c \
 	%D%/api-errors.c %D%/api-errors.h \
 	%D%/api-manager.c \
@@ -111,6 +112,7 @@ tests_unit_test_used_ids_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
 daemon_unit_tests =
 daemon_unit_tests += tests/unit/test-allocator
 daemon_unit_tests += tests/unit/test-allocator-end
+daemon_unit_tests += tests/unit/test-allocator-sweep
 daemon_unit_tests += tests/unit/test-cgroup
 daemon_unit_tests += tests/unit/test-details
 daemon_unit_tests += tests/unit/test-leftovers
@@ -126,6 +128,8 @@ tests_unit_test_allocator_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_allocator_end_SOURCES = tests/unit/test-allocator-end.c tests/unit/fake-policy.c tests/unit/fake-policy.h
 tests_unit_test_allocator_end_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_allocator_end_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cgroup_remove,--wrap=cgroup_removal_free
+tests_unit_test_allocator_sweep_SOURCES = tests/unit/test-allocator-sweep.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/leftovers-fixture.h tests/unit/unit.h
+tests_unit_test_allocator_sweep_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
 tests_unit_test_namespace_name_SOURCES = tests/unit/test-namespace-name.c
 tests_unit_test_namespace_name_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_slot_locks_SOURCES = tests/unit/test-slot-locks.c

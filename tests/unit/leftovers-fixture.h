@@ -89,7 +89,7 @@ static inline void use_config(Fixture *f) {
         g_assert_cmpint(leftovers_new(&f->config, &f->leftovers), ==, 0);
 }
 
-static inline void done(const LeftoversFound *found, size_t n, void *userdata) {
+static inline void done(const LeftoversFound *found, size_t n, bool in_time, void *userdata) {
         Fixture *f = userdata;
 
         g_assert_false(f->done);
@@ -101,7 +101,8 @@ static inline void done(const LeftoversFound *found, size_t n, void *userdata) {
 static inline void start(Fixture *f, const LeftoversRange *ranges, size_t n) {
         f->done = FALSE;
         g_assert_cmpint(leftovers_prepare(f->leftovers), ==, 0);
-        g_assert_cmpint(leftovers_remove(f->leftovers, ranges, n, done, f), ==, 0);
+        g_assert_cmpint(
+                leftovers_remove(f->leftovers, LEFTOVERS_OF_ALL, ranges, n, done, f), ==, 0);
         g_assert_false(f->done);
 }
 

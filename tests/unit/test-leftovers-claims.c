@@ -118,7 +118,9 @@ static void test_files_changed(Fixture *f, gconstpointer unused) {
                 g_assert_cmpint(leftovers_prepare(f->leftovers), ==, 0);
                 make_file(f->etc, files[i]);
                 f->done = FALSE;
-                g_assert_cmpint(leftovers_remove(f->leftovers, &range, 1, done, f), ==, 0);
+                g_assert_cmpint(
+                        leftovers_remove(f->leftovers, LEFTOVERS_OF_ALL, &range, 1, done, f), ==,
+                        0);
                 g_assert_true(unit_run_until(&f->done, WAIT_MSEC));
                 g_assert_cmpint(what_of(f, 0), ==, LEFTOVERS_UNKNOWN);
                 claimed_is_untouched(f, &claimed);

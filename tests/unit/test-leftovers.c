@@ -484,26 +484,31 @@ static void test_many(Fixture *f, gconstpointer unused) {
 /* Children that hang are given up at the deadline, and there are only so many of them. */
 static void test_deadline(Fixture *f, gconstpointer unused) {
         const LeftoversRange range = { .start = START, .size = SIZE };
-        Fixture others[LIMIT_LEFTOVERS_CHILDREN] = {};
+        Fixture others[LIMIT_LEFTOVERS_JOINT] = {};
         g_autoptr(GArray) children = NULL;
 
         g_assert_cmpint(leftovers_prepare(f->leftovers), ==, 0);
-        for (size_t i = 0; i < LIMIT_LEFTOVERS_CHILDREN; i++) {
+        for (size_t i = 0; i < LIMIT_LEFTOVERS_JOINT; i++) {
                 others[i].found = g_array_new(FALSE, FALSE, sizeof(LeftoversFound));
-                g_assert_cmpint(leftovers_remove(f->leftovers, &range, 1, done, &others[i]), ==, 0);
+                g_assert_cmpint(
+                        leftovers_remove(
+                                f->leftovers, LEFTOVERS_OF_ALL, &range, 1, done, &others[i]),
+                        ==, 0);
         }
         children = unit_find_children();
-        g_assert_cmpuint(children->len, ==, LIMIT_LEFTOVERS_CHILDREN);
+        g_assert_cmpuint(children->len, ==, LIMIT_LEFTOVERS_JOINT);
         for (guint i = 0; i < children->len; i++)
                 kill(g_array_index(children, pid_t, i), SIGSTOP);
-        g_assert_cmpint(leftovers_remove(f->leftovers, &range, 1, done, f), ==, LEFTOVERS_E_BUSY);
-        for (size_t i = 0; i < LIMIT_LEFTOVERS_CHILDREN; i++) {
+        g_assert_cmpint(
+                leftovers_remove(f->leftovers, LEFTOVERS_OF_ALL, &range, 1, done, f), ==,
+                LEFTOVERS_E_BUSY);
+        for (size_t i = 0; i < LIMIT_LEFTOVERS_JOINT; i++) {
                 g_assert_true(unit_run_until(&others[i].done, WAIT_MSEC));
                 g_array_unref(others[i].found);
         }
         /* Each place is free again when its child has been reaped. */
         f->done = FALSE;
-        while (leftovers_remove(f->leftovers, &range, 1, done, f) != 0)
+        while (leftovers_remove(f->leftovers, LEFTOVERS_OF_ALL, &range, 1, done, f) != 0)
                 (void) g_main_context_iteration(NULL, TRUE);
         g_assert_true(unit_run_until(&f->done, WAIT_MSEC));
         g_assert_cmpint(what_of(f, 0), ==, LEFTOVERS_NOTHING);
@@ -513,7 +518,8 @@ static void test_deadline(Fixture *f, gconstpointer unused) {
 static void test_freed(Fixture *f, gconstpointer unused) {
         const LeftoversRange range = { .start = START, .size = SIZE };
 
-        g_assert_cmpint(leftovers_remove(f->leftovers, &range, 1, done, f), ==, 0);
+        g_assert_cmpint(
+                leftovers_remove(f->leftovers, LEFTOVERS_OF_ALL, &range, 1, done, f), ==, 0);
         g_clear_pointer(&f->leftovers, leftovers_free);
         for (;;) {
                 g_autoptr(GArray) children = unit_find_children();
