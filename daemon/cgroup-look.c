@@ -15,6 +15,7 @@
 #include "daemon/limits.h"
 #include "lib/util/child.h"
 #include "lib/util/fd.h"
+#include "lib/util/id-range.h"
 
 /* What a directory without one in it has. */
 #define LINKS_OF_LEAF 2u
@@ -26,8 +27,8 @@ typedef struct Findings {
 } Findings;
 
 typedef struct Sorted {
-        CgroupRange range;
-        size_t place; /* it was given as number `place` */
+        CgroupRange range; /* first, for id_intervals_find() */
+        size_t place;      /* it was given as number `place` */
 } Sorted;
 
 struct CgroupLook {
@@ -53,20 +54,7 @@ typedef struct Walk {
 } Walk;
 
 static size_t index_of(const Walk *walk, uint32_t id) {
-        size_t low = 0, high = walk->n;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                const CgroupRange *range = &walk->ranges[middle].range;
-
-                if (id < range->start)
-                        high = middle;
-                else if (id - range->start >= range->size)
-                        low = middle + 1;
-                else
-                        return middle;
-        }
-        return SIZE_MAX;
+        return id_intervals_find(walk->ranges, walk->n, sizeof(Sorted), id);
 }
 
 static void push(Walk *walk, uint64_t id) {
@@ -97,7 +85,7 @@ static bool remove_owned(const Walk *walk, int folder, const char *name) {
         below = cgroup_open_below(folder, name, O_RDONLY | O_DIRECTORY);
         if (below < 0)
                 return below == -ENOENT;
-        return cgroup_remove_below(below, is_of_ranges, walk) &&
+        return cgroup_remove_below(below, is_of_ranges, NULL, walk) &&
                (unlinkat(folder, name, AT_REMOVEDIR) == 0 || errno == ENOENT);
 }
 

@@ -71,7 +71,8 @@ static bool may_remove(
                (fstatat(fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && may(&st, userdata));
 }
 
-bool cgroup_remove_below(int take_directory, CgroupMayRemoveFunc may, const void *userdata) {
+bool cgroup_remove_below(
+        int take_directory, CgroupMayRemoveFunc may, CgroupBusyFunc busy, const void *userdata) {
         auto_fd fd = take_directory;
         unsigned depth = 0;
 
@@ -90,6 +91,8 @@ bool cgroup_remove_below(int take_directory, CgroupMayRemoveFunc may, const void
                         if (next < 0)
                                 return false;
                         if (!find_folder(next, 0, &below)) { /* busy with processes */
+                                if (busy)
+                                        busy(next, userdata);
                                 (void) close(next);
                                 return false;
                         }
@@ -107,7 +110,9 @@ bool cgroup_remove_below(int take_directory, CgroupMayRemoveFunc may, const void
         }
 }
 
-static bool is_of_ranges(const ChildData *child, uid_t uid) {
+static bool is_of_ranges(uint32_t uid, const void *userdata) {
+        const ChildData *child = userdata;
+
         for (size_t i = 0; i < child->n_ranges; i++)
                 if (uid >= child->ranges[i].start &&
                     uid - child->ranges[i].start < child->ranges[i].size)
@@ -115,9 +120,29 @@ static bool is_of_ranges(const ChildData *child, uid_t uid) {
         return false;
 }
 
+static void end_threads(int directory, const void *child) {
+        cgroup_end_threads(directory, is_of_ranges, child);
+}
+
+/* What is in it and below: as a whole, or where that is refused because it is threaded, as all that
+ * is below is then, one after the other.  Whether there is no use in going on. */
+static bool kill_one(int fd, const ChildData *child, CgroupBusyFunc *ret_busy) {
+        auto_fd kill_fd = cgroup_open_below(fd, "cgroup.kill", O_WRONLY);
+
+        *ret_busy = NULL;
+        if (kill_fd < 0 || write(kill_fd, "1", 1) == 1)
+                return false;
+        if (errno != EOPNOTSUPP)
+                return true;
+        *ret_busy = end_threads;
+        end_threads(fd, child);
+        return false;
+}
+
 /* Kill what is in the control group and remove it.  Whether it is gone, or another's. */
 static bool remove_one(const ChildData *child, uint64_t id) {
-        auto_fd fd = cgroup_open_by_id(0, id), kill_fd = -1, parent = -1, below = -1;
+        auto_fd fd = cgroup_open_by_id(0, id), parent = -1, below = -1;
+        CgroupBusyFunc busy;
         DirectoryEntry entry;
         struct stat st;
 
@@ -125,14 +150,13 @@ static bool remove_one(const ChildData *child, uint64_t id) {
                 return fd == -ESTALE;
         if (fstat(fd, &st) < 0)
                 return false;
-        if (!is_of_ranges(child, st.st_uid))
+        if (!is_of_ranges(st.st_uid, child))
                 return true;
-        kill_fd = cgroup_open_below(fd, "cgroup.kill", O_WRONLY);
-        if (kill_fd >= 0 && write(kill_fd, "1", 1) != 1)
+        if (kill_one(fd, child, &busy))
                 return false;
 
         below = openat(fd, ".", O_RDONLY | O_DIRECTORY);
-        if (below < 0 || !cgroup_remove_below(g_steal_fd(&below), NULL, NULL))
+        if (below < 0 || !cgroup_remove_below(g_steal_fd(&below), NULL, busy, child))
                 return false;
         parent = openat(fd, "..", O_RDONLY | O_DIRECTORY);
         return parent >= 0 && find_folder(parent, st.st_ino, &entry) &&

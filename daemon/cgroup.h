@@ -83,8 +83,11 @@ typedef void (*CgroupRemovedFunc)(bool gone, void *userdata);
 /* Have a child kill every process in the control groups `ids` (cgroup.kill) and remove them and
  * what is below them, never anything beside them.  One whose directory is not owned by any of the
  * `ranges` (CGROUP_RANGES_MAX at most) has never become, or is no longer, the namespace's: it is
- * left alone and counts as gone.  The child tries for LIMIT_CGROUP_REMOVAL_MSEC.  Needs
- * CAP_DAC_READ_SEARCH to open them by id, and CAP_DAC_OVERRIDE. */
+ * left alone and counts as gone.  A threaded one, which cgroup.kill refuses, holds threads of
+ * processes that may be elsewhere with others: of these only such are killed of which every thread
+ * has no UIDs but the ranges', and any other keeps it.  The child tries for
+ * LIMIT_CGROUP_REMOVAL_MSEC.  Needs CAP_DAC_READ_SEARCH to open them by id, and CAP_DAC_OVERRIDE.
+ */
 int cgroup_remove(
         const CgroupTree *tree, const uint64_t *ids, uint32_t n, const CgroupRange *ranges,
         size_t n_ranges, CgroupRemovedFunc removed, void *userdata, CgroupRemoval **ret_removal);

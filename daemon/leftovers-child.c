@@ -15,6 +15,7 @@
 #include "daemon/limits.h"
 #include "lib/util/child.h"
 #include "lib/util/fd.h"
+#include "lib/util/id-range.h"
 
 /* What was killed needs a moment to end, more of them if there is much of it. */
 #define PAUSE_MSEC_FIRST 2u
@@ -23,20 +24,7 @@
 /* what is found */
 
 size_t leftovers_index(const LeftoversTask *task, uint32_t id) {
-        size_t low = 0, high = task->n;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                const LeftoversRange *range = &task->ranges[middle];
-
-                if (id < range->start)
-                        high = middle;
-                else if (id - range->start >= range->size)
-                        low = middle + 1;
-                else
-                        return middle;
-        }
-        return SIZE_MAX;
+        return id_intervals_find(task->ranges, task->n, sizeof(*task->ranges), id);
 }
 
 bool leftovers_has(const LeftoversTask *task, uint32_t id) {

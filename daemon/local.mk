@@ -47,7 +47,7 @@ libdaemon_la_SOURCES = \
 	%D%/api-namespace.c \
 	%D%/api.h \
 	%D%/asker.c %D%/asker.h \
-	%D%/cgroup.c %D%/cgroup.h %D%/cgroup-internal.h %D%/cgroup-look.c %D%/cgroup-remove.c \
+	%D%/cgroup.c %D%/cgroup.h %D%/cgroup-internal.h %D%/cgroup-look.c %D%/cgroup-remove.c %D%/cgroup-threads.c \
 	%D%/claims.c %D%/claims.h \
 	%D%/details.c %D%/details.h \
 	%D%/door.c %D%/door.h \

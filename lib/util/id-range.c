@@ -34,3 +34,22 @@ bool id_range_parse(const char *text, size_t n, IdRange *ret_range) {
         *ret_range = range;
         return true;
 }
+
+size_t id_intervals_find(const void *intervals, size_t n, size_t struct_size, uint32_t id) {
+        size_t low = 0, high = n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                IdInterval interval;
+
+                memcpy(&interval, (const char *) intervals + middle * struct_size,
+                       sizeof(interval));
+                if (id < interval.start)
+                        high = middle;
+                else if (id - interval.start >= interval.size)
+                        low = middle + 1;
+                else
+                        return middle;
+        }
+        return SIZE_MAX;
+}

@@ -19,3 +19,13 @@ bool id_range_parse(const char *text, size_t n, IdRange *ret_range);
 static inline bool id_range_meets(const IdRange *range, uint32_t start, uint32_t n_ids) {
         return range->first < (uint64_t) start + n_ids && range->last >= start && n_ids > 0;
 }
+
+/* Numbers by their first and how many they are. */
+typedef struct IdInterval {
+        uint32_t start, size;
+} IdInterval;
+
+/* Which of the `n` intervals the ID is in, or SIZE_MAX.  They are sorted by their start and none
+ * overlaps another; each is the beginning of a struct of `struct_size` bytes.  Allocates nothing:
+ * for children too. */
+size_t id_intervals_find(const void *intervals, size_t n, size_t struct_size, uint32_t id);

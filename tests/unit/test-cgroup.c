@@ -361,6 +361,93 @@ static void test_remove_others(void) {
         fixture_tear_down(&f);
 }
 
+static pid_t process_in(const char *folder, const char *threaded, uid_t uid) {
+        g_autofree char *procs = g_build_filename(folder, "cgroup.procs", NULL);
+        g_autofree char *threads = g_build_filename(threaded, "cgroup.threads", NULL);
+        g_autofree char *number = NULL;
+        int ready[2];
+        char byte;
+        pid_t pid;
+
+        g_assert_cmpint(pipe(ready), ==, 0);
+        pid = fork();
+        if (pid == 0) {
+                if (setresuid(uid, uid, uid) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+                    write(ready[1], "x", 1) != 1)
+                        _exit(1);
+                for (;;)
+                        (void) pause();
+        }
+        g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+        close(ready[0]);
+        close(ready[1]);
+        number = g_strdup_printf("%d", (int) pid);
+        write_to(procs, number);
+        write_to(threads, number);
+        return pid;
+}
+
+static bool has_ended(pid_t pid) {
+        for (unsigned i = 0; i < 600; i++) {
+                if (waitpid(pid, NULL, WNOHANG) == pid)
+                        return true;
+                g_usleep(100000);
+        }
+        return false;
+}
+
+static bool remove_threaded(const Fixture *f, uint64_t id) {
+        static const CgroupRange lent = { LENT, 65536 };
+        Removed removed = { FALSE };
+        CgroupRemoval *removal = NULL;
+
+        g_assert_cmpint(
+                cgroup_remove(f->tree, &id, 1, &lent, 1, on_removed, &removed, &removal), ==, 0);
+        g_assert_true(unit_run_until(&removed.done, 120000));
+        return removed.gone;
+}
+
+/* A threaded control group refuses cgroup.kill: what is all the range's in it is killed, and
+ * nothing that has a thread of somebody else's. */
+static void test_remove_threaded(void) {
+        g_autofree char *box = NULL, *threaded = NULL, *below = NULL, *type = NULL;
+        pid_t lent, deep, other;
+        Fixture f;
+        uint64_t id;
+
+        if (!fixture_set_up(&f))
+                return;
+        box = g_build_filename(f.folder, "box", NULL);
+        threaded = g_build_filename(box, "threaded", NULL);
+        below = g_build_filename(threaded, "below", NULL);
+        g_assert_cmpint(mkdir(box, 0755), ==, 0);
+        g_assert_cmpint(mkdir(threaded, 0755), ==, 0);
+        type = g_build_filename(threaded, "cgroup.type", NULL);
+        write_to(type, "threaded");
+        g_assert_cmpint(mkdir(below, 0755), ==, 0);
+        g_free(type);
+        type = g_build_filename(below, "cgroup.type", NULL);
+        write_to(type, "threaded");
+        g_assert_cmpint(chown(threaded, LENT, LENT), ==, 0);
+        id = id_of(threaded);
+        lent = process_in(box, threaded, LENT + 7);
+        deep = process_in(box, below, LENT);
+        other = process_in(box, threaded, OWNER);
+
+        g_assert_false(remove_threaded(&f, id));
+        g_assert_cmpint(waitpid(other, NULL, WNOHANG), ==, 0); /* it lives */
+        g_assert_true(has_ended(lent));
+        g_assert_true(has_ended(deep));
+        kill(other, SIGKILL);
+        g_assert_cmpint(waitpid(other, NULL, 0), ==, other);
+        lent = process_in(box, threaded, LENT);
+        g_assert_true(remove_threaded(&f, id));
+        g_assert_true(has_ended(lent));
+        g_assert_false(g_file_test(threaded, G_FILE_TEST_EXISTS));
+        g_assert_cmpint(rmdir(box), ==, 0);
+        fixture_tear_down(&f);
+}
+
 /* looking for what was not handed over */
 
 typedef struct Looked {
@@ -496,6 +583,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/cgroup/undone", test_undone);
         g_test_add_func("/cgroup/mounted-over", test_mounted_over);
         g_test_add_func("/cgroup/remove-others", test_remove_others);
+        g_test_add_func("/cgroup/remove-threaded", test_remove_threaded);
         g_test_add_func("/cgroup/look", test_look);
         g_test_add_func("/cgroup/look-busy", test_look_busy);
         return g_test_run();

@@ -83,10 +83,28 @@ static void test_login_defs(void) {
         g_assert_cmpuint(number, ==, 16);
 }
 
+static void test_find(void) {
+        static const struct {
+                uint32_t start, size;
+                char other[12];
+        } sorted[] = { { 0, 1, "" }, { 10, 5, "" }, { 15, 1, "" }, { UINT32_MAX - 1, 2, "" } };
+
+        g_assert_cmpuint(id_intervals_find(sorted, 0, sizeof(*sorted), 0), ==, SIZE_MAX);
+        for (uint32_t id = 0; id < 20; id++) {
+                size_t expected = id == 0 ? 0 : id == 15 ? 2 : id >= 10 && id < 15 ? 1 : SIZE_MAX;
+
+                g_assert_cmpuint(id_intervals_find(sorted, 4, sizeof(*sorted), id), ==, expected);
+        }
+        g_assert_cmpuint(id_intervals_find(sorted, 4, sizeof(*sorted), UINT32_MAX), ==, 3);
+        g_assert_cmpuint(
+                id_intervals_find(sorted, 4, sizeof(*sorted), UINT32_MAX - 2), ==, SIZE_MAX);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/id-range/parse", test_parse);
         g_test_add_func("/id-range/meets", test_meets);
         g_test_add_func("/login-defs/numbers", test_login_defs);
+        g_test_add_func("/id-range/find", test_find);
         return g_test_run();
 }
