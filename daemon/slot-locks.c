@@ -104,17 +104,20 @@ static int open_master(SlotLocks *locks) {
         return r < 0 ? r : use(locks, g_steal_fd(&fd));
 }
 
+/* For root alone, though systemd-nspawn would let everybody list it: who reads a folder into memory
+ * that never answers keeps the kernel's lock of it, and whoever makes a file in there waits. */
 static int open_folder(SlotLocks *locks) {
-        int fd, r;
+        auto_fd fd = -1;
+        int r;
 
-        r = file_make_directory(locks->folder, 0755);
+        r = file_make_directory(locks->folder, 0700);
         if (r < 0)
                 return r;
         fd = open(locks->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
+        if (fd < 0 || fchmod(fd, 0700) < 0)
                 return -errno;
         (void) fd_close(locks->folder_fd);
-        locks->folder_fd = fd;
+        locks->folder_fd = g_steal_fd(&fd);
         return 0;
 }
 

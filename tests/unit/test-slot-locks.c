@@ -251,6 +251,17 @@ static void test_emptied(Fixture *f, gconstpointer unused) {
         g_assert_cmpint(g_access(master, F_OK), ==, 0);
 }
 
+/* Whoever can list the folder can keep the kernel's lock of it. */
+static void test_not_listed(Fixture *f, gconstpointer unused) {
+        struct stat st;
+
+        g_clear_pointer(&f->locks, slot_locks_free);
+        g_assert_cmpint(chmod(f->path, 0755), ==, 0);
+        g_assert_cmpint(slot_locks_open(f->path, -1, &f->locks), ==, 0);
+        g_assert_cmpint(stat(f->path, &st), ==, 0);
+        g_assert_cmpuint(st.st_mode & 07777, ==, 0700);
+}
+
 /* The whole default pool, by one descriptor. */
 static void test_many(Fixture *f, gconstpointer unused) {
         struct rlimit old, few;
@@ -296,6 +307,7 @@ int main(int argc, char **argv) {
                 { "/slot-locks/orphan", test_orphan },
                 { "/slot-locks/drop-others", test_drop_others },
                 { "/slot-locks/emptied", test_emptied },
+                { "/slot-locks/not-listed", test_not_listed },
                 { "/slot-locks/many", test_many },
                 { "/slot-locks/refused", test_refused },
         };
