@@ -531,22 +531,24 @@ static gint compare_places(gconstpointer a, gconstpointer b) {
         return (x->job->number > y->job->number) - (x->job->number < y->job->number);
 }
 
+/* Sorted twice: by their numbers alone, to count what each account has, and then by turns. */
 static GArray *allocator_list_waiting(const Allocator *allocator) {
         GArray *places = g_array_new(FALSE, FALSE, sizeof(Place));
+        g_autoptr(GHashTable) counts = g_hash_table_new(NULL, NULL);
 
         for (guint i = 0; i < allocator->jobs->len; i++) {
                 Place place = { .job = allocator->jobs->pdata[i] };
 
-                for (guint k = 0; k < allocator->jobs->len && place.job->wanted_n > 0; k++) {
-                        const Job *other = allocator->jobs->pdata[k];
-
-                        place.rank +=
-                                other->wanted_n > 0 &&
-                                other->request.account_uid == place.job->request.account_uid &&
-                                other->number < place.job->number;
-                }
                 if (place.job->wanted_n > 0)
                         g_array_append_val(places, place);
+        }
+        g_array_sort(places, compare_places);
+        for (guint i = 0; i < places->len; i++) {
+                Place *place = &g_array_index(places, Place, i);
+                gpointer account = GUINT_TO_POINTER(place->job->request.account_uid);
+
+                place->rank = GPOINTER_TO_UINT(g_hash_table_lookup(counts, account));
+                g_hash_table_insert(counts, account, GUINT_TO_POINTER(place->rank + 1));
         }
         g_array_sort(places, compare_places);
         return places;
