@@ -12,6 +12,11 @@
 #define LIMIT_CONNECTIONS 4096u
 #define LIMIT_CONNECTIONS_PER_ACCOUNT 128u
 
+/* Sockets of connections that have ended, refused ones among them, and may hold descriptors: they
+ * wait for a child that closes them, and for as long as there can be no child nothing else can be
+ * done.  Beyond this number nothing more is accepted, and who connects waits in the kernel. */
+#define LIMIT_DISCARDS_WAITING 4096u
+
 /* Doors (daemon/door.h).  Idle ones are kept ready so that a call with descriptors costs one hop,
  * not one fork.  A door that hangs on a client's descriptor cannot be got rid of until that client
  * lets go, so each account may have only a few in that state; and fewer when there are few left:
@@ -91,6 +96,16 @@
  * for, also on a machine on which a look through /proc takes seconds. */
 #define LIMIT_VETTING_MSEC 25000u
 
+/* How old an answer about a slot may be by which it is lent.  The name service's, of either kind: a
+ * directory gets users at any time, and it is asked ahead for up to 64 slots; a request that meets
+ * an old one waits for a new one, and none counts any more for a slot that was lent in between. One
+ * that did not come is worth asking again sooner, but not with each request.  A look through /proc,
+ * /run/user and the users' control groups; folders in /home do not change owners every day. */
+#define LIMIT_VETTED_NAMES_SECONDS 900u
+#define LIMIT_VETTED_UNANSWERED_SECONDS 60u
+#define LIMIT_VETTED_USED_SECONDS 3u
+#define LIMIT_VETTED_HOMES_SECONDS 300u
+
 /* Children that try what the kernel keeps by UID (daemon/uid-trial.h).  Half a millisecond a UID,
  * so a slot of which all were used takes half a minute of one processor, one with a few a moment.
  * One account has one of two places, and whoever has many ranges to be tried waits for its turn
@@ -136,6 +151,7 @@
 /* Descriptors: a connection's, with those of its call, and one more while that waits for a door or
  * a helper, and while it waits to be discarded; two of each child; a sum for everything else. */
 #define LIMIT_DESCRIPTORS_OF_CALL 8u
-#define LIMIT_DESCRIPTORS \
-        (LIMIT_CONNECTIONS * (LIMIT_DESCRIPTORS_OF_CALL + 3) + LIMIT_CHILDREN * 4 + 1024)
+#define LIMIT_DESCRIPTORS                                                               \
+        (LIMIT_CONNECTIONS * (LIMIT_DESCRIPTORS_OF_CALL + 3) + LIMIT_DISCARDS_WAITING + \
+         LIMIT_CHILDREN * 4 + 1024)
 #define LIMIT_NOFILE 65536u /* LimitNOFILE= */

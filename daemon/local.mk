@@ -104,6 +104,9 @@ tests_unit_test_userns_SOURCES = tests/unit/test-userns.c tests/unit/unit.h
 tests_unit_test_userns_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_userns_probe_SOURCES = tests/unit/test-userns-probe.c tests/unit/unit.h
 tests_unit_test_userns_probe_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_vetter_SOURCES = tests/unit/test-vetter.c tests/unit/unit.h
+tests_unit_test_vetter_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_vetter_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=g_get_monotonic_time
 tests_unit_test_vetting_SOURCES = tests/unit/test-vetting.c tests/unit/unit.h
 tests_unit_test_vetting_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_used_ids_SOURCES = tests/unit/test-used-ids.c tests/unit/unit.h
@@ -121,6 +124,7 @@ daemon_unit_tests += tests/unit/test-namespace-name
 daemon_unit_tests += tests/unit/test-slot-locks
 daemon_unit_tests += tests/unit/test-uid-trial
 daemon_unit_tests += tests/unit/test-unenforced
+daemon_unit_tests += tests/unit/test-vetter
 check_PROGRAMS += $(daemon_unit_tests)
 TESTS += $(daemon_unit_tests)
 tests_unit_test_allocator_SOURCES = tests/unit/test-allocator.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/holder.h

@@ -11,17 +11,8 @@
 #include "lib/table/table-write.h"
 #include "lib/util/parse.h"
 
-/* So long an answer of the name service counts, of either kind: a directory gets users at any time,
- * and a request that meets an old one waits for a new one. */
-#define NAMED_SECONDS 900
-/* One that did not come: worth asking again sooner, but not with each request. */
-#define UNANSWERED_SECONDS 60
-/* A look through /proc, /run/user and the users' control groups: new enough to lend by, and so old
- * that the next one is begun before anybody has to wait for it. */
-#define USED_USEC_MAX (3 * G_USEC_PER_SEC)
+/* A look is begun again when the last one is so old, before anybody has to wait for it. */
 #define USED_USEC_OLD (1 * G_USEC_PER_SEC)
-/* Folders in /home do not change their owners every day. */
-#define HOMES_USEC_MAX (300 * G_USEC_PER_SEC)
 #define HOMES_USEC_OLD (60 * G_USEC_PER_SEC)
 /* Slots that are kept vetted, in the order in which they will be lent. */
 #define READY_SLOTS 64u
@@ -32,9 +23,10 @@
 #define PROBE_USEC (10 * G_USEC_PER_SEC)
 
 typedef struct SlotNames {
-        uint8_t answer; /* VetterAnswer */
-        bool named;     /* by the name service */
-        uint32_t until; /* seconds */
+        uint8_t answer;          /* VetterAnswer */
+        bool named;              /* by the name service */
+        uint32_t until;          /* seconds */
+        uint32_t released_order; /* its record's, when it was asked about */
 } SlotNames;
 
 /* A slot that is asked about, and what its record was then. */
@@ -101,13 +93,18 @@ static bool names_are_in_trouble(const Vetter *vetter) {
         return vetter->n_unanswered >= UNANSWERED_MAX;
 }
 
-static VetterAnswer check_names(const Vetter *vetter, uint32_t slot) {
-        const SlotNames *names = &vetter->names[slot];
+/* Not of a slot that was lent since it was asked about. */
+static bool names_are_known(const Vetter *vetter, uint32_t slot) {
+        return vetter->names[slot].until > now_seconds() &&
+               vetter->names[slot].released_order ==
+                       table_writer_record(vetter->config.table, slot)->released_order;
+}
 
+static VetterAnswer check_names(const Vetter *vetter, uint32_t slot) {
         if (!vetter->config.ask_names)
                 return VETTER_FREE;
-        if (names->until > now_seconds())
-                return names->answer;
+        if (names_are_known(vetter, slot))
+                return vetter->names[slot].answer;
         return names_are_in_trouble(vetter) ? VETTER_TAKEN : VETTER_UNKNOWN;
 }
 
@@ -123,7 +120,8 @@ static void names_unanswered(Vetter *vetter, const char *why) {
         const Asked *asked = &vetter->asked[vetter->n_answered++];
 
         vetter->names[asked->slot] =
-                (SlotNames){ VETTER_TAKEN, false, now_seconds() + UNANSWERED_SECONDS };
+                (SlotNames){ VETTER_TAKEN, false, now_seconds() + LIMIT_VETTED_UNANSWERED_SECONDS,
+                             asked->released_order };
         vetter->probe_usec = g_get_monotonic_time() + PROBE_USEC;
         if (++vetter->n_unanswered < UNANSWERED_MAX)
                 return;
@@ -170,8 +168,10 @@ static void names_line(const char *line, void *userdata) {
         if (was_free(vetter, asked)) {
                 bool taken = g_str_has_prefix(answer, "taken ");
 
-                vetter->names[asked->slot] = (SlotNames){ taken ? VETTER_TAKEN : VETTER_FREE, taken,
-                                                          now_seconds() + NAMED_SECONDS };
+                vetter->names[asked->slot] =
+                        (SlotNames){ taken ? VETTER_TAKEN : VETTER_FREE, taken,
+                                     now_seconds() + LIMIT_VETTED_NAMES_SECONDS,
+                                     asked->released_order };
                 if (taken) {
                         g_free(vetter->example);
                         vetter->example = g_strdup_printf(
@@ -204,7 +204,7 @@ static void batch_add(Batch *batch, uint32_t slot) {
         for (uint32_t i = 0; i < batch->n; i++)
                 if (batch->slots[i] == slot)
                         return;
-        if (batch->n < batch->max && batch->vetter->names[slot].until <= now_seconds() &&
+        if (batch->n < batch->max && !names_are_known(batch->vetter, slot) &&
             table_writer_state(batch->vetter->config.table, slot) == TABLE_STATE_FREE)
                 batch->slots[batch->n++] = slot;
 }
@@ -213,10 +213,9 @@ static bool batch_foresee(uint32_t start, uint32_t n_ids, void *userdata) {
         Batch *batch = userdata;
         const Vetter *vetter = batch->vetter;
         uint32_t slot = (start - vetter->pool_start) / TABLE_SLOT_SIZE;
-        const SlotNames *names = &vetter->names[slot];
 
-        if (names->until > now_seconds())
-                batch->n_ready += names->answer == VETTER_FREE;
+        if (names_are_known(vetter, slot))
+                batch->n_ready += vetter->names[slot].answer == VETTER_FREE;
         else
                 batch_add(batch, slot);
         return batch->n_ready >= READY_SLOTS || batch->n >= batch->max;
@@ -405,7 +404,7 @@ int vetter_new(const VetterConfig *config, Vetter **ret_vetter) {
                 .looks = {
                         [LOOK_USED] = {
                                 .what = ASKER_USED,
-                                .usec_max = USED_USEC_MAX,
+                                .usec_max = LIMIT_VETTED_USED_SECONDS * G_USEC_PER_SEC,
                                 .usec_old = USED_USEC_OLD,
                                 .needed = true,
                                 .trouble = "Which IDs are in use cannot be found out in time, so "
@@ -414,7 +413,7 @@ int vetter_new(const VetterConfig *config, Vetter **ret_vetter) {
                         },
                         [LOOK_HOMES] = {
                                 .what = ASKER_HOMES,
-                                .usec_max = HOMES_USEC_MAX,
+                                .usec_max = LIMIT_VETTED_HOMES_SECONDS * G_USEC_PER_SEC,
                                 .usec_old = HOMES_USEC_OLD,
                                 .trouble = "The owners of the folders in /home cannot be found out "
                                            "in time: IDs are handed out without",

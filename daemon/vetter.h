@@ -3,8 +3,9 @@
 
 /* Whether anybody knows or uses a slot's IDs, as far as that takes asking somebody who may never
  * answer: the name service, /proc, /home.  Slots that will be lent next are asked about ahead of
- * need, so that a request does not wait; what was answered is remembered for a while.  What /etc
- * says, and nspawn's locks, are vetting's.
+ * need, so that a request does not wait; what was answered is remembered for a while
+ * (daemon/limits.h), and not beyond the slot's being lent: directories get users at any time.  What
+ * /etc says, and nspawn's locks, are vetting's.
  *
  * Our own names are no answer: they exist for slots only that are not free, and what is heard of
  * a slot that was not free all the while it was asked about is not believed. */
