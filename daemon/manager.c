@@ -643,6 +643,7 @@ static int manager_listen(Manager *manager, int take_fd, const char *path) {
                 .n_interfaces = G_N_ELEMENTS(interfaces),
                 .connections_max = LIMIT_CONNECTIONS,
                 .connections_per_account_max = LIMIT_CONNECTIONS_PER_ACCOUNT,
+                .discards_max = LIMIT_DISCARDS_WAITING,
                 .account = manager_account,
                 .receive = manager_receive,
                 .answered = manager_answered,

@@ -73,8 +73,13 @@ static gboolean on_connections(int fd, GIOCondition condition, void *data) {
         VarlinkListener *listener = data;
 
         for (unsigned i = 0; i < ACCEPT_MAX; i++) {
-                int connection_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+                int connection_fd;
 
+                if (!listener->handlers->may_accept(listener->userdata)) {
+                        pause_accepting(listener);
+                        break;
+                }
+                connection_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
                 if (connection_fd >= 0) {
                         listener->handlers->accepted(connection_fd, listener->userdata);
                         continue;

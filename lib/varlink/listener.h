@@ -12,8 +12,10 @@ typedef struct VarlinkListener VarlinkListener;
 
 /* Call `accepted` for each connection, which it then owns; `short_of` when there is none because
  * descriptors have run out: it returns whether it has freed some.  When it has not, accepting
- * pauses until varlink_listener_resume() or for a second. */
+ * pauses until varlink_listener_resume() or for a second.  So it does when
+ * `may_accept` says no, before each. */
 typedef struct VarlinkListenerHandlers {
+        bool (*may_accept)(void *userdata);
         void (*accepted)(int take_fd, void *userdata);
         bool (*short_of)(void *userdata);
 } VarlinkListenerHandlers;

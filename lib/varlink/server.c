@@ -19,6 +19,7 @@
 
 #define CONNECTIONS_MAX 4096u
 #define CONNECTIONS_PER_ACCOUNT_MAX 128u
+#define DISCARDS_MAX 4096u
 
 typedef struct MethodEntry {
         const VarlinkMethod *method;
@@ -260,11 +261,20 @@ static void on_accepted(int take_fd, void *userdata) {
         account_set_n_connections(server, account, account_n_connections(server, account) + 1);
 }
 
+/* A connection that is refused may hold descriptors as well, and waits for a child like any other
+ * that ends: where there can be none, what has not been accepted waits with whoever made it. */
+static bool on_may_accept(void *userdata) {
+        VarlinkServer *server = userdata;
+
+        return varlink_discards_n_waiting_total(server->discards) < server->config.discards_max;
+}
+
 static bool on_short_of_descriptors(void *userdata) {
         return drop_idle_connection(userdata, 0);
 }
 
 static const VarlinkListenerHandlers listener_handlers = {
+        .may_accept = on_may_accept,
         .accepted = on_accepted,
         .short_of = on_short_of_descriptors,
 };
@@ -390,6 +400,8 @@ int varlink_server_new(
                 server->config.connections_max = CONNECTIONS_MAX;
         if (server->config.connections_per_account_max == 0)
                 server->config.connections_per_account_max = CONNECTIONS_PER_ACCOUNT_MAX;
+        if (server->config.discards_max == 0)
+                server->config.discards_max = DISCARDS_MAX;
         server->handlers = (VarlinkConnectionHandlers){
                 .message = on_message,
                 .receive = config->receive ? on_receive : NULL,

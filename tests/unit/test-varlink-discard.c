@@ -2,14 +2,17 @@
 #include "config.h"
 
 #include "lib/varlink/discard.h"
+#include "lib/varlink/server.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,9 +79,9 @@ static bool no_children(void *userdata) {
         return waitid(P_ALL, 0, NULL, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0;
 }
 
-/* A socket that holds the last reference to the write end of a pipe, whose read end says when that
- * is gone. */
-static int doomed_socket(int *ret_pipe) {
+/* Send through the socket the last reference to the write end of a pipe, whose read end says when
+ * that is gone. */
+static void doom(int fd, int *ret_pipe) {
         union {
                 char space[CMSG_SPACE(sizeof(int))];
                 struct cmsghdr align;
@@ -90,16 +93,22 @@ static int doomed_socket(int *ret_pipe) {
                                   .msg_iovlen = 1,
                                   .msg_control = &control,
                                   .msg_controllen = sizeof(control) };
-        int ends[2], pipe_ends[2];
+        int pipe_ends[2];
 
-        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
         g_assert_cmpint(pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK), ==, 0);
         memcpy(CMSG_DATA(&control.align), &pipe_ends[1], sizeof(int));
-        g_assert_cmpint(sendmsg(ends[0], &message, 0), ==, 1);
+        g_assert_cmpint(sendmsg(fd, &message, 0), ==, 1);
         close(pipe_ends[1]);
+        *ret_pipe = pipe_ends[0];
+}
+
+static int doomed_socket(int *ret_pipe) {
+        int ends[2];
+
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+        doom(ends[0], ret_pipe);
         close(ends[0]);
         g_assert_cmpint(shutdown(ends[1], SHUT_RDWR), ==, 0);
-        *ret_pipe = pipe_ends[0];
         return ends[1];
 }
 
@@ -217,11 +226,80 @@ static void test_end(void) {
         wait_until(no_children, NULL);
 }
 
+/* Where there can be no child, refused connections do not use up all descriptors. */
+#define WAITING_MAX 5u
+#define CLIENTS 20u
+
+static int client_new(const char *path, int *ret_pipe) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        (void) g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
+        g_assert_cmpint(connect(fd, (const struct sockaddr *) &address, sizeof(address)), ==, 0);
+        doom(fd, ret_pipe);
+        return fd;
+}
+
+static unsigned count_hung_up(const int *fds) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < CLIENTS; i++) {
+                struct pollfd poll_fd = { .fd = fds[i] };
+
+                n += poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & POLLHUP);
+        }
+        return n;
+}
+
+static bool all_waiting(void *fds) {
+        return count_hung_up(fds) >= WAITING_MAX;
+}
+
+static void test_server_bounded(void) {
+        static const VarlinkServerConfig config = {
+                .vendor = "",
+                .product = "",
+                .version = "",
+                .url = "",
+                .connections_per_account_max = 1,
+                .discards_max = WAITING_MAX,
+        };
+        g_autofree char *folder = g_dir_make_tmp("test-discard-XXXXXX", NULL), *path = NULL;
+        g_autoptr(VarlinkServer) server = NULL;
+        int pipes[CLIENTS], fds[CLIENTS];
+
+        path = g_build_filename(folder, "socket", NULL);
+        g_assert_cmpint(varlink_server_new(&config, NULL, &server), ==, 0);
+        g_assert_cmpint(varlink_server_listen_path(server, path, 0600), ==, 0);
+        forks_fail = true;
+        for (size_t i = 0; i < CLIENTS; i++)
+                fds[i] = client_new(path, &pipes[i]);
+        wait_until(all_waiting, fds);
+        /* It goes on to look whether there is room. */
+        run_for(2500);
+        /* The one that is not refused comes on top. */
+        g_assert_cmpuint(count_hung_up(fds), <=, WAITING_MAX + 1);
+        for (size_t i = 0; i < CLIENTS; i++)
+                g_assert_true(is_held(pipes[i]));
+        forks_fail = false;
+        for (size_t i = 0; i < CLIENTS; i++)
+                wait_until(is_gone, &pipes[i]);
+        for (size_t i = 0; i < CLIENTS; i++) {
+                close(pipes[i]);
+                close(fds[i]);
+        }
+        g_clear_pointer(&server, varlink_server_free);
+        wait_until(no_children, NULL);
+        (void) unlink(path);
+        g_assert_cmpint(rmdir(folder), ==, 0);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/varlink/discard/closed-by-a-child", test_closed_by_a_child);
         g_test_add_func("/varlink/discard/no-process", test_no_process);
         g_test_add_func("/varlink/discard/hanging-child", test_hanging_child);
         g_test_add_func("/varlink/discard/end", test_end);
+        g_test_add_func("/varlink/discard/server-bounded", test_server_bounded);
         return g_test_run();
 }
