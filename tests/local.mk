@@ -6,6 +6,7 @@ bats_tests += %D%/bats/artefacts.bats
 bats_tests += %D%/bats/claims.bats
 bats_tests += %D%/bats/container.bats
 bats_tests += %D%/bats/hostile.bats
+bats_tests += %D%/bats/no-process.bats
 bats_tests += %D%/bats/leftovers.bats %D%/bats/states.bats
 bats_tests += %D%/bats/lifecycle.bats
 bats_tests += %D%/bats/mounts.bats
