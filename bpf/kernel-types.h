@@ -48,9 +48,23 @@ struct user_namespace {
         struct ns_common ns;
 };
 
+typedef struct {
+        int counter;
+} atomic_t;
+
+typedef struct refcount_struct {
+        atomic_t refs;
+} refcount_t;
+
+/* All that the kernel counts by real UID. */
+struct user_struct {
+        refcount_t __count;
+};
+
 struct cred {
         kuid_t uid, euid, fsuid;
         kgid_t egid, fsgid;
+        struct user_struct *user;
         struct user_namespace *user_ns;
 };
 
@@ -61,6 +75,7 @@ struct key_type {
 struct key {
         kuid_t uid; /* who it is charged to */
         struct key_type *type;
+        char *description;
 };
 
 enum key_need_perm {

@@ -9,8 +9,11 @@
  *      holders   hash: inode number of a user namespace -> struct policy_holder
  *      control   array of one, mmap: struct policy_control
  *      events    ring buffer: struct policy_event
- *      setters   hash that forgets what was used least: address of an open file -> cookie of the
- *                holder that told it whom to signal; 0: not a holder's.  The programs' own
+ *      setters   hash that forgets what was used least: address of an open file that was not opened
+ *                in the holder -> cookie of the holder that told it whom to signal; 0: not a
+ *                holder's.  The programs' own
+ *      uses      array, mmap: slot -> struct policy_uses.  Written by the programs, cleared by the
+ *                daemon before the slot is lent
  *
  * An ID finds its record by arithmetic: slot = (id - pool_start) / 65536 is the record, unless that
  * record is cut: then it is n_slots + first_single + id % 65536.  The first IDs behind
@@ -23,18 +26,21 @@
 
 #include <linux/types.h>
 
-#define POLICY_ABI_VERSION 1u
+#define POLICY_ABI_VERSION 2u
 #define POLICY_ABI_MAGIC 0x6e737265u /* "nsre" */
 
 #define POLICY_SLOT_SIZE 65536u
 #define POLICY_CANARY_IDS 2u         /* the first ones behind the pool */
 #define POLICY_SINGLES_PER_CUT 2048u /* IDs of a cut slot beyond these are nobody's */
+#define POLICY_UIDS_PER_BLOCK 256u
+#define POLICY_BLOCKS (POLICY_SLOT_SIZE / POLICY_UIDS_PER_BLOCK)
 #define POLICY_EVENTS_SIZE                                                    \
         (512u * 1024u) /* bytes; 32,768 reports: a whole pool may die at once \
                         */
 
-/* Files from outside that holders asked to be signalled by, all holders together.  What is
- * forgotten for want of room sends no signal. */
+/* Files from outside that holders asked to be signalled by, all holders together: one holder can
+ * have the others' forgotten.  What is forgotten sends no signal.  Files that were opened in the
+ * holder itself take no room here. */
 #define POLICY_SETTERS 4096u
 
 /* Rules, as in daemon/policy.c's list. */
@@ -52,8 +58,9 @@ enum {
         POLICY_RULE_LAST_LINE = 1u << 10,
         POLICY_RULE_KEYS = 1u << 11,
         POLICY_RULE_SIGNAL = 1u << 12,
+        POLICY_RULE_UIDS = 1u << 13,
 };
-#define POLICY_RULES_ALL ((1u << 13) - 1u)
+#define POLICY_RULES_ALL ((1u << 14) - 1u)
 
 enum {
         POLICY_RECORD_FREE = 0,
@@ -82,6 +89,14 @@ struct policy_holder {
         __u32 reserved;
 };
 
+/* Which UIDs of a slot anybody has become.  One byte a block, and only ever set by the programs: a
+ * store needs no lock to be seen.  That is 7.6 MB for the default pool. */
+struct policy_uses {
+        __u8 blocks[POLICY_BLOCKS]; /* 1: used */
+        __u32 noted;                /* 1: all there was since the slot was lent is in `blocks` */
+        __u32 reserved;
+};
+
 struct policy_control {
         __u32 magic, version;
         __u32 pool_start, n_slots, n_records; /* n_records without the canary's */
@@ -98,5 +113,6 @@ struct policy_event {
 
 _Static_assert(sizeof(struct policy_record) == 24, "both sides see one layout");
 _Static_assert(sizeof(struct policy_holder) == 16, "both sides see one layout");
+_Static_assert(sizeof(struct policy_uses) == 264, "both sides see one layout");
 _Static_assert(sizeof(struct policy_control) == 40, "both sides see one layout");
 _Static_assert(sizeof(struct policy_event) == 8, "both sides see one layout");

@@ -77,6 +77,14 @@ struct {
         __uint(max_entries, POLICY_SETTERS);
 } setters SEC(".maps");
 
+struct {
+        __uint(type, BPF_MAP_TYPE_ARRAY);
+        __uint(map_flags, BPF_F_MMAPABLE);
+        __type(key, __u32);
+        __type(value, struct policy_uses);
+        __uint(max_entries, 1); /* the loader knows how many */
+} uses SEC(".maps");
+
 /* The compiler would rather negate a bool, and verifiers of some versions lose track of what that
  * can be. */
 static __always_inline int verdict(bool refused) {

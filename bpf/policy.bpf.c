@@ -46,6 +46,16 @@
  *               says), unless it was opened in the holder, or told whom to signal by the holder.
  *               The kernel remembers the number alone, and the next holder has it, too
  *
+ * Asked by the daemon:
+ *
+ *   uids        whether the kernel still knows a UID.  All that it counts by UID (descriptors in
+ *               flight, pages of pipes, locked memory, watches of epoll, and what later kernels
+ *               add) hangs on one user_struct, which exists as long as anything refers to it, and
+ *               of which a process gets a reference when it becomes the UID.  A process whose
+ *               effective UID is the canary's first, which is nobody else's, is refused, with
+ *               EUSERS, a real UID that is lent and of which that reference is not the only one.
+ *               The same hook notes which blocks of UIDs of a slot anybody has become
+ *
  * Not judged: superblocks that no user can mount (pipes, sockets, anonymous inodes, memfd, also of
  * huge pages), and proc and devpts.  On cgroup2 folders alone are, by another rule, a part of `make`:
  * with lent IDs only in a folder that belongs to the same holder.  The first of these is one that
@@ -646,10 +656,27 @@ static __noinline bool stays_with_file_system(struct key *key) {
         return name.word == word_of(".fscrypt");
 }
 
+/* The kernel's own list of the keyrings of a namespace's users.  It is charged to whoever made the
+ * namespace, made with the first process's credentials, and goes with the namespace.  Keyrings with
+ * a dot in front are made by nobody else. */
+static __noinline bool is_register_of_users(struct key *key) {
+        union {
+                char text[16];
+                __u64 words[2];
+        } name = {}, type = {};
+
+        if (bpf_probe_read_kernel_str(name.text, sizeof(name.text), key->description) < 0 ||
+            bpf_probe_read_kernel_str(type.text, sizeof(type.text), key->type->name) < 0)
+                return false;
+        return type.words[0] == word_of("keyring\0") && name.words[0] == word_of(".user_re") &&
+               name.words[1] == word_of("g\0\0\0\0\0\0\0");
+}
+
 /* Keys are found through what belongs to a namespace or a process; those of a namespace that
  * outlives, such as a host process with a lent UID would make, stay. */
 SEC("lsm/key_alloc")
 int BPF_PROG(policy_key_alloc, struct key *key, const struct cred *cred) {
+        struct user_namespace *ns = cred->user_ns;
         __u32 owner = key->uid.val;
         struct policy_record *record;
 
@@ -658,7 +685,9 @@ int BPF_PROG(policy_key_alloc, struct key *key, const struct cred *cred) {
         record = lent_record(owner, POLICY_RULE_KEYS);
         if (!record)
                 return 0;
-        return verdict(outlives(cred->user_ns, record) || stays_with_file_system(key));
+        if (is_register_of_users(key))
+                ns = bpf_get_current_task_btf()->cred->user_ns;
+        return verdict(outlives(ns, record) || stays_with_file_system(key));
 }
 
 /* ---- signal ---- */
@@ -674,6 +703,9 @@ int BPF_PROG(policy_file_set_fowner, struct file *file) {
         if (!in_pool(uid) && !in_pool(euid))
                 return 0;
         record = lent_record(in_pool(euid) ? euid : uid, POLICY_RULE_SIGNAL);
+        /* is_stale() does not ask about what was opened in the holder. */
+        if (record && !outlives(file->f_cred->user_ns, record))
+                return 0;
         if (record && !outlives(cred->user_ns, record))
                 cookie = record->cookie;
         address = number_of(file);
@@ -714,6 +746,35 @@ int BPF_PROG(policy_file_send_sigiotask, struct task_struct *target, struct fown
                 return 0;
         file = file_of(owner);
         return verdict(is_stale(uid, file) || is_stale(euid, file));
+}
+
+/* ---- uids ---- */
+
+/* Whoever becomes a UID of a slot, lent or not. */
+static __always_inline void note_use(__u32 uid) {
+        __u32 offset = uid - pool_start, slot = offset / POLICY_SLOT_SIZE;
+        struct policy_uses *noted = bpf_map_lookup_elem(&uses, &slot);
+
+        if (noted)
+                noted->blocks[offset % POLICY_SLOT_SIZE / POLICY_UIDS_PER_BLOCK] = 1;
+}
+
+/* After the kernel has looked the UID up, and before the process has it. */
+SEC("lsm/task_fix_setuid")
+int BPF_PROG(policy_task_fix_setuid, struct cred *new, const struct cred *old) {
+        __u32 uid = new->uid.val;
+        int r = -EUSERS;
+
+        if (!in_pool(uid) || (rules_off & POLICY_RULE_UIDS))
+                return 0;
+        note_use(uid);
+        if (uid == old->uid.val || new->euid.val != pool_start + pool_slots * POLICY_SLOT_SIZE ||
+            !lent_record(uid, POLICY_RULE_UIDS))
+                return 0;
+        if (BPF_CORE_READ(new, user, __count.refs.counter) == 1)
+                return 0;
+        asm volatile("" : "+r"(r));
+        return r;
 }
 
 /* ---- birth and death ---- */

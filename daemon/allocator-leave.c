@@ -193,17 +193,42 @@ static void allocator_tried(const UidTrialFound *found, void *userdata) {
         allocator_schedule_next_sweep(allocator);
 }
 
-/* All UIDs of the range. */
+/* Those of the slot's UIDs that anybody may have become, side by side if they are. */
+static void allocator_add_uids(
+        const Allocator *allocator, uint32_t record, uint32_t start, uint32_t size, GArray *uids) {
+        for (uint32_t offset = 0; offset < size; offset += POLICY_UIDS_PER_BLOCK) {
+                UidTrialInterval block = { start + offset,
+                                           MIN(POLICY_UIDS_PER_BLOCK, size - offset) };
+                UidTrialInterval *last =
+                        uids->len > 0 ? &g_array_index(uids, UidTrialInterval, uids->len - 1)
+                                      : NULL;
+
+                if (!policy_was_used(
+                            allocator->config.policy, record, offset / POLICY_UIDS_PER_BLOCK))
+                        continue;
+                if (last && last->start + last->n == block.start)
+                        last->n += block.n;
+                else
+                        g_array_append_val(uids, block);
+        }
+}
+
+/* UIDs of the range that the kernel may know, also those of slots that are delegated. */
 static GArray *allocator_list_uids(const Allocator *allocator, uint32_t record) {
-        g_autoptr(GArray) ranges = g_array_new(FALSE, TRUE, sizeof(LeftoversRange));
+        TableWriter *table = allocator->config.table;
+        const TableRecord *own = table_writer_record(table, record);
         GArray *uids = g_array_new(FALSE, FALSE, sizeof(UidTrialInterval));
+        uint32_t records[TABLE_RANGE_RECORDS_MAX], n;
 
-        (void) allocator_list_ranges(allocator, record, ranges);
-        for (guint i = 0; i < ranges->len; i++) {
-                const LeftoversRange *range = &g_array_index(ranges, LeftoversRange, i);
-                UidTrialInterval interval = { range->start, range->size };
+        n = table_writer_list_records(table, record, records);
+        for (uint32_t i = 0; i < n; i++) {
+                bool is_own = i < allocator_n_records(own->size);
+                uint32_t first = is_own ? i * TABLE_SLOT_SIZE : 0;
+                const TableRecord *range = is_own ? own : table_writer_record(table, records[i]);
 
-                g_array_append_val(uids, interval);
+                allocator_add_uids(
+                        allocator, records[i], range->start + first,
+                        MIN(TABLE_SLOT_SIZE, range->size - first), uids);
         }
         return uids;
 }

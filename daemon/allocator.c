@@ -313,6 +313,7 @@ static int allocator_protect(Allocator *allocator, uint32_t record, uint32_t n_r
                         allocator->config.policy, offset / TABLE_SLOT_SIZE,
                         record - header->n_slots - offset % TABLE_SLOT_SIZE);
         }
+        policy_forget_uses(allocator->config.policy, record, n_records);
         return r != 0 ? r
                       : policy_protect(
                                 allocator->config.policy, record, n_records, range->userns_inode);

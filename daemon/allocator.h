@@ -66,9 +66,8 @@ typedef struct AllocatorConfig {
         CgroupTree *cgroups;   /* NULL: there are no control groups */
         Leftovers *leftovers;  /* freed first; NULL: ranges do not come back (tests) */
         Vetter *vetter;        /* NULL: nobody is asked (tests) */
-        UidTrials *uid_trials; /* freed after; NULL: what the kernel keeps by UID is not tried.  The
-                                * daemon does not: all UIDs of a slot take half a minute of a
-                                * processor */
+        UidTrials *uid_trials; /* freed after; NULL: what the kernel keeps by UID is not tried (tests)
+                                */
         void (*kept)(const AllocatorKept *kept, void *userdata); /* once for each reason; or NULL */
         void *kept_userdata;
         const char *lock_folder; /* systemd-nspawn's: see vetting.h */

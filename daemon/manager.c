@@ -19,6 +19,7 @@
 #include "daemon/limits.h"
 #include "daemon/policy.h"
 #include "daemon/slot-locks.h"
+#include "daemon/uid-trial.h"
 #include "daemon/unenforced.h"
 #include "daemon/used-ids.h"
 #include "daemon/userns.h"
@@ -55,6 +56,7 @@ struct Manager {
         TableWriter *table;
         Details *details;
         Leftovers *leftovers;
+        UidTrials *uid_trials;
         Unenforced *unenforced;
         SlotLocks *slot_locks;
         Asker *asker;
@@ -524,6 +526,7 @@ static int manager_make_allocator(Manager *manager) {
         config.details = manager->details;
         config.cgroups = manager->cgroups;
         config.leftovers = manager->leftovers;
+        config.uid_trials = manager->uid_trials;
         config.kept = manager_range_kept;
         r = allocator_new(&config, &manager->allocator);
         if (r < 0)
@@ -745,6 +748,8 @@ static int manager_open(Manager *manager, const ManagerPaths *paths, int take_sl
         r = manager_open_policy(manager, paths->pin_folder);
         if (r < 0)
                 return r;
+        manager->uid_trials = uid_trials_new(&(UidTrialsConfig){
+                .effective_uid = policy_trial_uid(manager->policy) });
 
         r = slot_locks_open(
                 manager->nspawn_folder, g_steal_fd(&slot_locks_fd), &manager->slot_locks);
@@ -797,6 +802,7 @@ void manager_free(Manager *manager) {
         leftovers_free(manager->leftovers);
         /* Before the server: its jobs answer their calls. */
         allocator_free(manager->allocator);
+        uid_trials_free(manager->uid_trials);
         claims_free(manager->claims);
         vetter_free(manager->vetter);
         asker_free(manager->asker);

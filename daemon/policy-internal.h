@@ -48,6 +48,7 @@ typedef enum PolicyProgram {
         PROGRAM_KEY_ALLOC,
         PROGRAM_FILE_SET_FOWNER,
         PROGRAM_FILE_SEND_SIGIOTASK,
+        PROGRAM_TASK_FIX_SETUID,
         PROGRAM_DEATH,
         PROGRAM_BIRTH,
         PROGRAM_DEATH_KPROBE,
@@ -85,7 +86,7 @@ const PolicyProgramInfo *policy_program_info(PolicyProgram program);
         (POLICY_OFFER_OWNER_ON_DISK | POLICY_OFFER_LSM | POLICY_OFFER_ACL_PASSES_MOUNT_LATER | \
          POLICY_OFFER_ONE_IOCTL | POLICY_OFFER_NO_BTRFS | POLICY_OFFER_NO_KEYS)
 
-#define POLICY_RULES_MAX 15
+#define POLICY_RULES_MAX 16
 
 typedef struct PolicyRuleInfo {
         const char *name;
@@ -138,20 +139,24 @@ typedef enum PolicyMap {
         MAP_CONTROL,
         MAP_EVENTS,
         MAP_SETTERS,
+        MAP_USES,
         MAP_COUNT
 } PolicyMap;
 
 /* Descriptors of none of them. */
 #define POLICY_NO_MAPS \
-        { -1, -1, -1, -1, -1 }
+        { -1, -1, -1, -1, -1, -1 }
 
 typedef struct PolicyMapInfo {
         const char *name;
         uint32_t type, key_size, value_size, flags;
-        uint32_t max_entries; /* 0: one a record and one for the canary */
+        uint32_t max_entries; /* 0: what policy_map_entries() says */
 } PolicyMapInfo;
 
 const PolicyMapInfo *policy_map_info(PolicyMap map);
+
+/* One a record and one for the canary, or one a slot. */
+uint32_t policy_map_entries(PolicyMap map, uint32_t n_slots, uint32_t n_records);
 
 struct policy_bpf;
 

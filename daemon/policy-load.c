@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -28,7 +27,6 @@
 #define FILE_SYSTEMS "/proc/filesystems"
 #define FILE_SYSTEMS_MAX 65536u
 #define MODULES_DISABLED "/proc/sys/kernel/modules_disabled"
-#define MODULES_MAX (16u * 1024u * 1024u)
 #define VERIFIER_LOG_SIZE (256u * 1024u)
 #define PROBLEM_LINE_MAX 300
 
@@ -59,11 +57,22 @@ static const PolicyMapInfo maps[MAP_COUNT] = {
                           .key_size = sizeof(uint64_t),
                           .value_size = sizeof(uint64_t),
                           .max_entries = POLICY_SETTERS },
+        [MAP_USES] = { .name = "uses",
+                       .type = BPF_MAP_TYPE_ARRAY,
+                       .key_size = sizeof(uint32_t),
+                       .value_size = sizeof(struct policy_uses),
+                       .flags = BPF_F_MMAPABLE },
 };
 G_STATIC_ASSERT(sizeof((int[]) POLICY_NO_MAPS) == MAP_COUNT * sizeof(int));
 
 const PolicyMapInfo *policy_map_info(PolicyMap map) {
         return &maps[map];
+}
+
+uint32_t policy_map_entries(PolicyMap map, uint32_t n_slots, uint32_t n_records) {
+        if (maps[map].max_entries > 0)
+                return maps[map].max_entries;
+        return map == MAP_USES ? n_slots : n_records + 1;
 }
 
 /* ---- what the kernel offers ---- */
@@ -127,22 +136,16 @@ static uint64_t offer_of_type(
         return 0;
 }
 
-/* Whether there is btrfs, or the kernel would load it for whoever mounts one. */
+/* Whether there is btrfs, or the kernel could load it for whoever mounts one.  Which modules there
+ * are is hidden from the service (ProtectKernelModules=). */
 static bool can_have_btrfs(void) {
-        g_autofree char *known = NULL, *disabled = NULL, *modules = NULL, *path = NULL;
-        struct utsname kernel;
+        g_autofree char *known = NULL, *disabled = NULL;
 
         if (file_read(AT_FDCWD, FILE_SYSTEMS, FILE_SYSTEMS_MAX, &known, NULL) < 0 ||
             strstr(known, "\tbtrfs\n"))
                 return true;
-        if (file_read(AT_FDCWD, MODULES_DISABLED, FILE_SYSTEMS_MAX, &disabled, NULL) >= 0 &&
-            disabled[0] == '1')
-                return false;
-        if (uname(&kernel) < 0)
-                return true;
-        path = g_strdup_printf("/lib/modules/%s/modules.dep", kernel.release);
-        return file_read(AT_FDCWD, path, MODULES_MAX, &modules, NULL) < 0 ||
-               strstr(modules, "/btrfs.ko");
+        return file_read(AT_FDCWD, MODULES_DISABLED, FILE_SYSTEMS_MAX, &disabled, NULL) < 0 ||
+               disabled[0] != '1';
 }
 
 static bool has_keys(void) {
@@ -239,7 +242,8 @@ static int prepare_maps(const PolicyLoad *load, PolicyObject *object) {
                 int r;
 
                 if (maps[i].max_entries == 0) {
-                        r = bpf_map__set_max_entries(map, load->n_records + 1);
+                        r = bpf_map__set_max_entries(
+                                map, policy_map_entries(i, load->n_slots, load->n_records));
                         if (r < 0)
                                 return r;
                 }

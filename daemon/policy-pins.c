@@ -71,11 +71,12 @@ void policy_pins_free(PolicyPins *pins) {
 
 /* ---- what is there ---- */
 
-static int open_map(const char *folder, PolicyMap map, uint32_t n_records) {
+static int open_map(
+        const char *folder, PolicyMap map, uint32_t n_slots, uint32_t n_records) {
         const PolicyMapInfo *wanted = policy_map_info(map);
         g_autofree char *path = g_build_filename(folder, wanted->name, NULL);
         struct bpf_map_info info = {};
-        __u32 size = sizeof(info), max_entries = wanted->max_entries ?: n_records + 1;
+        __u32 size = sizeof(info), max_entries = policy_map_entries(map, n_slots, n_records);
         auto_fd fd = bpf_obj_get(path);
 
         if (fd < 0)
@@ -107,7 +108,7 @@ static int open_generation(
         struct policy_control control;
         uint32_t zero = 0;
 
-        fds[MAP_CONTROL] = open_map(folder, MAP_CONTROL, pins->n_records);
+        fds[MAP_CONTROL] = open_map(folder, MAP_CONTROL, pins->config->n_slots, pins->n_records);
         if (fds[MAP_CONTROL] < 0)
                 return fds[MAP_CONTROL];
         if (bpf_map_lookup_elem(fds[MAP_CONTROL], &zero, &control) < 0 ||
@@ -116,7 +117,7 @@ static int open_generation(
         for (PolicyMap i = 0; i < MAP_COUNT && r >= 0; i++) {
                 if (i == MAP_CONTROL)
                         continue;
-                fds[i] = open_map(folder, i, control.n_records);
+                fds[i] = open_map(folder, i, control.n_slots, control.n_records);
                 if (fds[i] < 0)
                         r = -EBADMSG;
         }

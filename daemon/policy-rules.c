@@ -47,6 +47,7 @@ static const PolicyProgramInfo programs[PROGRAM_COUNT] = {
         [PROGRAM_FILE_SET_FOWNER] = { .name = "policy_file_set_fowner", .hook = "file_set_fowner" },
         [PROGRAM_FILE_SEND_SIGIOTASK] = { .name = "policy_file_send_sigiotask",
                                           .hook = "file_send_sigiotask" },
+        [PROGRAM_TASK_FIX_SETUID] = { .name = "policy_task_fix_setuid", .hook = "task_fix_setuid" },
         [PROGRAM_DEATH] = { .name = "policy_death",
                             .hook = "retire_userns_sysctls",
                             .is_tracing = true },
@@ -151,7 +152,7 @@ static const PolicyRuleInfo rules[] = {
                 .missing = "calls of 32-bit programs to btrfs are not seen: this kernel has "
                            "file_ioctl_compat, but not for BPF programs",
                 .remedy = "a kernel whose types tell of bpf_lsm_file_ioctl_compat; or one without "
-                          "btrfs (/proc/filesystems, modules.dep)",
+                          "btrfs (/proc/filesystems) that loads no modules (kernel.modules_disabled)",
         },
         {
                 .name = "acl",
@@ -184,6 +185,14 @@ static const PolicyRuleInfo rules[] = {
                 .bit = POLICY_RULE_SIGNAL,
                 .needed = true,
                 .ways = { { P(FILE_SET_FOWNER) | P(FILE_SEND_SIGIOTASK) } },
+                .missing = NO_HOOK,
+                .remedy = NO_HOOK_REMEDY,
+        },
+        {
+                .name = "uids",
+                .bit = POLICY_RULE_UIDS,
+                .needed = true,
+                .ways = { { P(TASK_FIX_SETUID) } },
                 .missing = NO_HOOK,
                 .remedy = NO_HOOK_REMEDY,
         },

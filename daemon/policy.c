@@ -37,7 +37,8 @@ struct Policy {
         /* Shared with the kernel; NULL when nothing is loaded. */
         struct policy_record *records;
         struct policy_control *control;
-        size_t records_size, control_size;
+        struct policy_uses *uses; /* one a slot */
+        size_t records_size, control_size, uses_size;
         GHashTable *n_held; /* cookie -> how many records are lent under it */
         GHashTable
                 *leaving; /* inodes of holders without records -> how often they were swept past */
@@ -332,6 +333,22 @@ int policy_slot(Policy *policy, uint32_t record_number, uint64_t *ret_userns_ino
         default:
                 return POLICY_SLOT_BEREAVED;
         }
+}
+
+void policy_forget_uses(Policy *policy, uint32_t first_record, uint32_t n_records) {
+        for (uint32_t i = 0; policy->uses && i < n_records; i++)
+                if (first_record + i < policy->config.n_slots &&
+                    policy->records[first_record + i].state == POLICY_RECORD_FREE)
+                        policy->uses[first_record + i] = (struct policy_uses){ .noted = 1 };
+}
+
+bool policy_was_used(const Policy *policy, uint32_t record, uint32_t block) {
+        const struct policy_uses *noted;
+
+        if (!policy->uses || record >= policy->config.n_slots || block >= POLICY_BLOCKS)
+                return true;
+        noted = &policy->uses[record];
+        return !noted->noted || __atomic_load_n(&noted->blocks[block], __ATOMIC_SEQ_CST);
 }
 
 /* What the records say at start.  Entries without one are removed: a daemon was killed in between.
@@ -639,6 +656,12 @@ static int share_memory(Policy *policy) {
                 return r;
         policy->records = memory;
         policy->records_size = size;
+        size = (policy->config.n_slots * sizeof(struct policy_uses) + page - 1) / page * page;
+        r = map_shared(policy, MAP_USES, size, &memory);
+        if (r < 0)
+                return r;
+        policy->uses = memory;
+        policy->uses_size = size;
         size = (sizeof(struct policy_control) + page - 1) / page * page;
         r = map_shared(policy, MAP_CONTROL, size, &memory);
         if (r < 0)
@@ -811,6 +834,8 @@ void policy_free(Policy *policy) {
                 (void) munmap(policy->records, policy->records_size);
         if (policy->control)
                 (void) munmap(policy->control, policy->control_size);
+        if (policy->uses)
+                (void) munmap(policy->uses, policy->uses_size);
         if (policy->n_held)
                 g_hash_table_unref(policy->n_held);
         g_hash_table_unref(policy->leaving);
@@ -830,6 +855,12 @@ bool policy_is_enforcing(const Policy *policy) {
 
 bool policy_sees_ends(const Policy *policy) {
         return is_rule_active(policy, "death");
+}
+
+uint32_t policy_trial_uid(const Policy *policy) {
+        return is_rule_active(policy, "uids")
+                       ? policy->config.pool_start + policy->config.n_slots * POLICY_SLOT_SIZE
+                       : 0;
 }
 
 bool policy_was_adopted(const Policy *policy) {

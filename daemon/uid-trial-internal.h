@@ -19,6 +19,9 @@ typedef struct UidTrialProgress {
 
 typedef struct UidTrialTask {
         pid_t parent;
+        uint32_t effective_uid;
+        int (*become)(uint32_t uid, void *userdata);
+        void *userdata;
         const UidTrialInterval *intervals;
         size_t n;
         UidTrialProgress *progress;

@@ -14,6 +14,7 @@
 #include "lib/util/turns.h"
 
 struct UidTrials {
+        UidTrialsConfig config;
         Turns *turns;
 };
 
@@ -30,10 +31,11 @@ struct UidTrial {
         void *userdata;
 };
 
-UidTrials *uid_trials_new(void) {
+UidTrials *uid_trials_new(const UidTrialsConfig *config) {
         UidTrials *trials = g_new(UidTrials, 1);
 
         *trials = (UidTrials){
+                .config = *config,
                 .turns = turns_new(
                         LIMIT_UID_TRIALS, LIMIT_UID_TRIALS_PER_ACCOUNT,
                         LIMIT_UID_TRIALS_WAITING_PER_ACCOUNT),
@@ -108,6 +110,9 @@ static gboolean on_start(gpointer userdata) {
         UidTrial *trial = userdata;
         const UidTrialTask task = {
                 .parent = getpid(),
+                .effective_uid = trial->trials->config.effective_uid,
+                .become = trial->trials->config.become,
+                .userdata = trial->trials->config.userdata,
                 .intervals = trial->intervals,
                 .n = trial->n,
                 .progress = trial->progress,
@@ -165,15 +170,16 @@ int uid_trial_new(
 }
 
 char *uid_trial_describe(const UidTrialFound *found) {
-        static const char *const texts[] = {
-                [UID_TRIAL_CLEAN] = "nothing",
-                [UID_TRIAL_DESCRIPTORS] = "descriptors that it sent and nobody received",
-                [UID_TRIAL_PIPES] = "pages of pipes",
-                [UID_TRIAL_LOCKED_MEMORY] = "pages that are locked in memory",
-        };
-
-        if (found->what == UID_TRIAL_UNKNOWN)
-                return g_strdup("it could not be found out what the kernel keeps of its UIDs");
-        return g_strdup_printf(
-                "the kernel still counts for UID %u: %s", found->uid, texts[found->what]);
+        switch (found->what) {
+        case UID_TRIAL_CLEAN:
+                return g_strdup("nothing");
+        case UID_TRIAL_KNOWN:
+                return g_strdup_printf(
+                        "UID %u is still known to the kernel: descriptors in flight, pipes or the "
+                        "like",
+                        found->uid);
+        case UID_TRIAL_UNKNOWN:
+                break;
+        }
+        return g_strdup("it could not be found out whether the kernel still knows its UIDs");
 }

@@ -1,30 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the kernel keeps by UID, for whoever has the UID next.  Beside all that a namespace's end
- * takes with it, each UID has one count (user_struct) of
+/* Whether the kernel still keeps anything by UID, for whoever has the UID next.  What a namespace's
+ * end does not take with it hangs on one account of each real UID (user_struct): descriptors that
+ * were sent over Unix sockets and that nobody has received, pages of pipes, pinned pages (perf,
+ * AF_XDP, io_uring, MSG_ZEROCOPY), watches of epoll, and whatever a later kernel counts there.  A
+ * process outside can keep any of them as high as it likes, and the next to have the UID could pass
+ * no descriptor, got pipes of two pages, and so on.
  *
- *   - descriptors that it sent over Unix sockets and nobody has received,
- *   - pages of pipes that it made, also while only others have them open (/proc/PID/fd),
- *   - pages that were pinned for it: rings of perf, AF_XDP memory, MSG_ZEROCOPY.
+ * The account is there as long as anything refers to it, and a new one is made for who becomes the
+ * UID when there is none.  So a child takes each UID in turn as its real one, under the policy's
+ * eyes (policy_trial_uid()), which refuses those that are known already.  That is exact: what was
+ * not refused had nothing that anybody could find later, and gets nothing while nobody has the UID.
  *
- * A process outside can keep any of them as high as it likes, and the next to have the UID could
- * pass no descriptor, got pipes of two pages, and so on.  No file says how high they are, so a
- * child takes each UID in turn and does the smallest thing that its limit would refuse if the count
- * were not zero: the limit of descriptors and of locked memory is its own; of pipes it makes as
- * many as the system's limit leaves a UID that has none.
+ * The policy knows the child by its effective UID, so that there is nothing to be written down of
+ * it, and nothing to be cleaned away when it is killed.  Without a policy all UIDs would seem to be
+ * clean: at the begin of each turn the child makes an account of its own and wants to be refused.
  *
- * A UID that was found without anything stays so while nobody has it: all three begin with a
- * process of that UID.  (It has to be without anything: a single pipe that is kept can be made
- * larger, by whoever has it, long after.)  So the last step before a range is free is early enough,
- * and what is lent costs no client any time.
+ * An account is taken away a moment after its last process, when all processors have passed through
+ * the kernel's scheduler; so the child asks a few times before it says that a UID is known.
  *
- * While it is tried a UID has pipes of ours: two trials must not be of the same.
- *
- * The child keeps CAP_SETUID alone, which with a UID that is nobody's else is what makes it
- * untraceable; it is in a session of its own, so that no file of the last holder's that signals a
- * process group (F_SETOWN) reaches it; and it ends without anything left in flight or open.  Knows
- * nothing of the table, namespaces or the policy. */
+ * The child keeps CAP_SETUID alone.  Its saved UID is root's, so that no UID of the range or of the
+ * policy's can send it a signal, and it cannot be traced.  It is in a session of its own: no file
+ * of the last holder's that signals a process group (F_SETOWN) reaches it.  Knows nothing of the
+ * table, namespaces or the policy. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -39,8 +38,16 @@ enum {
         UID_TRIAL_E_FULL = 1, /* LIMIT_UID_TRIALS_WAITING_PER_ACCOUNT */
 };
 
+typedef struct UidTrialsConfig {
+        uint32_t effective_uid; /* policy_trial_uid(); 0: nothing is found out */
+        /* Take a real UID, in the child: 0 or negative errno.  NULL: the kernel is asked (else:
+         * tests). */
+        int (*become)(uint32_t uid, void *userdata);
+        void *userdata;
+} UidTrialsConfig;
+
 /* LIMIT_UID_TRIALS children at most, accounts in turns. */
-UidTrials *uid_trials_new(void);
+UidTrials *uid_trials_new(const UidTrialsConfig *config);
 
 /* Each trial must have been freed before. */
 void uid_trials_free(UidTrials *trials);
@@ -51,10 +58,8 @@ typedef struct UidTrialInterval {
 
 typedef enum UidTrialWhat {
         UID_TRIAL_CLEAN,
-        UID_TRIAL_DESCRIPTORS,
-        UID_TRIAL_PIPES,
-        UID_TRIAL_LOCKED_MEMORY,
-        UID_TRIAL_UNKNOWN, /* the child did not come to an end */
+        UID_TRIAL_KNOWN,
+        UID_TRIAL_UNKNOWN, /* the child did not come to an end, or was not watched */
 } UidTrialWhat;
 
 typedef struct UidTrialFound {

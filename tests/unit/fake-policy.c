@@ -94,3 +94,15 @@ int policy_slot(Policy *policy, uint32_t record, uint64_t *ret_userns_inode) {
         *ret_userns_inode = 0;
         return policy->fake.slots ? policy->fake.slots[record] : policy->fake.slot;
 }
+
+void policy_forget_uses(Policy *policy, uint32_t first_record, uint32_t n_records) {
+        policy->fake.n_forgotten += n_records;
+}
+
+bool policy_was_used(const Policy *policy, uint32_t record, uint32_t block) {
+        return !policy->fake.unused_from || block < policy->fake.unused_from;
+}
+
+uint32_t policy_trial_uid(const Policy *policy) {
+        return 0;
+}

@@ -15,6 +15,8 @@ typedef struct FakePolicy {
         int slot;                        /* what policy_slot() says of every record, or ... */
         uint8_t *slots;                  /* ... of each, POLICY_SLOT_*; kept by the other calls */
         void (*on_step)(void *userdata); /* before and after what takes protection off */
+        unsigned n_forgotten;            /* slots whose notes of uses were */
+        uint32_t unused_from;            /* this block of UIDs and all behind it; 0: none */
         unsigned n_cut;
         uint32_t cut_slot, cut_first_single;
 } FakePolicy;

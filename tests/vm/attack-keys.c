@@ -232,6 +232,12 @@ static int keys_from_nested(Stage *stage) {
         return outcome(add_key("attack", KEY_SPEC_SESSION_KEYRING));
 }
 
+/* The kernel makes a list of the users' keyrings for each namespace, in the name of its owner. */
+static int keys_of_nested_user(Stage *stage) {
+        enter_nested(true);
+        return outcome(add_key("attack", KEY_SPEC_USER_KEYRING));
+}
+
 static int keys_of_the_user(Stage *stage) {
         must(keyctl(KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0), "session keyring");
         return outcome(add_key("attack", KEY_SPEC_SESSION_KEYRING))
@@ -283,6 +289,8 @@ const Attack attack_keys[] = {
         { "keys of one's own", NULL, NULL, ATTACK_HARMLESS, .run = keys_of_ones_own },
         { "keys of the holder's from a nested namespace", NULL, NULL, ATTACK_HARMLESS,
           .run = keys_from_nested },
+        { "keys of a user of a nested namespace", NULL, NULL, ATTACK_HARMLESS,
+          .run = keys_of_nested_user },
         { "keys of the user", NULL, NULL, ATTACK_HARMLESS | ATTACK_OWN_CONTEXT,
           .run = keys_of_the_user },
         { "a signal by a file from outside", NULL, NULL, ATTACK_HARMLESS, .prepare = prepare_pipe,

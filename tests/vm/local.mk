@@ -9,8 +9,8 @@ EXTRA_DIST += \
 	%D%/t-leftovers %D%/t-policy %D%/t-policy-no-lsm %D%/t-policy-no-path %D%/t-rules %D%/t-run %D%/t-smoke %D%/t-varlink
 
 # Programs the machine gets as /vm/NAME.  Built by vm-check only.
-VM_TOOLS = %D%/attack %D%/attack32 %D%/churn %D%/leave %D%/lender %D%/probe-lsm
-EXTRA_PROGRAMS += %D%/attack %D%/churn %D%/leave %D%/lender %D%/probe-lsm
+VM_TOOLS = %D%/attack %D%/attack32 %D%/churn %D%/leave %D%/lender %D%/poison %D%/probe-lsm
+EXTRA_PROGRAMS += %D%/attack %D%/churn %D%/leave %D%/lender %D%/poison %D%/probe-lsm
 if BUILD_POLICY
 VM_TOOLS += %D%/policy-harness
 VM_BENCH = %D%/bench-policy %D%/bench-ends
@@ -38,6 +38,8 @@ VM_TEST_TOOLS = tests/tools/caller-keys tests/tools/terminal tests/tools/type
 %C%_leave_SOURCES = %D%/leave.c
 %C%_leave_LDADD = -lpthread
 
+%C%_poison_SOURCES = %D%/poison.c
+
 %C%_lender_SOURCES = %D%/lender.c %D%/lender-policy.h
 if BUILD_POLICY
 %C%_lender_SOURCES += %D%/lender-policy.c
@@ -52,9 +54,10 @@ endif
 %C%_probe_lsm_LDADD = $(LIBBPF_LIBS)
 
 %C%_policy_harness_SOURCES = \
-	%D%/policy-harness.c %D%/policy-harness.h %D%/policy-attacks.c %D%/policy-attacks.h %D%/policy-signals.c
+	%D%/policy-harness.c %D%/policy-harness.h %D%/policy-attacks.c %D%/policy-attacks.h %D%/policy-signals.c \
+	%D%/policy-uids.c
 %C%_policy_harness_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
-%C%_policy_harness_LDADD = libpolicy.la libutil.la $(LIBBPF_LIBS) $(GLIB_LIBS)
+%C%_policy_harness_LDADD = libdaemon.la libpolicy.la libutil.la $(LIBBPF_LIBS) $(GLIB_LIBS)
 
 %C%_bench_ends_SOURCES = %D%/bench-ends.c
 %C%_bench_ends_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)

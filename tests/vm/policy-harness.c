@@ -5,7 +5,7 @@
  * tried twice: with the policy, when it must be refused with EPERM, and with the rule against it
  * switched off, when it must succeed: so each is known to be able to fail.
  *
- * Usage: policy-harness attacks|positives|lifecycle|rules [--no-path-hooks] [--kprobes]
+ * Usage: policy-harness attacks|positives|lifecycle|uids|rules [--no-path-hooks] [--kprobes]
  *        [--no-ioctl-compat] [FILE SYSTEM...]
  */
 #include "config.h"
@@ -897,6 +897,7 @@ static void test_lifecycle(char **file_systems) {
         test_death(policy, &seen);
         test_holders(policy, &seen);
         test_signals(policy);
+        test_uids(policy);
         policy_free(policy);
         test_restart();
         test_settle();
@@ -919,7 +920,13 @@ int main(int argc, char **argv) {
                 test_positives(file_systems);
         else if (argc > 2 && strcmp(argv[1], "lifecycle") == 0)
                 test_lifecycle(file_systems);
-        else if (argc > 1 && strcmp(argv[1], "rules") == 0) {
+        else if (argc > 1 && strcmp(argv[1], "uids") == 0) {
+                Seen seen = {};
+                g_autoptr(Policy) policy = open_policy(0, &seen);
+
+                expect_enforcing(policy);
+                measure_uids(policy);
+        } else if (argc > 1 && strcmp(argv[1], "rules") == 0) {
                 Seen seen = {};
                 g_autoptr(Policy) policy = open_policy(0, &seen);
 

@@ -39,3 +39,11 @@ void body_wait(int socket, const void *userdata);
 
 /* What a holder's open files do to the next holder of the slot. */
 void test_signals(Policy *policy);
+
+/* ---- policy-uids.c ---- */
+
+/* Which UIDs of the slot were used, and whether the kernel still knows them. */
+void test_uids(Policy *policy);
+
+/* What finding that out costs; figures. */
+void measure_uids(Policy *policy);
