@@ -62,12 +62,13 @@ typedef struct AllocatorConfig {
         HostIds *host_ids;
         UsernsProbe *probe;
         Unenforced *unenforced;
-        Details *details;      /* NULL: nothing can be added to a namespace (tests) */
-        CgroupTree *cgroups;   /* NULL: there are no control groups */
-        Leftovers *leftovers;  /* freed first; NULL: ranges do not come back (tests) */
-        Vetter *vetter;        /* NULL: nobody is asked (tests) */
-        UidTrials *uid_trials; /* freed after; NULL: what the kernel keeps by UID is not tried (tests)
-                                */
+        Details *details;     /* NULL: nothing can be added to a namespace (tests) */
+        CgroupTree *cgroups;  /* NULL: there are no control groups */
+        Leftovers *leftovers; /* freed first; NULL: ranges do not come back (tests) */
+        Vetter *vetter;       /* NULL: nobody is asked (tests) */
+        UidTrials
+                *uid_trials; /* freed after; NULL: what the kernel keeps by UID is not tried (tests)
+                              */
         void (*kept)(const AllocatorKept *kept, void *userdata); /* once for each reason; or NULL */
         void *kept_userdata;
         const char *lock_folder; /* systemd-nspawn's: see vetting.h */

@@ -748,8 +748,8 @@ static int manager_open(Manager *manager, const ManagerPaths *paths, int take_sl
         r = manager_open_policy(manager, paths->pin_folder);
         if (r < 0)
                 return r;
-        manager->uid_trials = uid_trials_new(&(UidTrialsConfig){
-                .effective_uid = policy_trial_uid(manager->policy) });
+        manager->uid_trials = uid_trials_new(
+                &(UidTrialsConfig){ .effective_uid = policy_trial_uid(manager->policy) });
 
         r = slot_locks_open(
                 manager->nspawn_folder, g_steal_fd(&slot_locks_fd), &manager->slot_locks);

@@ -71,8 +71,7 @@ void policy_pins_free(PolicyPins *pins) {
 
 /* ---- what is there ---- */
 
-static int open_map(
-        const char *folder, PolicyMap map, uint32_t n_slots, uint32_t n_records) {
+static int open_map(const char *folder, PolicyMap map, uint32_t n_slots, uint32_t n_records) {
         const PolicyMapInfo *wanted = policy_map_info(map);
         g_autofree char *path = g_build_filename(folder, wanted->name, NULL);
         struct bpf_map_info info = {};

@@ -151,8 +151,9 @@ static const PolicyRuleInfo rules[] = {
                             "calls of 32-bit programs are not seen, but there is no btrfs here" } },
                 .missing = "calls of 32-bit programs to btrfs are not seen: this kernel has "
                            "file_ioctl_compat, but not for BPF programs",
-                .remedy = "a kernel whose types tell of bpf_lsm_file_ioctl_compat; or one without "
-                          "btrfs (/proc/filesystems) that loads no modules (kernel.modules_disabled)",
+                .remedy =
+                        "a kernel whose types tell of bpf_lsm_file_ioctl_compat; or one without "
+                        "btrfs (/proc/filesystems) that loads no modules (kernel.modules_disabled)",
         },
         {
                 .name = "acl",

@@ -111,7 +111,8 @@ bool policy_sees_ends(const Policy *policy);
 
 int policy_slot(Policy *policy, uint32_t record, uint64_t *ret_userns_inode);
 
-/* What the kernel keeps by UID (rule "uids").  UIDs that anybody has become are noted, by blocks. */
+/* What the kernel keeps by UID (rule "uids").  UIDs that anybody has become are noted, by blocks.
+ */
 #define POLICY_UIDS_PER_BLOCK 256u
 
 /* Forget what was noted of those of these slots that are not lent: before policy_protect() for the

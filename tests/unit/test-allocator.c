@@ -18,6 +18,7 @@
 #include "daemon/host-ids.h"
 #include "daemon/leftovers.h"
 #include "daemon/slot-locks.h"
+#include "daemon/uid-trial.h"
 #include "daemon/unenforced.h"
 #include "lib/table/table-write.h"
 #include "lib/util/fd.h"
@@ -30,6 +31,11 @@
 #define POOL_START 0x10000000u
 #define N_SLOTS 4u
 
+/* What the kernel has by UID; shared with the child that asks. */
+typedef struct Accounts {
+        uint32_t known, lowest, highest, n_asked;
+} Accounts;
+
 typedef struct Fixture {
         char *folder;
         TableWriter *table;
@@ -38,7 +44,10 @@ typedef struct Fixture {
         UsernsProbe *probe;
         Unenforced *unenforced;
         SlotLocks *slot_locks;
-        Leftovers *leftovers; /* NULL: ranges do not come back */
+        Leftovers *leftovers;  /* NULL: ranges do not come back */
+        UidTrials *uid_trials; /* NULL: UIDs are not tried */
+        Accounts *accounts;
+        char *kept; /* why, as it was told last */
         Allocator *allocator;
         uint8_t *slots; /* of the policy, shared with children */
         unsigned n_steps, last_step;
@@ -57,6 +66,13 @@ static char *path_of(const Fixture *f, const char *name) {
         return g_build_filename(f->folder, name, NULL);
 }
 
+static void on_kept(const AllocatorKept *kept, void *userdata) {
+        Fixture *f = userdata;
+
+        g_free(f->kept);
+        f->kept = g_strdup(kept->why);
+}
+
 static void make_allocator(Fixture *f, bool enforced, uint32_t namespaces, uint64_t ids) {
         g_autofree char *locks = path_of(f, "locks");
         AllocatorConfig config = {
@@ -66,6 +82,9 @@ static void make_allocator(Fixture *f, bool enforced, uint32_t namespaces, uint6
                 .probe = f->probe,
                 .unenforced = f->unenforced,
                 .leftovers = f->leftovers,
+                .uid_trials = f->uid_trials,
+                .kept = on_kept,
+                .kept_userdata = f,
                 .lock_folder = g_intern_string(locks),
                 .slot_locks = f->slot_locks,
                 .enforced = enforced,
@@ -149,6 +168,10 @@ static void fixture_tear_down(Fixture *f, gconstpointer unused) {
         leftovers_free(f->leftovers);
         check_locks(f);
         allocator_free(f->allocator);
+        uid_trials_free(f->uid_trials);
+        if (f->accounts)
+                (void) munmap(f->accounts, sizeof(*f->accounts));
+        g_free(f->kept);
         slot_locks_free(f->slot_locks);
         remove_locks(f);
         /* Helpers are reaped on the loop. */
@@ -608,6 +631,115 @@ static void test_busy_is_charged(Fixture *f, gconstpointer unused) {
         run_until_state(f, record, TABLE_STATE_FREE);
 }
 
+#define EFFECTIVE_UID (POOL_START + N_SLOTS * TABLE_SLOT_SIZE)
+
+static int ask_for_account(uint32_t uid, void *userdata) {
+        Accounts *accounts = userdata;
+        static uint32_t last, last_but_one;
+
+        if (uid == accounts->known || (last == EFFECTIVE_UID && uid == last_but_one))
+                return -EUSERS;
+        last_but_one = last;
+        last = uid;
+        if (uid == EFFECTIVE_UID)
+                return 0;
+        accounts->lowest = accounts->n_asked == 0 ? uid : MIN(uid, accounts->lowest);
+        accounts->highest = MAX(uid, accounts->highest);
+        accounts->n_asked++;
+        return 0;
+}
+
+static void use_uid_trials(Fixture *f) {
+        UidTrialsConfig config = { .effective_uid = EFFECTIVE_UID, .become = ask_for_account };
+
+        f->accounts =
+                mmap(NULL, sizeof(*f->accounts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                     -1, 0);
+        g_assert_true(f->accounts != MAP_FAILED);
+        config.userdata = f->accounts;
+        f->uid_trials = uid_trials_new(&config);
+        use_leftovers(f, true);
+}
+
+static void test_known_uid_stays(Fixture *f, gconstpointer unused) {
+        g_autofree char *why = NULL;
+        uint32_t record, n_ranges, uid;
+        uint64_t n_ids;
+
+        use_uid_trials(f);
+        g_assert_cmpint(request(f, "a", 131072, allocator_allocate), ==, 0);
+        record = fake_policy(f->policy)->last_record;
+        g_assert_cmpuint(fake_policy(f->policy)->n_forgotten, ==, 2);
+        uid = POOL_START + (record + 1) * TABLE_SLOT_SIZE + 70;
+        fake_policy(f->policy)->unused_from = 1;
+        f->accounts->known = uid;
+        kernel_sees_end(f, record);
+        reconcile(f);
+        while (!f->kept)
+                g_main_context_iteration(NULL, TRUE);
+        why = g_strdup_printf(
+                "UID %u is still known to the kernel: descriptors in flight, pipes or the like",
+                uid);
+        g_assert_cmpstr(f->kept, ==, why);
+        /* Charged, and nobody else's. */
+        g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_RELEASING);
+        g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_BEREAVED);
+        table_writer_usage(f->table, f->account, &n_ranges, &n_ids);
+        g_assert_cmpuint(n_ids, ==, 131072);
+
+        f->accounts->known = 0;
+        run_until_state(f, record, TABLE_STATE_FREE);
+        g_assert_cmpuint(f->slots[record + 1], ==, POLICY_SLOT_FREE);
+}
+
+/* Of each slot what may have been used, and nothing else. */
+static void test_unused_uids_are_not_tried(Fixture *f, gconstpointer unused) {
+        uint32_t record, start;
+
+        use_uid_trials(f);
+        fake_policy(f->policy)->unused_from = 3;
+        g_assert_cmpint(request(f, "a", 131072, allocator_allocate), ==, 0);
+        record = fake_policy(f->policy)->last_record;
+        start = POOL_START + record * TABLE_SLOT_SIZE;
+        kernel_sees_end(f, record);
+        reconcile(f);
+        run_until_state(f, record, TABLE_STATE_FREE);
+        g_assert_cmpuint(f->accounts->lowest, ==, start);
+        g_assert_cmpuint(
+                f->accounts->highest, ==, start + TABLE_SLOT_SIZE + 3 * POLICY_UIDS_PER_BLOCK - 1);
+        g_assert_cmpuint(f->accounts->n_asked, ==, 2 * 3 * POLICY_UIDS_PER_BLOCK);
+
+        /* A single ID is one. */
+        f->accounts->n_asked = 0;
+        fixture_end_holder(f);
+        g_assert_cmpint(holder_new(&f->holder), ==, 0);
+        g_assert_cmpint(request(f, "b", 1, allocator_allocate), ==, 0);
+        record = fake_policy(f->policy)->last_record;
+        start = table_writer_record(f->table, record)->start;
+        kernel_sees_end(f, record);
+        reconcile(f);
+        run_until_state(f, record, TABLE_STATE_FREE);
+        g_assert_cmpuint(f->accounts->n_asked, ==, 1);
+        g_assert_cmpuint(f->accounts->lowest, ==, start);
+}
+
+/* Nobody can tell: it is not lent again. */
+static void test_untried_stays(Fixture *f, gconstpointer unused) {
+        uint32_t record;
+
+        f->uid_trials = uid_trials_new(&(UidTrialsConfig){});
+        use_leftovers(f, true);
+        g_assert_cmpint(request(f, "a", 65536, allocator_allocate), ==, 0);
+        record = fake_policy(f->policy)->last_record;
+        kernel_sees_end(f, record);
+        reconcile(f);
+        while (!f->kept)
+                g_main_context_iteration(NULL, TRUE);
+        g_assert_cmpstr(
+                f->kept, ==, "it could not be found out whether the kernel still knows its UIDs");
+        g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_RELEASING);
+}
+
 static void write_text(pid_t pid, const char *file, const char *text) {
         g_autofree char *path = g_strdup_printf("/proc/%d/%s", pid, file);
         auto_fd fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -726,6 +858,9 @@ int main(int argc, char **argv) {
                 { "/allocator/late-proof", test_late_proof },
                 { "/allocator/lost-table", test_lost_table },
                 { "/allocator/busy-is-charged", test_busy_is_charged },
+                { "/allocator/known-uid-stays", test_known_uid_stays },
+                { "/allocator/unused-uids-are-not-tried", test_unused_uids_are_not_tried },
+                { "/allocator/untried-stays", test_untried_stays },
                 { "/allocator/registration-ends", test_registration_ends },
                 { "/allocator/killed-at-each-step", test_killed_at_each_step },
         };

@@ -24,9 +24,9 @@
 
 /* Shared with the child. */
 typedef struct Kernel {
-        uint32_t known;    /* this UID is ... */
-        int n_known;       /* ... for so many calls; -1: always */
-        bool is_unwatched; /* there is no policy */
+        uint32_t known;             /* this UID is ... */
+        int n_known;                /* ... for so many calls; -1: always */
+        bool is_unwatched;          /* there is no policy */
         uint32_t n_calls, error_at; /* this call fails with EAGAIN; 0: none */
 } Kernel;
 
@@ -176,8 +176,7 @@ static void test_unwatched(Fixture *f, gconstpointer unused) {
         g_clear_pointer(&f->trial, uid_trial_free);
         g_clear_pointer(&f->trials, uid_trials_free);
         f->kernel->is_unwatched = false;
-        f->trials = uid_trials_new(
-                &(UidTrialsConfig){ .become = become, .userdata = f->kernel });
+        f->trials = uid_trials_new(&(UidTrialsConfig){ .become = become, .userdata = f->kernel });
         g_assert_cmpint(try(f, START, 10), ==, UID_TRIAL_UNKNOWN);
 }
 

@@ -9,6 +9,8 @@
  *
  * Kinds: pipe, descriptor, zerocopy.
  */
+#include "config.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
