@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/check-nscd.h"
 #include "client/check-polkit.h"
 #include "client/foreign-ids.h"
 #include "client/manager.h"
@@ -335,6 +336,30 @@ static void check_name(Report *report, const TableView *view) {
                         entry ? entry->pw_name : "a number", name);
 }
 
+static void check_nscd(Report *report) {
+        static const char next[] = "enable-cache passwd no and enable-cache group no in "
+                                   "/etc/nscd.conf, and restart nscd; see nss-nsresource(8)";
+        static const struct {
+                CheckResult result;
+                const char *text, *next;
+        } answers[] = {
+                [NSCD_ABSENT] = { CHECK_OK, "no nscd is running", NULL },
+                [NSCD_IDLE] = { CHECK_OK, "nscd is running and keeps neither users nor groups",
+                                NULL },
+                [NSCD_CACHES] = { CHECK_NOTE,
+                                  "nscd is running and keeps users or groups: a name can be wrong "
+                                  "for some seconds after it came or went",
+                                  next },
+                [NSCD_UNKNOWN] = { CHECK_NOTE,
+                                   "nscd is running, and its configuration cannot be read", next },
+        };
+        NscdState state = nscd_find("/run/nscd/socket", "/etc/nscd.conf");
+
+        report_add(
+                report, "nscd", answers[state].result, answers[state].next, "%s",
+                answers[state].text);
+}
+
 /* whose IDs the pool's are */
 
 typedef struct Foreign {
@@ -448,6 +473,7 @@ static int run_check(VerbContext *context, int argc, char **argv) {
         check_polkit(&report);
         check_module(&report);
         check_nsswitch(&report);
+        check_nscd(&report);
         if (check_table(&report, context, &view)) {
                 check_name(&report, &view);
                 check_others(&report, &view);

@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libclient.la
 libclient_la_SOURCES = \
 	%D%/check.c \
+	%D%/check-nscd.c %D%/check-nscd.h \
 	%D%/check-polkit.c %D%/check-polkit.h \
 	%D%/columns.c %D%/columns.h \
 	%D%/foreign-ids.c %D%/foreign-ids.h \

@@ -124,6 +124,13 @@
 #define LIMIT_UID_TRIAL_TURN_MSEC 1000u
 #define LIMIT_UID_TRIAL_MSEC 30000u /* a turn on a machine that does much else: it was stopped */
 
+/* The child that tells nscd to forget (daemon/name-cache.h): one, however often names change, since
+ * what it forgets is everybody's.  The delay is for answers that nscd is about to remember. */
+#define LIMIT_NAME_CACHE_CHILDREN 1u
+#define LIMIT_NAME_CACHE_DELAY_MSEC 100u
+#define LIMIT_NAME_CACHE_INTERVAL_MSEC 5000u
+#define LIMIT_NAME_CACHE_MSEC 10000u
+
 /* What an account has waiting for a look or a trial is our own time, not charged to it: so much of
  * it.  Beyond, it has to wait for us, for else one that uses up ranges faster than they are looked
  * at would use up the pool. */
@@ -151,7 +158,7 @@
 #define LIMIT_CHILDREN                                                                         \
         (LIMIT_DOORS + LIMIT_DOORS_IDLE + LIMIT_HELPERS + LIMIT_HELPERS_IDLE +                 \
          LIMIT_CGROUP_REMOVALS + LIMIT_CGROUP_LOOKS + LIMIT_LEFTOVERS_CHILDREN + LIMIT_LOOKS + \
-         LIMIT_ASKS + LIMIT_UID_TRIALS + LIMIT_PROCESS_LOOKS)
+         LIMIT_ASKS + LIMIT_UID_TRIALS + LIMIT_PROCESS_LOOKS + LIMIT_NAME_CACHE_CHILDREN)
 #define LIMIT_THREADS 4u /* this process's: GLib has one for signals */
 #define LIMIT_TASKS 512u /* TasksMax= */
 

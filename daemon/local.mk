@@ -58,6 +58,7 @@ libdaemon_la_SOURCES = \
 	%D%/leftovers-keys.c %D%/leftovers-processes.c \
 	%D%/limits.h \
 	%D%/manager.c %D%/manager.h \
+	%D%/name-cache.c %D%/name-cache.h \
 	%D%/namespace-name.c %D%/namespace-name.h \
 	%D%/settings.c %D%/settings.h \
 	%D%/slot-locks.c %D%/slot-locks.h \

@@ -16,13 +16,15 @@
 #include "daemon/manager.h"
 #include "lib/table/table-format.h"
 #include "lib/util/fd.h"
+#include "lib/table/table-socket.h"
 #include "lib/util/log.h"
 
 /* nsresourced: the process around the manager. */
 
 typedef struct Arguments {
         char *config_file, *socket, *runtime_folder, *state_folder, *etc, *nspawn_folder,
-                *pin_folder, *run_user_folder, *linger_folder, *logind_folder, *ask_program;
+                *pin_folder, *run_user_folder, *linger_folder, *logind_folder, *ask_program,
+                *userdb_socket, *nscd_socket;
         gboolean debug, version;
         bool host_mounts; /* the runtime folders are the host's; others are where we are */
 } Arguments;
@@ -57,6 +59,10 @@ static int arguments_parse(int *argc, char ***argv, Arguments *ret_arguments) {
                   "Folder of systemd-logind's records", "DIR" },
                 { "ask-program", 0, 0, G_OPTION_ARG_FILENAME, &a.ask_program,
                   "Program that asks whose IDs are", "FILE" },
+                { "userdb-socket", 0, 0, G_OPTION_ARG_FILENAME, &a.userdb_socket,
+                  "Socket of the user database provider", "PATH" },
+                { "nscd-socket", 0, 0, G_OPTION_ARG_FILENAME, &a.nscd_socket, "Socket of nscd",
+                  "PATH" },
                 { "debug", 0, 0, G_OPTION_ARG_NONE, &a.debug, "Log every request", NULL },
                 { "version", 0, 0, G_OPTION_ARG_NONE, &a.version, "Show the version", NULL },
                 { NULL },
@@ -82,6 +88,8 @@ static int arguments_parse(int *argc, char ***argv, Arguments *ret_arguments) {
         set_default(&a.ask_program, LIBEXECDIR "/nsresource-ask");
         set_default(&a.linger_folder, "/var/lib/systemd/linger");
         set_default(&a.logind_folder, "/run/systemd");
+        set_default(&a.userdb_socket, TABLE_SOCKET_PATH);
+        set_default(&a.nscd_socket, "/run/nscd/socket");
         *ret_arguments = a;
         return 0;
 }
@@ -90,7 +98,8 @@ static void arguments_clear(Arguments *a) {
         char **const strings[] = { &a->config_file,     &a->socket,        &a->runtime_folder,
                                    &a->state_folder,    &a->etc,           &a->nspawn_folder,
                                    &a->run_user_folder, &a->linger_folder, &a->pin_folder,
-                                   &a->logind_folder,   &a->ask_program };
+                                   &a->logind_folder,   &a->ask_program,   &a->userdb_socket,
+                                   &a->nscd_socket };
 
         for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
                 g_free(*strings[i]);
@@ -209,6 +218,8 @@ static int process_run(const Arguments *a) {
                 .nspawn_folder = a->nspawn_folder,
                 .pin_folder = a->pin_folder,
                 .ask_program = a->ask_program,
+                .userdb_socket = a->userdb_socket,
+                .nscd_socket = a->nscd_socket,
                 .leftovers = {
                         .mount_namespace = a->host_mounts ? "/proc/1/ns/mnt" : NULL,
                         .proc_folder = "/proc",

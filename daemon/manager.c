@@ -17,6 +17,7 @@
 #include "daemon/host-ids.h"
 #include "daemon/leftovers.h"
 #include "daemon/limits.h"
+#include "daemon/name-cache.h"
 #include "daemon/policy.h"
 #include "daemon/slot-locks.h"
 #include "daemon/uid-trial.h"
@@ -25,6 +26,7 @@
 #include "daemon/userns.h"
 #include "daemon/vetter.h"
 #include "lib/interfaces/interfaces.h"
+#include "lib/table/table-socket.h"
 #include "lib/table/table-write.h"
 #include "lib/util/fd.h"
 #include "lib/util/file.h"
@@ -49,6 +51,8 @@ _Static_assert(LIMIT_DESCRIPTORS <= LIMIT_NOFILE, "LimitNOFILE=");
 struct Manager {
         Settings settings;
         char *etc, *config_file, *table_path, *details_path, *nspawn_folder, *unenforced_path;
+        char *userdb_socket;
+        NameCache *name_cache;
         HostIds *host_ids;
         CgroupTree *cgroups; /* NULL: there are none */
         UsernsProbe *probe;
@@ -439,6 +443,25 @@ static int manager_protect_again(Manager *manager) {
         return r > 0 ? -ENOTRECOVERABLE : r;
 }
 
+/* Whoever asked about one of our names is to ask again. */
+static void manager_names_changed(void *userdata) {
+        Manager *manager = userdata;
+
+        name_cache_changed(manager->name_cache);
+}
+
+/* What others know of the table: of this pool from now on, and names of an earlier one are gone. */
+static void manager_tell_others(Manager *manager) {
+        if (!table_socket_tag(
+                    manager->userdb_socket, manager->settings.pool_start,
+                    manager->settings.n_slots))
+                log_debug(
+                        "%s takes no attributes: clients may ask it about every user",
+                        manager->userdb_socket);
+        table_writer_watch_names(manager->table, manager_names_changed, manager);
+        name_cache_changed(manager->name_cache);
+}
+
 static void manager_vetted(void *userdata) {
         Manager *manager = userdata;
 
@@ -550,6 +573,7 @@ static int manager_start_serving(Manager *manager) {
         }
         if (r < 0 || !manager->table)
                 return r;
+        manager_tell_others(manager);
 
         manager->api.table = manager->table;
         manager->api.allocator = manager->allocator;
@@ -783,6 +807,8 @@ int manager_new(
         manager->details_path = g_build_filename(paths->runtime_folder, "details", NULL);
         manager->unenforced_path = g_build_filename(paths->state_folder, "unenforced", NULL);
         manager->nspawn_folder = g_strdup(paths->nspawn_folder);
+        manager->userdb_socket = g_strdup(paths->userdb_socket);
+        manager->name_cache = name_cache_new(paths->nscd_socket);
         r = manager_open(manager, paths, g_steal_fd(&slot_locks_fd));
         if (r < 0)
                 return r;
@@ -813,6 +839,7 @@ void manager_free(Manager *manager) {
         g_free(manager->methods);
         details_free(manager->details);
         table_writer_free(manager->table);
+        name_cache_free(manager->name_cache);
         policy_free(manager->policy);
         userns_probe_free(manager->probe);
         host_ids_free(manager->host_ids);
@@ -825,6 +852,7 @@ void manager_free(Manager *manager) {
         g_free(manager->details_path);
         g_free(manager->unenforced_path);
         g_free(manager->nspawn_folder);
+        g_free(manager->userdb_socket);
         g_free(manager);
 }
 

@@ -22,6 +22,8 @@ typedef struct ManagerPaths {
         const char *nspawn_folder;  /* /run/systemd/nspawn-uid */
         const char *pin_folder;     /* /sys/fs/bpf/nsresource */
         const char *ask_program;    /* nsresource-ask */
+        const char *userdb_socket;  /* /run/systemd/userdb/io.systemd.NamespaceResource */
+        const char *nscd_socket;    /* /run/nscd/socket */
         LeftoversConfig leftovers;
 } ManagerPaths;
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-man8_MANS += %D%/nsresourced.8 %D%/nsresource-userdbd.8
+man8_MANS += %D%/nsresourced.8 %D%/nsresource-userdbd.8 %D%/nss-nsresource.8
 man1_MANS += %D%/nsresourcectl.1
 man5_MANS += %D%/nsresourced.conf.5
-edited_files += %D%/nsresourcectl.1 %D%/nsresourced.8 %D%/nsresource-userdbd.8 %D%/nsresourced.conf.5
+edited_files += %D%/nsresourcectl.1 %D%/nsresourced.8 %D%/nsresource-userdbd.8 %D%/nss-nsresource.8 %D%/nsresourced.conf.5

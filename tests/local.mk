@@ -10,6 +10,7 @@ bats_tests += %D%/bats/no-process.bats
 bats_tests += %D%/bats/leftovers.bats %D%/bats/states.bats
 bats_tests += %D%/bats/lifecycle.bats
 bats_tests += %D%/bats/mounts.bats
+bats_tests += %D%/bats/nscd.bats
 bats_tests += %D%/bats/polkit.bats
 bats_tests += %D%/bats/quickstart.bats
 bats_tests += %D%/bats/register.bats

@@ -13,13 +13,14 @@
 #include <systemd/sd-daemon.h>
 
 #include "lib/table/table-read.h"
+#include "lib/table/table-socket.h"
 #include "lib/util/log.h"
 #include "lib/util/parse.h"
 #include "lib/varlink/server.h"
 #include "userdb/privileges.h"
 #include "userdb/userdb-service.h"
 
-#define DEFAULT_SOCKET "/run/systemd/userdb/io.systemd.NamespaceResource"
+#define DEFAULT_SOCKET TABLE_SOCKET_PATH
 #define DEFAULT_IDLE_SECONDS 30u
 #define USER_NAME "nsresource"
 
@@ -110,9 +111,10 @@ static bool set_attribute(const char *path, const char *name, const char *value)
 
 /* Tell clients that can read it (systemd 262, Linux with extended attributes on sockets) which keys
  * are worth asking us for.  Numbers only if the table is there to say which ones are ours: a wrong
- * range would hide us. */
+ * range would hide us.  When a table of another pool takes its place later, we are not root any
+ * more: nsresourced, which made it, sets them (table-socket.h). */
 static void tag_socket(const char *path, const char *table_path) {
-        g_autofree char *ids = NULL;
+        bool tagged;
         TableView view;
 
         if (!set_attribute(path, "user.varlink", "entrypoint") ||
@@ -123,11 +125,9 @@ static void tag_socket(const char *path, const char *table_path) {
         }
         if (table_view_open(table_path, &view) != 0)
                 return;
-        ids = g_strdup_printf(
-                "%u-%u", view.pool_start, view.pool_start + view.n_slots * TABLE_SLOT_SIZE - 1);
+        tagged = table_socket_tag(path, view.pool_start, view.n_slots);
         table_view_close(&view);
-        if (!set_attribute(path, "user.userdb.uid", ids) ||
-            !set_attribute(path, "user.userdb.gid", ids))
+        if (!tagged)
                 log_debug("%s does not take all attributes", path);
 }
 

@@ -6,7 +6,8 @@ libtable_read_la_SOURCES = \
 	%D%/table-describe.c %D%/table-describe.h \
 	%D%/table-format.h \
 	%D%/table-name.c %D%/table-name.h \
-	%D%/table-read.c %D%/table-read.h
+	%D%/table-read.c %D%/table-read.h \
+	%D%/table-socket.c %D%/table-socket.h
 
 # The reader of a long-lived process.
 noinst_LTLIBRARIES += libtable-follow.la

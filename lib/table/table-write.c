@@ -26,6 +26,8 @@ struct TableWriter {
         uint32_t cut_slots[TABLE_CUTS_MAX]; /* the slot that is cut number N, or TABLE_NONE */
         TableSlotFunc watch;
         void *watch_userdata;
+        TableNamesFunc watch_names;
+        void *watch_names_userdata;
 };
 
 /* opening */
@@ -203,6 +205,16 @@ int table_writer_open(
 
 void table_writer_set_entries(TableWriter *writer, bool all) {
         table_store(&writer->image.header->set_entries, all);
+}
+
+void table_writer_watch_names(TableWriter *writer, TableNamesFunc func, void *userdata) {
+        writer->watch_names = func;
+        writer->watch_names_userdata = userdata;
+}
+
+static void tell_names(const TableWriter *writer) {
+        if (writer->watch_names)
+                writer->watch_names(writer->watch_names_userdata);
 }
 
 /* choosing */
@@ -514,6 +526,7 @@ int table_writer_reserve(
         table_live_move(
                 writer->live, number, &writer->image.records[number],
                 table_image_n_ids(&writer->image, number), TABLE_STATE_FREE, TABLE_STATE_RESERVED);
+        tell_names(writer);
         *ret_record = number;
         return 0;
 }
@@ -613,6 +626,7 @@ void table_writer_set_state(TableWriter *writer, uint32_t record, uint32_t state
                 table_index_remove(image, record);
                 table_live_move(writer->live, record, range, n_ids, from, state);
                 free_range(writer, numbers, n_records, from != TABLE_STATE_RESERVED);
+                tell_names(writer);
                 return;
         }
 
@@ -621,6 +635,7 @@ void table_writer_set_state(TableWriter *writer, uint32_t record, uint32_t state
         if (state == TABLE_STATE_RELEASING)
                 table_index_remove(image, record);
         table_live_move(writer->live, record, range, n_ids, from, state);
+        tell_names(writer);
 }
 
 void table_writer_quarantine_slot(
@@ -649,6 +664,7 @@ void table_writer_quarantine_slot(
                 writer->live, slot, &image->records[slot], TABLE_SLOT_SIZE, TABLE_STATE_FREE,
                 TABLE_STATE_QUARANTINED);
         tell_slot(writer, slot, false);
+        tell_names(writer);
 }
 
 /* looking */

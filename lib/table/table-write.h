@@ -129,6 +129,10 @@ void table_writer_quarantine_slot(
 typedef void (*TableSlotFunc)(uint32_t start, bool is_free, void *userdata);
 void table_writer_watch_slots(TableWriter *writer, TableSlotFunc func, void *userdata);
 
+/* Have `func` called when names may have come or gone: at each change of state. */
+typedef void (*TableNamesFunc)(void *userdata);
+void table_writer_watch_names(TableWriter *writer, TableNamesFunc func, void *userdata);
+
 /* looking */
 
 /* The record, in the mapping: valid until the writer is freed; NULL beyond the last one. */

@@ -335,6 +335,6 @@ set_entries() {
         daemon_configure '[Policy]' 'Enforcment=none'
         : >"$NSR/log"
         "$abs_top_builddir/nsresourced" --config="$NSR/nsresourced.conf" --socket="$NSR/socket2" --runtime-dir="$NSR/run" \
-                --state-dir="$NSR/state" --etc="$NSR/etc" --nspawn-dir="$NSR/nspawn" --pin-dir="$NSR/pins" 2>"$NSR/log" && return 1
+                --state-dir="$NSR/state" --etc="$NSR/etc" --nspawn-dir="$NSR/nspawn" --userdb-socket="$NSR/userdb" --nscd-socket="$NSR/nscd" --pin-dir="$NSR/pins" 2>"$NSR/log" && return 1
         grep -q 'nsresourced.conf.*Enforcment' "$NSR/log"
 }

@@ -35,6 +35,7 @@ daemon_start() {
         "${NSR_DAEMON:-$abs_top_builddir/nsresourced}" --config="$NSR/nsresourced.conf" --socket="$NSR/socket" \
                 --runtime-dir="$NSR/run" --state-dir="$NSR/state" --etc="$NSR/etc" --nspawn-dir="$NSR/nspawn" \
                 --pin-dir="$NSR/pins" --run-user-dir="$NSR/run-user" --linger-dir="$NSR/linger" --logind-dir="$NSR/logind" \
+                --userdb-socket="$NSR/userdb" --nscd-socket="${NSR_NSCD:-$NSR/nscd}" \
                 --ask-program="$NSR/nsresource-ask" --debug "$@" 2>>"$NSR/log" 3>&- &
         DAEMON=$!
         wait_for daemon_listens

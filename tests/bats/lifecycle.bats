@@ -165,7 +165,7 @@ nothing_but_quarantine_and() {
 
 @test "a second daemon on the same table is refused" {
         run "$abs_top_builddir/nsresourced" --config="$NSR/nsresourced.conf" --socket="$NSR/socket2" --runtime-dir="$NSR/run" \
-                --state-dir="$NSR/state" --etc="$NSR/etc" --nspawn-dir="$NSR/nspawn" --pin-dir="$NSR/pins"
+                --state-dir="$NSR/state" --etc="$NSR/etc" --nspawn-dir="$NSR/nspawn" --userdb-socket="$NSR/userdb" --nscd-socket="$NSR/nscd" --pin-dir="$NSR/pins"
         [ "$status" = 1 ]
         [[ $output == *"Another nsresourced holds"* ]]
 }
@@ -211,7 +211,7 @@ start_unreadable() {
         local status=0
         timeout 60 strace -qq -o "$NSR/trace" -f -P "$1" -e trace=getdents64 -e inject=getdents64:error=EIO \
                 "${NSR_DAEMON:-$abs_top_builddir/nsresourced}" --config="$NSR/nsresourced.conf" --socket="$NSR/socket2" \
-                --runtime-dir="$NSR/run" --state-dir="$NSR/state" --etc="$NSR/etc" --nspawn-dir="$NSR/nspawn" \
+                --runtime-dir="$NSR/run" --state-dir="$NSR/state" --etc="$NSR/etc" --nspawn-dir="$NSR/nspawn" --userdb-socket="$NSR/userdb" --nscd-socket="$NSR/nscd" \
                 --pin-dir="$NSR/pins" 2>>"$NSR/log" 3>&- || status=$?
         grep -q INJECTED "$NSR/trace"
         [ "$status" = 1 ]
@@ -407,4 +407,28 @@ answers_of_list() {
         run call_as "$ALICE" org.varlink.service.GetInfo "{\"$long\":1}"
         grep -q "GetInfo by UID $ALICE refused: org.varlink.service.InvalidParameter 0*$" "$NSR/log"
         [ "$(awk '{ print length }' "$NSR/log" | sort -n | tail -n 1)" -le 400 ]
+}
+
+@test "the provider's socket is told of the pool at each start: another table may be of another" {
+        need_command strace
+        local start ids children
+        daemon_stop
+        for start in 10000000 20000000; do
+                rm -rf "$NSR/run"
+                daemon_configure '[Policy]' 'Enforcement=none' '[Pool]' "Start=0x$start" "End=0x${start%0000}ffff"
+                # A kernel that takes attributes of sockets, whatever this one does.
+                printf '%s\n' '#!/bin/sh' "exec strace -qq -o '$NSR/trace' -e trace=lsetxattr -e inject=lsetxattr:retval=0 \\" \
+                        "'$abs_top_builddir/nsresourced' \"\$@\"" >"$NSR/traced"
+                chmod 755 "$NSR/traced"
+                NSR_DAEMON=$NSR/traced daemon_start
+                sed -n 's/^lsetxattr("\([^"]*\)", "\([^"]*\)", "\([^"]*\)", .*/\1 \2=\3/p' "$NSR/trace" >"$NSR/attributes"
+                cat "$NSR/attributes"
+                ids=$((0x$start))-$((0x$start + 65535))
+                printf '%s\n' "$NSR/userdb user.userdb.uid=$ids" "$NSR/userdb user.userdb.gid=$ids" | diff - "$NSR/attributes"
+                # strace passes no signal on.
+                read -ra children <"/proc/$DAEMON/task/$DAEMON/children" || true
+                kill "${children[0]}"
+                wait "$DAEMON" || true
+                DAEMON=
+        done
 }

@@ -29,7 +29,7 @@ setup_file() {
         cp "$abs_top_builddir"/tests/tools/{caller-keys,type} "$inside"
         printf '[Policy]\nEnforcement=none\n[Limits]\nNamespacesPerUser=4\n' >"$work/conf"
         "$nsresourced" --config="$work/conf" --socket="$work/socket" --runtime-dir="$work/run" \
-                --state-dir="$work/state" --nspawn-dir="$work/nspawn" --pin-dir="$work/pins" \
+                --state-dir="$work/state" --nspawn-dir="$work/nspawn" --userdb-socket="$work/userdb" --nscd-socket="$work/nscd" --pin-dir="$work/pins" \
                 --run-user-dir="$work/run-user" --linger-dir="$work/linger" --logind-dir="$work/logind" \
                 --ask-program="$work/bin/nsresource-ask" >"$work/log" 2>&1 3>&- &
         echo $! >"$work/pid"

@@ -32,7 +32,7 @@ scripts() {
                 lib/util/*) echo "$util" ;;
                 lib/interfaces/*) echo 'lib/interfaces/|config\.h' ;;
                 lib/varlink/*) echo "lib/(varlink|interfaces)/|$util" ;;
-                lib/table/table-read.* | lib/table/table-format.* | lib/table/table-name.* | lib/table/table-describe.*)
+                lib/table/table-read.* | lib/table/table-format.* | lib/table/table-name.* | lib/table/table-describe.* | lib/table/table-socket.*)
                         echo 'lib/table/|lib/util/parse\.h|config\.h' ;;
                 lib/table/*) echo "lib/table/|$util" ;;
                 nss/*) echo 'nss/|lib/table/|config\.h' ;;
@@ -43,7 +43,7 @@ scripts() {
                 daemon/door*) echo "daemon/door[a-z-]*\.h|lib/varlink/|$base|$util" ;;
                 daemon/policy*) echo "daemon/policy[a-z-]*\.h|bpf/|policy\.skel\.h|$base|$util" ;;
                 daemon/userns* | daemon/cgroup* | daemon/netif* | daemon/leftovers* | daemon/host-ids* | daemon/settings* | \
-                        daemon/asker* | daemon/slot-locks* | daemon/used-ids*)
+                        daemon/asker* | daemon/slot-locks* | daemon/used-ids* | daemon/name-cache*)
                         local own=${1##*/}
                         own=${own%%[-.]*}
                         echo "daemon/${own}[a-z-]*\.h|$base|$util" ;;

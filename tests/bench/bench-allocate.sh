@@ -18,7 +18,7 @@ ulimit -n "$(ulimit -Hn)"
 for live in 0 10000; do
         rm -rf "$folder/run" "$folder/state"
         "$builddir/nsresourced" --config="$folder/conf" --socket="$folder/socket" --runtime-dir="$folder/run" \
-                --state-dir="$folder/state" --etc="$folder/etc" --nspawn-dir="$folder/nspawn" --pin-dir="$folder/pins" \
+                --state-dir="$folder/state" --etc="$folder/etc" --nspawn-dir="$folder/nspawn" --userdb-socket="$folder/userdb" --nscd-socket="$folder/nscd" --pin-dir="$folder/pins" \
                 --run-user-dir="$folder/run-user" --linger-dir="$folder/linger" --logind-dir="$folder/logind" \
                 --ask-program="$folder/nsresource-ask" \
                 2>"$folder/log" &
