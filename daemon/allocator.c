@@ -358,6 +358,30 @@ static bool allocator_host_has_name(const Allocator *allocator, const char *name
         return host_ids_has_name(allocator->config.host_ids, first);
 }
 
+char *allocator_describe_holder(const Allocator *allocator, const char *name) {
+        static const char *const states[TABLE_STATE_COUNT] = {
+                [TABLE_STATE_FREE] = "that has ended",
+                [TABLE_STATE_RESERVED] = "that is being made",
+                [TABLE_STATE_MAPPING] = "of which the maps may be written",
+                [TABLE_STATE_ACTIVE] = "that lives",
+                [TABLE_STATE_RELEASING] = "that has ended",
+                [TABLE_STATE_QUARANTINED] = "that has ended",
+        };
+        const TableWriter *table = allocator->config.table;
+        uint32_t record = table_writer_find_name(table, name);
+        const TableRecord *range;
+
+        if (record == TABLE_NONE)
+                return g_strdup(
+                        allocator_host_has_name(allocator, name)
+                                ? "an account in passwd or group"
+                                : "a namespace that has ended meanwhile");
+        range = table_writer_record(table, record);
+        return g_strdup_printf(
+                "a namespace of UID %u, charged to UID %u, %s", range->owner_uid,
+                range->account_uid, states[table_writer_state(table, record)]);
+}
+
 /* What a request may still fail of once its namespace is known to be fit, and then its record. */
 static int job_reserve(Job *job, Offer *offer, uint32_t *ret_record) {
         Allocator *allocator = job->allocator;

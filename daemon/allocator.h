@@ -118,6 +118,11 @@ int allocator_register(
         Allocator *allocator, const AllocatorRequest *request, AllocatorDoneFunc done,
         void *userdata);
 
+/* Who has a name that was refused (ALLOCATOR_E_NAME_EXISTS), in words for the log, which only
+ * administrators read: a namespace, with its account and state, or an account of the host.  To be
+ * freed. */
+char *allocator_describe_holder(const Allocator *allocator, const char *name);
+
 /* The record of a namespace that lives: ALLOCATOR_E_NOT_REGISTERED. */
 int allocator_find(Allocator *allocator, const UsernsIdentity *userns, uint32_t *ret_record);
 

@@ -10,8 +10,10 @@
 #include "daemon/api-errors.h"
 #include "daemon/api.h"
 #include "daemon/door.h"
+#include "daemon/limits.h"
 #include "daemon/namespace-name.h"
 #include "lib/table/table-format.h"
+#include "lib/util/log.h"
 
 /* io.systemd.NamespaceResource.  The checks, their errors and their order are the protocol's:
  * clients and their tests tell what a server can do by which error comes first. */
@@ -71,9 +73,31 @@ const char *api_namespace_gate(VarlinkCall *call, void *userdata) {
 
 /* A request on its way through the allocator. */
 typedef struct Request {
+        ApiContext *context;
         VarlinkCall *call;
         char name[TABLE_NAME_MAX + 1];
 } Request;
+
+/* To the log, not to the client, whose business other people's namespaces are not.  Clients decide
+ * how often: so many lines a minute for all of them, so that they do not crowd out what else is
+ * said there. */
+static void request_log_holder(const Request *request) {
+        ApiContext *context = request->context;
+        gint64 now = g_get_monotonic_time();
+        g_autofree char *holder = NULL;
+
+        if (now - context->refused_since_usec >= 60 * G_USEC_PER_SEC) {
+                context->refused_since_usec = now;
+                context->n_refused = 0;
+        }
+        if (context->n_refused >= LIMIT_NAME_REFUSALS_LOGGED)
+                return;
+        context->n_refused++;
+        holder = allocator_describe_holder(context->allocator, request->name);
+        log_notice(
+                "UID %u is refused the name \"%s\": it is that of %s",
+                varlink_call_peer(request->call)->uid, request->name, holder);
+}
 
 static void request_done(int result, void *userdata) {
         g_autofree Request *request = userdata;
@@ -81,8 +105,11 @@ static void request_done(int result, void *userdata) {
 
         if (result == 0)
                 varlink_call_reply(call, json_pack("{s:s}", "name", request->name));
-        else
+        else {
+                if (result == ALLOCATOR_E_NAME_EXISTS)
+                        request_log_holder(request);
                 api_answer_allocator_error(call, result);
+        }
 }
 
 static bool api_make_name(
@@ -172,8 +199,8 @@ static bool api_check_allocate_parameters(VarlinkCall *call, const AllocateParam
 }
 
 static void api_start(
-        VarlinkCall *call, Request *take_request, AllocatorRequest *allocator_request,
-        Allocator *allocator,
+        ApiContext *context, VarlinkCall *call, Request *take_request,
+        AllocatorRequest *allocator_request,
         int (*start)(Allocator *, const AllocatorRequest *, AllocatorDoneFunc, void *)) {
         g_autofree Request *request = take_request;
         int r;
@@ -181,8 +208,9 @@ static void api_start(
         allocator_request->name = request->name;
         allocator_request->peer_uid = varlink_call_peer(call)->uid;
         allocator_request->peer_gid = varlink_call_peer(call)->gid;
+        request->context = context;
         request->call = varlink_call_ref(call);
-        r = start(allocator, allocator_request, request_done, request);
+        r = start(context->allocator, allocator_request, request_done, request);
         if (r == 0) {
                 g_steal_pointer(&request);
                 return;
@@ -208,9 +236,7 @@ static void api_allocate_user_range(VarlinkCall *call, const void *parameters, v
                 return;
         allocator_request.size = (uint32_t) p->size;
         allocator_request.target = (uint32_t) p->target;
-        api_start(
-                call, g_steal_pointer(&request), &allocator_request, context->allocator,
-                allocator_allocate);
+        api_start(context, call, g_steal_pointer(&request), &allocator_request, allocator_allocate);
 }
 
 static void api_register_user_namespace(VarlinkCall *call, const void *parameters, void *userdata) {
@@ -223,9 +249,7 @@ static void api_register_user_namespace(VarlinkCall *call, const void *parameter
                 return;
         if (!api_check_userns(context, call, p->userns, &allocator_request))
                 return;
-        api_start(
-                call, g_steal_pointer(&request), &allocator_request, context->allocator,
-                allocator_register);
+        api_start(context, call, g_steal_pointer(&request), &allocator_request, allocator_register);
 }
 
 #define METHOD(name) "io.systemd.NamespaceResource." name

@@ -41,6 +41,9 @@ typedef struct ApiContext {
          * are. */
         char *refusal;
         uint64_t n_requests; /* salt of hashed names */
+        /* Refusals of names that were logged since then. */
+        gint64 refused_since_usec;
+        unsigned n_refused;
 } ApiContext;
 
 /* io.systemd.NamespaceResource: what gives ranges and names, and what gives a namespace that has

@@ -45,6 +45,9 @@
 #define LIMIT_NAME_WAITS 64u
 #define LIMIT_NAME_WAITS_PER_ACCOUNT 4u
 #define LIMIT_NAME_WAIT_MSEC 2000u
+/* Lines of the log that say who has a name that was refused, a minute: enough to find out, too few
+ * to have the journal leave out what else is said. */
+#define LIMIT_NAME_REFUSALS_LOGGED 20u
 /* Children that find out whether it has a process; one reads a link of each process there is. */
 #define LIMIT_PROCESS_LOOKS 4u
 #define LIMIT_PROCESS_LOOKS_PER_ACCOUNT 1u

@@ -198,6 +198,7 @@ nothing_taken() {
         refused "$SERVICE.NameExists" '' allocate "$(allocate_json p 65536)" "userns:$USERNS"
         refused "$SERVICE.NameExists" '' allocate "$(allocate_json g 65536)" "userns:$USERNS"
         nothing_taken
+        grep -q "UID $ALICE is refused the name \"$ALICE-g\": it is that of an account in passwd or group" "$NSR/log"
 }
 
 @test "a nested namespace: its parent was lent nothing to hand on" {

@@ -192,6 +192,26 @@ nobody_is_active() {
         wait_for namespace_is_new "$BACKGROUND"
         refused "$SERVICE.NameExists" '' call "$SERVICE.AllocateUserRange" "$(allocate_json "$ALICE-box" 65536)" \
                 "userns:/proc/$BACKGROUND/ns/user"
+        # Who has it is in the log.
+        local uid
+        for uid in "$ALICE" 0; do
+                grep -q "UID $uid is refused the name \"$ALICE-box\": it is that of a namespace of UID $ALICE, charged to UID $ALICE, that lives" \
+                        "$NSR/log"
+        done
+}
+
+@test "who has names that are refused: twenty lines a minute" {
+        local i start=$SECONDS lines
+        namespace_as "$ALICE"
+        allocate "$(allocate_json box 65536)" "userns:$USERNS"
+        namespace_as "$ALICE"
+        for ((i = 0; i < 45; i++)); do
+                refused "$SERVICE.NameExists" '' allocate "$(allocate_json box 65536)" "userns:$USERNS"
+        done
+        lines=$(grep -c 'is refused the name' "$NSR/log")
+        [ "$lines" -ge 20 ]
+        # However long that took.
+        [ "$lines" -le $((20 * (1 + (SECONDS - start + 1) / 60))) ]
 }
 
 @test "more requests for a name at once than may wait: all are answered, one gets it" {
