@@ -109,11 +109,6 @@
 #define LIMIT_VETTED_USED_SECONDS 3u
 #define LIMIT_VETTED_HOMES_SECONDS 300u
 
-/* Children that try what the kernel keeps by UID (daemon/uid-trial.h).  Half a millisecond a UID,
- * so a slot of which all were used takes half a minute of one processor, one with a few a moment.
- * One account has one of two places, and whoever has many ranges to be tried waits for its turn
- * with the next after a second. */
-#define LIMIT_UID_TRIALS 2u
 /* Children that try whether the kernel still knows a range's UIDs (daemon/uid-trial.h), those of
  * the blocks that were used: ten to twenty microseconds a UID in an emulated machine, so a
  * container's take some milliseconds, and a slot of which all were used about a second
