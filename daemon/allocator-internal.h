@@ -38,7 +38,8 @@ typedef struct Leaving {
         gint64 due_usec;
         bool is_looked_at; /* now */
         bool is_alone;     /* a joint look was not in time */
-        unsigned n_busy;   /* looks that found something which could not be removed */
+        unsigned n_tries;  /* looks after which it was not clean */
+        bool is_busy;      /* something was found that could not be removed: it is charged */
         char *told;        /* of what kind that was, when it was told */
         UidTrial *trial;   /* clean, and this is under way */
 } Leaving;

@@ -106,7 +106,7 @@ void allocator_leaving_usage(
                g_hash_table_iter_next(&i, &record, &leaving)) {
                 uint32_t number = GPOINTER_TO_UINT(record);
 
-                if (((Leaving *) leaving)->n_busy > 0 ||
+                if (((Leaving *) leaving)->is_busy ||
                     table_writer_record(table, number)->account_uid != account_uid ||
                     table_writer_state(table, number) != TABLE_STATE_RELEASING)
                         continue;
@@ -139,11 +139,11 @@ void allocator_give_back(Allocator *allocator, uint32_t record) {
 
 void allocator_try_again(Allocator *allocator, uint32_t record) {
         Leaving *leaving = g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
-        unsigned doublings = MIN(leaving->n_busy, RETRY_DOUBLINGS_MAX);
+        unsigned doublings = MIN(leaving->n_tries, RETRY_DOUBLINGS_MAX);
 
-        leaving->n_busy++;
+        leaving->n_tries++;
         leaving->due_usec = g_get_monotonic_time() + ((gint64) RETRY_USEC_FIRST << doublings);
-        if (leaving->n_busy < UNENFORCED_TRIES_MAX || allocator_is_reusable(allocator, record))
+        if (leaving->n_tries < UNENFORCED_TRIES_MAX || allocator_is_reusable(allocator, record))
                 return;
         (void) g_hash_table_remove(allocator->leaving, GUINT_TO_POINTER(record));
         allocator_quarantine(allocator, record);
@@ -187,6 +187,7 @@ static void allocator_tried(const UidTrialFound *found, void *userdata) {
                 g_autofree char *why = uid_trial_describe(found),
                                 *kind = g_strdup_printf("trial %d", found->what);
 
+                leaving->is_busy |= found->what != UID_TRIAL_UNKNOWN;
                 allocator_tell(allocator, record, kind, why);
                 allocator_try_again(allocator, record);
         }

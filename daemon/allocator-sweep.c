@@ -100,6 +100,16 @@ static bool is_all_clean(const LeftoversFound *found, guint n) {
         return true;
 }
 
+/* What our own look did not get to is not charged, unless it was a look for this account alone:
+ * others can change /etc/passwd, or make /proc long. */
+static bool is_account_s(const Sweep *sweep, const LeftoversFound *found, guint n) {
+        for (guint i = 0; i < n; i++)
+                if (found[i].what != LEFTOVERS_NOTHING &&
+                    (found[i].what != LEFTOVERS_UNKNOWN || sweep->account != LEFTOVERS_OF_ALL))
+                        return true;
+        return false;
+}
+
 static void allocator_swept_record(
         const Sweep *sweep, uint32_t record, const LeftoversFound *found, guint n, bool in_time) {
         Allocator *allocator = sweep->allocator;
@@ -112,8 +122,10 @@ static void allocator_swept_record(
                 allocator_look_alone(leaving);
         else if (allocator_judge(allocator, record, found, n))
                 allocator_try_uids(allocator, record);
-        else
+        else {
+                leaving->is_busy |= is_account_s(sweep, found, n);
                 allocator_try_again(allocator, record);
+        }
 }
 
 static void allocator_swept(const LeftoversFound *found, size_t n, bool in_time, void *userdata) {
@@ -159,21 +171,19 @@ static bool allocator_is_locked(
         return false;
 }
 
-/* Whether somebody else claims any of these IDs by now, or nobody knows. */
+/* Whether somebody else claims any of these IDs by now. */
 static bool allocator_is_claimed(
         Allocator *allocator, uint32_t record, const LeftoversRange *ranges, guint n) {
         for (guint i = 0; i < n; i++) {
                 g_autofree char *claimant = NULL, *why = NULL;
-                int r;
 
                 if (allocator_is_locked(allocator, record, &ranges[i]))
                         return true;
-                r = host_ids_claimant(
-                        allocator->config.host_ids, ranges[i].start, ranges[i].size, &claimant);
-                if (r == 0 && !claimant)
+                claimant = host_ids_claimant(
+                        allocator->config.host_ids, ranges[i].start, ranges[i].size);
+                if (!claimant)
                         continue;
-                why = r < 0 ? g_strdup("it cannot be found out who claims its IDs")
-                            : g_strdup_printf("its IDs are claimed by %s", claimant);
+                why = g_strdup_printf("its IDs are claimed by %s", claimant);
                 allocator_tell(allocator, record, why, why);
                 return true;
         }
@@ -190,7 +200,11 @@ static void allocator_plan(Allocator *allocator, Sweep *sweep, uint32_t record) 
         if (allocator_is_claimed(
                     allocator, record, &g_array_index(sweep->ranges, LeftoversRange, first),
                     sweep->ranges->len - first)) {
+                Leaving *leaving =
+                        g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
+
                 g_array_set_size(sweep->ranges, first);
+                leaving->is_busy = true;
                 allocator_try_again(allocator, record);
                 return;
         }
@@ -259,6 +273,10 @@ static GPtrArray *allocator_plan_all(Allocator *allocator) {
         g_autoptr(GPtrArray) due = allocator_list_due(allocator);
         GPtrArray *plans = g_ptr_array_new();
         int r = due->len > 0 ? leftovers_prepare(allocator->config.leftovers) : 0;
+
+        /* Once for all: what has just changed is read again each time. */
+        if (r == 0 && due->len > 0)
+                r = host_ids_refresh(allocator->config.host_ids);
 
         for (guint i = 0; i < due->len; i++) {
                 Leaving *leaving = due->pdata[i];

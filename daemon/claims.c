@@ -51,9 +51,9 @@ static void look_at_part(Claims *claims, const TableRecord *range, const TableRe
         /* The first record has the size of all. */
         uint32_t size = MIN(part->size, TABLE_SLOT_SIZE);
 
-        if (size == 0 || !host_ids_claims(claims->config.host_ids, part->start, size) ||
-            host_ids_claimant(claims->config.host_ids, part->start, size, &claimant) < 0 ||
-            !claimant)
+        if (size > 0)
+                claimant = host_ids_claimant(claims->config.host_ids, part->start, size);
+        if (!claimant)
                 return;
         g_ptr_array_add(
                 claims->found, g_strdup_printf(

@@ -509,34 +509,27 @@ uint64_t host_ids_generation(const HostIds *ids) {
         return ids->generation;
 }
 
-int host_ids_claimant(HostIds *ids, uint32_t start, uint32_t n_ids, char **ret_claimant) {
+char *host_ids_claimant(const HostIds *ids, uint32_t start, uint32_t n_ids) {
         static const char *const kinds[HOST_FILES_N] = {
                 [HOST_PASSWD] = "user",
                 [HOST_GROUP] = "group",
                 [HOST_SUBUID] = "subuid block of",
                 [HOST_SUBGID] = "subgid block of",
         };
-        const Claim *entry;
-        int r;
+        const Claim *entry = first_claim(ids, start, n_ids);
+        char *claimant;
 
-        r = host_ids_refresh(ids);
-        if (r < 0)
-                return r;
-        entry = first_claim(ids, start, n_ids);
-        if (!entry) {
-                *ret_claimant = is_reserved(ids, start, n_ids)
-                                        ? g_strdup("Reserved= of nsresourced.conf")
-                                        : NULL;
-                return 0;
-        }
-        *ret_claimant = g_strdup_printf(
+        if (!entry)
+                return is_reserved(ids, start, n_ids) ? g_strdup("Reserved= of nsresourced.conf")
+                                                      : NULL;
+        claimant = g_strdup_printf(
                 "%s %.*s in %s/%s", kinds[entry->file], SHOWN_NAME_MAX, entry->name, ids->etc,
                 file_names[entry->file]);
         /* The files are root's, but names may come from anywhere. */
-        for (char *c = *ret_claimant; *c != '\0'; c++)
+        for (char *c = claimant; *c != '\0'; c++)
                 if (!g_ascii_isprint(*c))
                         *c = '?';
-        return 0;
+        return claimant;
 }
 
 bool host_ids_has_name(const HostIds *ids, const char *name) {

@@ -39,12 +39,12 @@ void host_ids_set_reserved(HostIds *ids, const IdRange *ranges, size_t n);
  * or one of them is reserved. */
 bool host_ids_claims(const HostIds *ids, uint32_t start, uint32_t n_ids);
 
-/* Who claims any of these IDs now, by the files as they are at this moment: *ret_claimant is NULL,
- * or a text for people ("user alice in /etc/passwd", "subuid block of bob in /etc/subuid") to be
- * freed, of printable ASCII only; one of them, where there are several.  What is claimed is
- * somebody else's: not to be lent, and nothing of it killed or removed.  A negative errno means
- * that nobody knows: then it has to pass for claimed.  Cheap while the files do not change. */
-int host_ids_claimant(HostIds *ids, uint32_t start, uint32_t n_ids, char **ret_claimant);
+/* Who claims any of these IDs: NULL, or a text for people ("user alice in /etc/passwd", "subuid
+ * block of bob in /etc/subuid") to be freed, of printable ASCII only; one of them, where there are
+ * several.  What is claimed is somebody else's: not to be lent, and nothing of it killed or
+ * removed. If the last host_ids_refresh() failed nobody knows: then all have to pass for claimed.
+ */
+char *host_ids_claimant(const HostIds *ids, uint32_t start, uint32_t n_ids);
 
 /* The first ID that useradd and its like never give out as part of a subuid or subgid block:
  * login.defs' SUB_UID_MAX and SUB_GID_MAX, as they are now.  They ask nobody. */

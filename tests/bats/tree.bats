@@ -76,6 +76,8 @@ scripts() {
                 daemon/cgroup.c) echo 'tree|own' ;;
                 daemon/cgroup-remove.c) echo 'fd|parent' ;;
                 daemon/cgroup-look.c) echo 'folder' ;;
+                # The daemon's own mount, and /proc.
+                daemon/cgroup-threads.c) echo 'folder|process' ;;
                 # systemd-nspawn's folder of locks, which is root's.
                 daemon/slot-locks.c) echo 'locks->folder_fd' ;;
                 # /proc of ours, with what is below PIDs; folders of root's; a mount of mqueue that is ours.

@@ -176,6 +176,7 @@ daemon/cgroup-look.c LIMIT_CGROUP_LOOKS
 daemon/cgroup-remove.c LIMIT_CGROUP_REMOVALS
 daemon/door.c LIMIT_DOORS
 daemon/leftovers.c LIMIT_LEFTOVERS_CHILDREN
+daemon/name-cache.c LIMIT_NAME_CACHE_CHILDREN
 daemon/uid-trial.c LIMIT_UID_TRIALS
 daemon/userns-helper.c LIMIT_HELPERS
 daemon/userns-look.c LIMIT_LOOKS

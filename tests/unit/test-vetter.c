@@ -281,8 +281,10 @@ static void test_used(Fixture *f, gconstpointer data) {
                 return;
         record = lend_slot(f, 9);
         /* Slots 8 and 11, one that is lent, one of the homes, and what lies outside or is no ID. */
-        write_file(f, "used", "268959744\n269160447\n269025280\nalive\n1000\n4294967295\nx\n");
-        write_file(f, "homes", "269221889\n");
+        write_file(
+                f, "used",
+                "268959744 1\n269160447 1\n269025280 1\nalive\n1000 1\n4294967295 1\nx\n5\n");
+        write_file(f, "homes", "269221889 1\n");
         g_assert_cmpint(find_out(f, 8, 1), ==, VETTER_TAKEN);
         g_assert_cmpint(find_out(f, 10, 1), ==, VETTER_FREE);
         g_assert_cmpint(find_out(f, 11, 1), ==, VETTER_TAKEN);
@@ -300,7 +302,7 @@ static void test_released_during_look(Fixture *f, gconstpointer data) {
         if (!unit_need_root())
                 return;
         record = lend_slot(f, 9);
-        write_file(f, "used", "269025280\n269090816\n");
+        write_file(f, "used", "269025280 131072\n");
         write_file(f, "wait-used", "");
         vetter_go_on(f->vetter);
         while (count_lines(f, "looked-used") == 0)
@@ -323,7 +325,7 @@ static void test_singles(Fixture *f, gconstpointer data) {
         id = table_writer_record(f->table, record)->start;
         slot = (id - POOL_START) / SLOT;
         first = start_of(slot);
-        used = g_strdup_printf("%u\n%u\n", id, id == first ? first + 1 : first);
+        used = g_strdup_printf("%u 1\n%u 1\n", id, id == first ? first + 1 : first);
         write_file(f, "used", used);
         while (vetter_check(f->vetter, id, 1) == VETTER_UNKNOWN) {
                 vetter_want(f->vetter, id, 1);
@@ -383,7 +385,7 @@ static void test_looks_fail(Fixture *f, gconstpointer data) {
         if (!unit_need_root())
                 return;
         write_file(f, "fail-homes", "");
-        write_file(f, "homes", "268763136\n");
+        write_file(f, "homes", "268763136 1\n");
         g_assert_cmpint(find_out(f, 5, 1), ==, VETTER_FREE);
         g_assert_cmpuint(f->n_notices, ==, 1);
         g_assert_nonnull(strstr(vetter_trouble(f->vetter), "/home cannot be found out"));
