@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# policy.bpf.c -> policy.bpf.o -> policy.skel.h, which daemon/policy-load.c includes.  Not distributed: the skeleton
+# policy.bpf.c -> policy.bpf.o -> policy.skel.h, which daemon/policy/load.c includes.  Not distributed: the skeleton
 # is made where it is used.
 if BUILD_POLICY
 BPF_CPPFLAGS = -D__TARGET_ARCH_$(BPF_ARCH) -I$(top_srcdir) $(BPF_INCLUDES) $(LIBBPF_CFLAGS)

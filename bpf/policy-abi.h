@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the kernel policy (policy.bpf.c) and the daemon (daemon/policy.c) share: the maps, their
- * layout, and the bits that name rules.  Both sides see the same numbers for records: those of the
- * table (lib/table/table-format.h), with one more at the end for the canary.
+/* What the kernel policy (policy.bpf.c) and the daemon (daemon/policy/policy.c) share: the maps,
+ * their layout, and the bits that name rules.  Both sides see the same numbers for records: those
+ * of the table (lib/table/format.h), with one more at the end for the canary.
  *
  *      records   array, written by the daemon through mmap: record -> struct policy_record
  *      holders   hash: inode number of a user namespace -> struct policy_holder
@@ -43,7 +43,7 @@
  * holder itself take no room here. */
 #define POLICY_SETTERS 4096u
 
-/* Rules, as in daemon/policy.c's list. */
+/* Rules, as in daemon/policy/policy.c's list. */
 enum {
         POLICY_RULE_MAKE = 1u << 0,
         POLICY_RULE_TMPFILE = 1u << 1,

@@ -95,7 +95,7 @@
  *
  * HOW
  *
- * Programs are loaded by what the kernel's BTF has, never by version (daemon/policy-load.c); where an
+ * Programs are loaded by what the kernel's BTF has, never by version (daemon/policy/load.c); where an
  * argument list changed there is one program for each.  They do not look at an earlier program's
  * verdict: the trampoline stops at the first refusal, so a program that runs has none before it.
  * Cheap first: acting IDs outside the pool on a mount without ID map leave after a few comparisons.

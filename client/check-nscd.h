@@ -2,8 +2,8 @@
 #pragma once
 
 /* Whether nscd(8), glibc's or unscd, remembers users or groups: nsresourced tells it when names
- * change (daemon/name-cache.h), but not before some seconds have passed.  Knows nothing of what it
- * remembers. */
+ * change (daemon/host/name-cache.h), but not before some seconds have passed.  Knows nothing of
+ * what it remembers. */
 
 typedef enum NscdState {
         NSCD_ABSENT, /* nobody listens there */

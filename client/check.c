@@ -16,7 +16,7 @@
 #include "client/nsswitch-file.h"
 #include "client/nsswitch.h"
 #include "client/verb.h"
-#include "lib/table/table-read.h"
+#include "lib/table/read.h"
 #include "lib/util/file.h"
 
 #define MODULE "libnss_nsresource.so.2"

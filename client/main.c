@@ -9,7 +9,7 @@
 
 #include "client/message.h"
 #include "client/verb.h"
-#include "lib/table/table-format.h"
+#include "lib/table/format.h"
 
 static const Verb *const verbs[] = {
         &verb_run,    &verb_list,  &verb_show, &verb_whose,

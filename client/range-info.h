@@ -3,7 +3,7 @@
 
 /* What `show` and `whose` say of a range, from the table itself: no daemon has to run. */
 
-#include "lib/table/table-read.h"
+#include "lib/table/read.h"
 #include "lib/varlink/json.h"
 
 /* Open the table.  A failure has been said. */

@@ -7,7 +7,7 @@
 
 #include <glib.h>
 
-#include "lib/table/table-name.h"
+#include "lib/table/name.h"
 
 /* What the daemon puts in front. */
 static char *prefix_of(uint32_t uid) {

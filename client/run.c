@@ -15,7 +15,7 @@
 #include "client/run-namespace.h"
 #include "client/run-supervise.h"
 #include "client/verb.h"
-#include "lib/table/table-format.h"
+#include "lib/table/format.h"
 #include "lib/util/fd.h"
 #include "lib/util/parse.h"
 

@@ -2,11 +2,12 @@
 #pragma once
 
 /* Every size and count that a client can drive, with its reason.  Limits of the wire are in
- * lib/varlink/server.h, those of the table's file in lib/table/table-format.h.  Each is checked
+ * lib/varlink/server.h, those of the table's file in lib/table/format.h.  Each is checked
  * before acquiring, `n >= MAX`, and a test tries MAX and MAX + 1. */
 
-/* An account is the accountable UID (daemon/host-ids.h, manager_account()): of a lent range whoever
- * it is charged to, of a subuid block its owner, of another container's 65,536 UIDs the first.
+/* An account is the accountable UID (daemon/host/host-ids.h, manager_account()): of a lent range
+ * whoever it is charged to, of a subuid block its owner, of another container's 65,536 UIDs the
+ * first.
  *
  * Connections.  One costs a descriptor and about 1 KiB; the unit's LimitNOFILE is 65,536. */
 #define LIMIT_CONNECTIONS 4096u
@@ -17,11 +18,11 @@
  * done.  Beyond this number nothing more is accepted, and who connects waits in the kernel. */
 #define LIMIT_DISCARDS_WAITING 4096u
 
-/* Doors (daemon/door.h).  Idle ones are kept ready so that a call with descriptors costs one hop,
- * not one fork.  A door that hangs on a client's descriptor cannot be got rid of until that client
- * lets go, so each account may have only a few in that state; and fewer when there are few left:
- * the last 24 go to those who have two at most, the last 16 to those who have one, the last 8 to
- * those who have none.  With four each, sixteen accounts took all of 64. */
+/* Doors (daemon/door/door.h).  Idle ones are kept ready so that a call with descriptors costs one
+ * hop, not one fork.  A door that hangs on a client's descriptor cannot be got rid of until that
+ * client lets go, so each account may have only a few in that state; and fewer when there are few
+ * left: the last 24 go to those who have two at most, the last 16 to those who have one, the last 8
+ * to those who have none.  With four each, sixteen accounts took all of 64. */
 #define LIMIT_DOORS_IDLE 2u
 #define LIMIT_DOORS 128u /* that are not idle */
 #define LIMIT_DOORS_SHARE 8u
@@ -29,8 +30,8 @@
 #define LIMIT_DOOR_MSEC 5000u
 #define LIMIT_DOORS_WAITING LIMIT_CONNECTIONS /* each connection has one call at a time */
 
-/* Helpers that join a client's namespace (daemon/userns.h): processes of ours that the client can
- * stop.  What is beyond these numbers waits for its turn. */
+/* Helpers that join a client's namespace (daemon/userns/userns.h): processes of ours that the
+ * client can stop.  What is beyond these numbers waits for its turn. */
 #define LIMIT_HELPERS_IDLE 8u     /* beyond LIMIT_HELPERS */
 #define LIMIT_HELPERS_IDLE_LOW 2u /* so few, and it is filled up again */
 #define LIMIT_HELPERS 64u
@@ -89,9 +90,9 @@
 #define LIMIT_LOOK_MOUNT_BYTES (64u * 1024 * 1024)
 #define LIMIT_LOOK_NAMESPACES (1024u * 1024)
 
-/* Children that ask what may never be answered (daemon/asker.h): the name service, /home, /proc.
- * One of each kind works; more are there only when one is stuck in the kernel.  They are asked
- * ahead of need, for whole batches of slots, so no request occupies one of its own. */
+/* Children that ask what may never be answered (daemon/host/asker.h): the name service, /home,
+ * /proc. One of each kind works; more are there only when one is stuck in the kernel.  They are
+ * asked ahead of need, for whole batches of slots, so no request occupies one of its own. */
 #define LIMIT_ASKS 6u
 #define LIMIT_ASK_MSEC 3000u /* without a line of an answer: a directory is slow at times */
 
@@ -109,8 +110,8 @@
 #define LIMIT_VETTED_USED_SECONDS 3u
 #define LIMIT_VETTED_HOMES_SECONDS 300u
 
-/* Children that try whether the kernel still knows a range's UIDs (daemon/uid-trial.h), those of
- * the blocks that were used: ten to twenty microseconds a UID in an emulated machine, so a
+/* Children that try whether the kernel still knows a range's UIDs (daemon/leftovers/uid-trial.h),
+ * those of the blocks that were used: ten to twenty microseconds a UID in an emulated machine, so a
  * container's take some milliseconds, and a slot of which all were used about a second
  * (HACKING.md).  One account has one of the places, for a second at the most, and waits for its
  * turn with the next.  A UID that is known takes a place for 0.12 seconds, of which the child
@@ -122,8 +123,9 @@
 #define LIMIT_UID_TRIAL_TURN_MSEC 1000u
 #define LIMIT_UID_TRIAL_MSEC 30000u /* a turn on a machine that does much else: it was stopped */
 
-/* The child that tells nscd to forget (daemon/name-cache.h): one, however often names change, since
- * what it forgets is everybody's.  The delay is for answers that nscd is about to remember. */
+/* The child that tells nscd to forget (daemon/host/name-cache.h): one, however often names change,
+ * since what it forgets is everybody's.  The delay is for answers that nscd is about to remember.
+ */
 #define LIMIT_NAME_CACHE_CHILDREN 1u
 #define LIMIT_NAME_CACHE_DELAY_MSEC 100u
 #define LIMIT_NAME_CACHE_INTERVAL_MSEC 5000u

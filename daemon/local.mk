@@ -3,11 +3,11 @@
 noinst_LTLIBRARIES += libpolicy.la
 if BUILD_POLICY
 libpolicy_la_SOURCES = \
-	%D%/policy.c %D%/policy.h %D%/policy-internal.h \
-	%D%/policy-canary.c \
-	%D%/policy-load.c \
-	%D%/policy-pins.c \
-	%D%/policy-rules.c
+	%D%/policy/policy.c %D%/policy/policy.h %D%/policy/internal.h \
+	%D%/policy/canary.c \
+	%D%/policy/load.c \
+	%D%/policy/pins.c \
+	%D%/policy/rules.c
 libpolicy_la_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
 libpolicy_la_LIBADD = libutil.la $(LIBBPF_LIBS) $(GLIB_LIBS)
 
@@ -18,63 +18,63 @@ tests_unit_test_policy_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
 tests_unit_test_policy_LDADD = libpolicy.la $(GLIB_LIBS)
 nodist_libpolicy_la_SOURCES = bpf/policy.skel.h
 else
-libpolicy_la_SOURCES = %D%/policy-none.c %D%/policy.h
+libpolicy_la_SOURCES = %D%/policy/none.c %D%/policy/policy.h
 # Without a line here there would be no flags at all: the one above hides AM_CFLAGS.
 libpolicy_la_CFLAGS = $(AM_CFLAGS)
 libpolicy_la_LIBADD = $(GLIB_LIBS)
 endif
-EXTRA_DIST += tests/unit/test-policy.c %D%/policy-none.c %D%/policy.c %D%/policy-internal.h %D%/policy-canary.c \
-	%D%/policy-load.c %D%/policy-pins.c %D%/policy-rules.c
+EXTRA_DIST += tests/unit/test-policy.c %D%/policy/none.c %D%/policy/policy.c %D%/policy/internal.h %D%/policy/canary.c \
+	%D%/policy/load.c %D%/policy/pins.c %D%/policy/rules.c
 
 # Who has which IDs of the host: the daemon and the user database provider count by it.
 noinst_LTLIBRARIES += libhost-ids.la
-libhost_ids_la_SOURCES = %D%/host-ids.c %D%/host-ids.h
+libhost_ids_la_SOURCES = %D%/host/host-ids.c %D%/host/host-ids.h
 libhost_ids_la_LIBADD = libutil.la $(GLIB_LIBS)
 
 # All of the daemon but main.c, host-ids and the policy.
 noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
-	%D%/allocator.c %D%/allocator.h %D%/allocator-internal.h \
-	%D%/allocator-add.c \
-	%D%/allocator-cgroups.c \
-	%D%/allocator-end.c \
-	%D%/allocator-leave.c \
-	%D%/allocator-name.c \
-	%D%/allocator-sweep.c \
-	%D%/api-container.c \
-	%D%/api-errors.c %D%/api-errors.h \
-	%D%/api-manager.c \
-	%D%/api-namespace.c \
-	%D%/api.h \
-	%D%/asker.c %D%/asker.h \
-	%D%/cgroup.c %D%/cgroup.h %D%/cgroup-internal.h %D%/cgroup-look.c %D%/cgroup-remove.c %D%/cgroup-threads.c \
-	%D%/claims.c %D%/claims.h \
-	%D%/details.c %D%/details.h \
-	%D%/door.c %D%/door.h \
-	%D%/door-child.c %D%/door-child.h \
-	%D%/host-ids.h \
-	%D%/leftovers.c %D%/leftovers.h %D%/leftovers-internal.h \
-	%D%/leftovers-child.c %D%/leftovers-claims.c %D%/leftovers-files.c %D%/leftovers-ipc.c \
-	%D%/leftovers-keys.c %D%/leftovers-processes.c \
+	%D%/allocator/allocator.c %D%/allocator/allocator.h %D%/allocator/internal.h \
+	%D%/allocator/add.c \
+	%D%/allocator/cgroups.c \
+	%D%/allocator/end.c \
+	%D%/allocator/leave.c \
+	%D%/allocator/name.c \
+	%D%/allocator/sweep.c \
+	%D%/api/container.c \
+	%D%/api/errors.c %D%/api/errors.h \
+	%D%/api/manager.c \
+	%D%/api/namespace.c \
+	%D%/api/api.h \
+	%D%/host/asker.c %D%/host/asker.h \
+	%D%/cgroup/cgroup.c %D%/cgroup/cgroup.h %D%/cgroup/internal.h %D%/cgroup/look.c %D%/cgroup/remove.c %D%/cgroup/threads.c \
+	%D%/host/claims.c %D%/host/claims.h \
+	%D%/state/details.c %D%/state/details.h \
+	%D%/door/door.c %D%/door/door.h \
+	%D%/door/child.c %D%/door/child.h \
+	%D%/host/host-ids.h \
+	%D%/leftovers/leftovers.c %D%/leftovers/leftovers.h %D%/leftovers/internal.h \
+	%D%/leftovers/child.c %D%/leftovers/claims.c %D%/leftovers/files.c %D%/leftovers/ipc.c \
+	%D%/leftovers/keys.c %D%/leftovers/processes.c \
 	%D%/limits.h \
 	%D%/manager.c %D%/manager.h \
-	%D%/name-cache.c %D%/name-cache.h \
-	%D%/namespace-name.c %D%/namespace-name.h \
-	%D%/settings.c %D%/settings.h \
-	%D%/slot-locks.c %D%/slot-locks.h \
-	%D%/uid-trial.c %D%/uid-trial.h %D%/uid-trial-child.c %D%/uid-trial-internal.h \
-	%D%/vetter.c %D%/vetter.h \
-	%D%/unenforced.c %D%/unenforced.h \
-	%D%/unenforced-clear.c %D%/unenforced-clear.h \
-	%D%/used-ids.c %D%/used-ids.h \
-	%D%/userns.c %D%/userns.h \
-	%D%/userns-helper.c \
-	%D%/userns-processes.c \
-	%D%/userns-joiner.c %D%/userns-joiner.h \
-	%D%/userns-look.c %D%/userns-look.h \
-	%D%/userns-look-child.c \
-	%D%/userns-probe.c \
-	%D%/vetting.c %D%/vetting.h
+	%D%/host/name-cache.c %D%/host/name-cache.h \
+	%D%/api/namespace-name.c %D%/api/namespace-name.h \
+	%D%/state/settings.c %D%/state/settings.h \
+	%D%/host/slot-locks.c %D%/host/slot-locks.h \
+	%D%/leftovers/uid-trial.c %D%/leftovers/uid-trial.h %D%/leftovers/uid-trial-child.c %D%/leftovers/uid-trial-internal.h \
+	%D%/host/vetter.c %D%/host/vetter.h \
+	%D%/state/unenforced.c %D%/state/unenforced.h \
+	%D%/allocator/unenforced-clear.c %D%/allocator/unenforced-clear.h \
+	%D%/host/used-ids.c %D%/host/used-ids.h \
+	%D%/userns/userns.c %D%/userns/userns.h \
+	%D%/userns/helper.c \
+	%D%/userns/processes.c \
+	%D%/userns/joiner.c %D%/userns/joiner.h \
+	%D%/userns/look.c %D%/userns/look.h \
+	%D%/userns/look-child.c \
+	%D%/userns/probe.c \
+	%D%/host/vetting.c %D%/host/vetting.h
 libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 libdaemon_la_LIBADD = libhost-ids.la libvarlink.la libinterfaces.la libtable-write.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
 
@@ -84,7 +84,7 @@ nsresourced_LDADD = libdaemon.la libpolicy.la $(SYSTEMD_LIBS)
 
 # Runs once a question, so it links little.
 libexecnsr_PROGRAMS += nsresource-ask
-nsresource_ask_SOURCES = %D%/ask-main.c %D%/asker.h %D%/name-services.c %D%/name-services.h %D%/used-ids.c %D%/used-ids.h
+nsresource_ask_SOURCES = %D%/host/ask-main.c %D%/host/asker.h %D%/host/name-services.c %D%/host/name-services.h %D%/host/used-ids.c %D%/host/used-ids.h
 nsresource_ask_LDADD = libutil.la $(GLIB_LIBS)
 
 check_PROGRAMS += tests/unit/test-door tests/unit/test-door-lies tests/unit/test-host-ids tests/unit/test-settings tests/unit/test-userns \

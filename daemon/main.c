@@ -14,9 +14,9 @@
 #include <time.h>
 
 #include "daemon/manager.h"
-#include "lib/table/table-format.h"
+#include "lib/table/format.h"
 #include "lib/util/fd.h"
-#include "lib/table/table-socket.h"
+#include "lib/table/socket.h"
 #include "lib/util/log.h"
 
 /* nsresourced: the process around the manager. */
@@ -105,7 +105,7 @@ static void arguments_clear(Arguments *a) {
                 g_free(*strings[i]);
 }
 
-/* In the service manager's store, so that it outlives this process: slot-locks.h. */
+/* In the service manager's store, so that it outlives this process: host/slot-locks.h. */
 #define SLOT_LOCKS_FDNAME "slot-locks"
 
 /* The one listening socket that the service manager passed, and what it kept for us; -1 for what

@@ -7,8 +7,8 @@
 
 #include <glib.h>
 
-#include "daemon/leftovers.h"
-#include "daemon/settings.h"
+#include "daemon/leftovers/leftovers.h"
+#include "daemon/state/settings.h"
 
 typedef struct Manager Manager;
 

@@ -5,13 +5,13 @@
 nssexec_LTLIBRARIES += libnss_nsresource.la
 libnss_nsresource_la_SOURCES = \
 	%D%/nss-nsresource.c %D%/nss-nsresource.h \
-	%D%/nss-pack.c %D%/nss-pack.h \
-	%D%/nss-view.c %D%/nss-view.h \
-	lib/table/table-crc.c lib/table/table-crc.h \
-	lib/table/table-describe.c lib/table/table-describe.h \
-	lib/table/table-format.h \
-	lib/table/table-name.c lib/table/table-name.h \
-	lib/table/table-read.c lib/table/table-read.h \
+	%D%/pack.c %D%/pack.h \
+	%D%/view.c %D%/view.h \
+	lib/table/crc.c lib/table/crc.h \
+	lib/table/describe.c lib/table/describe.h \
+	lib/table/format.h \
+	lib/table/name.c lib/table/name.h \
+	lib/table/read.c lib/table/read.h \
 	lib/util/parse.c lib/util/parse.h
 libnss_nsresource_la_CFLAGS = -std=gnu11 $(EXTRA_CFLAGS)
 # -z nodelete: glibc may unload a module while another thread is in it.
@@ -30,7 +30,7 @@ uninstall-hook:
 
 check_PROGRAMS += tests/unit/test-nss-pack
 TESTS += tests/unit/test-nss-pack
-tests_unit_test_nss_pack_SOURCES = tests/unit/test-nss-pack.c %D%/nss-pack.c %D%/nss-pack.h
+tests_unit_test_nss_pack_SOURCES = tests/unit/test-nss-pack.c %D%/pack.c %D%/pack.h
 tests_unit_test_nss_pack_LDADD = libtable-read.la libutil.la $(GLIB_LIBS)
 
 # What nss.bats runs.  The client is no sanitizer's business: it loads the module as any program of the host does.

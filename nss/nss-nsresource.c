@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "nss/nss-pack.h"
-#include "nss/nss-view.h"
+#include "nss/pack.h"
+#include "nss/view.h"
 
 /* A table that is replaced again and again while it is looked at: enough is enough. */
 #define RETIRED_TRIES 4

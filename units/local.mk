@@ -14,7 +14,7 @@ dist_nsresourceconf_DATA = %D%/nsresourced.conf
 selinuxdir = $(datadir)/selinux/packages
 dist_selinux_DATA = %D%/selinux/nsresource.cil
 
-# The default pool, as in lib/table/table-format.h.
+# The default pool, as in lib/table/format.h.
 POOL_FIRST = 524288
 POOL_LAST = 1879048191
 

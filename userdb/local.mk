@@ -4,7 +4,7 @@ libuserdb_la_SOURCES = \
 	%D%/privileges.c %D%/privileges.h \
 	%D%/user-filter.c %D%/user-filter.h \
 	%D%/user-record.c %D%/user-record.h \
-	%D%/userdb-service.c %D%/userdb-service.h
+	%D%/service.c %D%/service.h
 libuserdb_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 libuserdb_la_LIBADD = libhost-ids.la libtable-follow.la libvarlink.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
 

@@ -12,13 +12,13 @@
 #include <sys/xattr.h>
 #include <systemd/sd-daemon.h>
 
-#include "lib/table/table-read.h"
-#include "lib/table/table-socket.h"
+#include "lib/table/read.h"
+#include "lib/table/socket.h"
 #include "lib/util/log.h"
 #include "lib/util/parse.h"
 #include "lib/varlink/server.h"
 #include "userdb/privileges.h"
-#include "userdb/userdb-service.h"
+#include "userdb/service.h"
 
 #define DEFAULT_SOCKET TABLE_SOCKET_PATH
 #define DEFAULT_IDLE_SECONDS 30u
@@ -112,7 +112,7 @@ static bool set_attribute(const char *path, const char *name, const char *value)
 /* Tell clients that can read it (systemd 262, Linux with extended attributes on sockets) which keys
  * are worth asking us for.  Numbers only if the table is there to say which ones are ours: a wrong
  * range would hide us.  When a table of another pool takes its place later, we are not root any
- * more: nsresourced, which made it, sets them (table-socket.h). */
+ * more: nsresourced, which made it, sets them (table/socket.h). */
 static void tag_socket(const char *path, const char *table_path) {
         bool tagged;
         TableView view;

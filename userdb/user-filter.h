@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/table/table-describe.h"
-#include "lib/table/table-read.h"
+#include "lib/table/describe.h"
+#include "lib/table/read.h"
 #include "lib/varlink/json.h"
 
 /* Texts of fuzzyNames that are looked at for each record.  A client has a handful; the cost of an

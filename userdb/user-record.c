@@ -3,7 +3,7 @@
 
 #include "userdb/user-record.h"
 
-#include "lib/table/table-describe.h"
+#include "lib/table/describe.h"
 
 const char *user_record_disposition(const TableAnswer *answer) {
         return answer->is_slot ? "reserved" : answer->range.size > 1 ? "container" : "dynamic";

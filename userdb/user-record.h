@@ -3,7 +3,7 @@
 
 /* From one ID of the table to the JSON user and group records that userdb clients read.  Pure. */
 
-#include "lib/table/table-read.h"
+#include "lib/table/read.h"
 #include "lib/varlink/json.h"
 
 /* The name of the provider: what clients take from the last part of the socket's path. */

@@ -2,32 +2,32 @@
 # The reader: libc only.  Programs link libutil.la after it, for lib/util/parse.
 noinst_LTLIBRARIES += libtable-read.la
 libtable_read_la_SOURCES = \
-	%D%/table-crc.c %D%/table-crc.h \
-	%D%/table-describe.c %D%/table-describe.h \
-	%D%/table-format.h \
-	%D%/table-name.c %D%/table-name.h \
-	%D%/table-read.c %D%/table-read.h \
-	%D%/table-socket.c %D%/table-socket.h
+	%D%/crc.c %D%/crc.h \
+	%D%/describe.c %D%/describe.h \
+	%D%/format.h \
+	%D%/name.c %D%/name.h \
+	%D%/read.c %D%/read.h \
+	%D%/socket.c %D%/socket.h
 
 # The reader of a long-lived process.
 noinst_LTLIBRARIES += libtable-follow.la
-libtable_follow_la_SOURCES = %D%/table-follow.c %D%/table-follow.h
+libtable_follow_la_SOURCES = %D%/follow.c %D%/follow.h
 libtable_follow_la_LIBADD = libtable-read.la
 
 # The writer.  Its stores stand apart, so that a test can put others in their place: programs link
 # libtable-write.la, that test links libtable-core.la and its own table-store.
 noinst_LTLIBRARIES += libtable-core.la libtable-write.la
 libtable_core_la_SOURCES = \
-	%D%/table-file.c %D%/table-file.h \
-	%D%/table-free.c %D%/table-free.h \
-	%D%/table-image.c %D%/table-image.h \
-	%D%/table-index.c %D%/table-index.h \
-	%D%/table-live.c %D%/table-live.h \
-	%D%/table-recover.c %D%/table-recover.h \
-	%D%/table-store.h \
-	%D%/table-write.c %D%/table-write.h
+	%D%/file.c %D%/file.h \
+	%D%/free.c %D%/free.h \
+	%D%/image.c %D%/image.h \
+	%D%/index.c %D%/index.h \
+	%D%/live.c %D%/live.h \
+	%D%/recover.c %D%/recover.h \
+	%D%/store.h \
+	%D%/write.c %D%/write.h
 libtable_core_la_LIBADD = libtable-read.la $(GLIB_LIBS)
-libtable_write_la_SOURCES = %D%/table-store.c
+libtable_write_la_SOURCES = %D%/store.c
 libtable_write_la_LIBADD = libtable-core.la
 
 check_PROGRAMS += tests/unit/test-table-write

@@ -3,7 +3,7 @@
 
 /* File descriptors that close themselves.  An empty one is -1.  Knows nothing of what a descriptor
  * refers to; never use auto_fd for a descriptor that a client sent and no door has vetted
- * (daemon/door.h): closing it can hang. */
+ * (daemon/door/door.h): closing it can hang. */
 
 #include <errno.h>
 #include <glib.h>

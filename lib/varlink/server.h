@@ -8,7 +8,7 @@
  * Descriptors.  The server never receives a descriptor itself: it looks at the data by peeking
  * without room for control data, so the kernel only drops references.  A connection whose next
  * message carries descriptors is handed to `VarlinkServerConfig.receive`, which has somebody else
- * receive them (daemon/door.h), and nothing more is read from it until
+ * receive them (daemon/door/door.h), and nothing more is read from it until
  * varlink_connection_received() is called.
  *
  * Order.  Calls of one connection are dispatched one at a time, in order: the next one only after

@@ -269,7 +269,7 @@ nothing_taken() {
         wait_for allocate "$(allocate_json d 1)" "userns:$USERNS"
 }
 
-# What the table's header says of enumerations: the number at its byte 88 (lib/table/table-format.h).
+# What the table's header says of enumerations: the number at its byte 88 (lib/table/format.h).
 set_entries() {
         od -An -tu4 -j88 -N4 "$NSR/run/table" | tr -d ' '
 }

@@ -11,8 +11,8 @@ setup() {
 
 @test "the rule has the bounds of the default pool, and is installed to be read first" {
         local first last
-        first=$(sed -n 's/^#define TABLE_POOL_START \(0x[0-9a-fA-F]*\)u.*/\1/p' "$abs_top_srcdir/lib/table/table-format.h")
-        last=$(sed -n 's/^#define TABLE_POOL_END \(0x[0-9a-fA-F]*\)u.*/\1/p' "$abs_top_srcdir/lib/table/table-format.h")
+        first=$(sed -n 's/^#define TABLE_POOL_START \(0x[0-9a-fA-F]*\)u.*/\1/p' "$abs_top_srcdir/lib/table/format.h")
+        last=$(sed -n 's/^#define TABLE_POOL_END \(0x[0-9a-fA-F]*\)u.*/\1/p' "$abs_top_srcdir/lib/table/format.h")
         grep -qF "var first = $((first)), last = $((last - 1));" "$rules"
         grep -qF '/00-nsresource.rules' "$abs_top_srcdir/units/local.mk"
 }

@@ -23,8 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/table/table-file.h"
-#include "lib/table/table-write.h"
+#include "lib/table/file.h"
+#include "lib/table/write.h"
 #include "lib/util/parse.h"
 
 typedef struct Maker {

@@ -22,50 +22,64 @@ scripts() {
                 -exec grep -lE '^#!(/usr)?/bin/(env )?(ba)?sh' {} + 2>/dev/null || true
 }
 
-@test "each file includes only its own layer and those below" {
-        # FILE-PATTERN -> what its #include "..." lines may name.  First match counts.
-        layer() {
-                local util='lib/util/|config\.h' base='daemon/limits\.h|lib/table/table-format\.h'
-                case $1 in
-                daemon/limits.h | bpf/policy-abi.h | lib/table/table-format.h) echo '(none)' ;;
-                bpf/*) echo 'bpf/' ;;
-                lib/util/*) echo "$util" ;;
-                lib/interfaces/*) echo 'lib/interfaces/|config\.h' ;;
-                lib/varlink/*) echo "lib/(varlink|interfaces)/|$util" ;;
-                lib/table/table-read.* | lib/table/table-format.* | lib/table/table-name.* | lib/table/table-describe.* | lib/table/table-socket.*)
-                        echo 'lib/table/|lib/util/parse\.h|config\.h' ;;
-                lib/table/*) echo "lib/table/|$util" ;;
-                nss/*) echo 'nss/|lib/table/|config\.h' ;;
-                # Resources know nothing of each other; vetting asks host-ids, doors carry the server's descriptors.
-                daemon/vetting.*) echo "daemon/(vetting|host-ids)\.h|$base|$util" ;;
-                daemon/vetter.*) echo "daemon/(vetter|asker)\.h|lib/table/|$base|$util" ;;
-                daemon/claims.*) echo "daemon/(claims|host-ids)\.h|lib/table/|$base|$util" ;;
-                daemon/door*) echo "daemon/door[a-z-]*\.h|lib/varlink/|$base|$util" ;;
-                daemon/policy*) echo "daemon/policy[a-z-]*\.h|bpf/|policy\.skel\.h|$base|$util" ;;
-                daemon/userns* | daemon/cgroup* | daemon/netif* | daemon/leftovers* | daemon/host-ids* | daemon/settings* | \
-                        daemon/asker* | daemon/slot-locks* | daemon/used-ids* | daemon/name-cache*)
-                        local own=${1##*/}
-                        own=${own%%[-.]*}
-                        echo "daemon/${own}[a-z-]*\.h|$base|$util" ;;
-                daemon/uid-trial*) echo "daemon/uid-trial[a-z-]*\.h|$base|$util" ;;
-                daemon/allocator*) echo "daemon/(allocator[a-z-]*|userns|policy|vetting|vetter|host-ids|cgroup|netif|leftovers|uid-trial|settings|limits|unenforced|details|slot-locks)\.h|lib/table/|$util" ;;
-                daemon/api* | daemon/manager* | daemon/main*) echo "daemon/|lib/|bpf/policy-abi\.h|config\.h" ;;
-                daemon/*) echo "daemon/|lib/(util|table)/|config\.h" ;;
-                userdb/*) echo "userdb/|lib/|daemon/(limits|host-ids)\.h|config\.h" ;;
-                client/*) echo "client/|lib/|daemon/limits\.h|config\.h" ;;
-                *) echo '.*' ;;
-                esac
-        }
-        local file allowed
-        for file in $(c_files); do
-                allowed=$(layer "$file")
-                sed -n 's/^ *# *include *"\([^"]*\)".*/\1/p' "$file" | grep -vE "^($allowed)" |
-                        sed "s|^|$file may not include |"
+# FOLDER -> folders and single files that its files may include, beside config.h and what is in the folder itself.  A
+# folder without a line may include nothing.  The lines are in the order of ARCHITECTURE.md's rows, and each names only
+# what stands below it.
+layers() {
+        cat <<'EOF_LAYERS'
+daemon: daemon/api daemon/allocator daemon/door daemon/leftovers daemon/policy daemon/userns daemon/cgroup daemon/host daemon/state lib/varlink lib/interfaces lib/table lib/util
+daemon/api: daemon/allocator daemon/door daemon/policy daemon/userns daemon/cgroup daemon/host daemon/state daemon/limits.h lib/varlink lib/table lib/util
+userdb: daemon/host/host-ids.h lib/varlink lib/interfaces lib/table lib/util
+client: daemon/limits.h lib/varlink lib/table lib/util
+daemon/allocator: daemon/leftovers daemon/policy daemon/userns daemon/cgroup daemon/host daemon/state daemon/limits.h lib/table lib/util
+daemon/door: daemon/limits.h lib/varlink lib/util
+daemon/leftovers: daemon/limits.h lib/table/format.h lib/util
+daemon/policy: bpf lib/table/format.h lib/util
+daemon/userns: daemon/limits.h lib/util
+daemon/cgroup: daemon/limits.h lib/table/format.h lib/util
+daemon/host: daemon/limits.h lib/table lib/util
+daemon/state: daemon/limits.h lib/table/format.h lib/util
+nss: lib/table
+lib/varlink: lib/interfaces lib/util
+lib/table: lib/util
+bpf:
+lib/interfaces:
+lib/util:
+EOF_LAYERS
+}
+
+@test "each file includes only what its folder may" {
+        local folder allowed file included
+        c_files | grep -v '^tests/' | while read -r file; do
+                folder=${file%/*}
+                allowed=" $(layers | sed -n "s|^$folder: *||p") $folder config.h "
+                sed -n 's/^ *# *include *"\([^"]*\)".*/\1/p' "$file" | while read -r included; do
+                        [[ $allowed == *" $included "* || $allowed == *" ${included%/*} "* ]] ||
+                                echo "$file may not include $included"
+                done
         done >"$BATS_TEST_TMPDIR/found"
         absent . <"$BATS_TEST_TMPDIR/found"
 }
 
-# A descriptor of a client's carries that client's mounts: see daemon/cgroup.h.  So each place of the daemon in which a
+@test "no folder stands above one that may include it" {
+        local -A below=()
+        local folder allowed word
+        # From the last row up: whatever a row names must have come already.
+        layers | tac | while IFS=: read -r folder allowed; do
+                for word in $allowed; do
+                        [[ $word == *.h || -n ${below[$word]:-} ]] || echo "$folder names $word, which is not below it"
+                done
+                below[$folder]=1
+        done | absent .
+}
+
+@test "what every program of a host loads includes nothing but itself" {
+        # The table's reader, for the NSS module; and what is shared with other folders, row by row.
+        grep -nE '#include "' lib/table/{read,format,name,describe}.* | absent -vE '"(lib/table/[a-z-]*\.h|lib/util/parse\.h|config\.h)"'
+        grep -nE '#include "' daemon/limits.h bpf/policy-abi.h lib/table/format.h | absent .
+}
+
+# A descriptor of a client's carries that client's mounts: see daemon/cgroup/cgroup.h.  So each place of the daemon in which a
 # name is looked up below a descriptor is known, with whose descriptor that is; a new one gets its line here, once it
 # is sure that no client has a say in it.
 @test "the daemon looks no name up below a descriptor of a client's" {
@@ -73,31 +87,31 @@ scripts() {
         known() {
                 case $1 in
                 # A mount that is this process's own, and the way up in it.
-                daemon/cgroup.c) echo 'tree|own' ;;
-                daemon/cgroup-remove.c) echo 'fd|parent' ;;
-                daemon/cgroup-look.c) echo 'folder' ;;
+                daemon/cgroup/cgroup.c) echo 'tree|own' ;;
+                daemon/cgroup/remove.c) echo 'fd|parent' ;;
+                daemon/cgroup/look.c) echo 'folder' ;;
                 # The daemon's own mount, and /proc.
-                daemon/cgroup-threads.c) echo 'folder|process' ;;
+                daemon/cgroup/threads.c) echo 'folder|process' ;;
                 # systemd-nspawn's folder of locks, which is root's.
-                daemon/slot-locks.c) echo 'locks->folder_fd' ;;
+                daemon/host/slot-locks.c) echo 'locks->folder_fd' ;;
                 # /proc of ours, with what is below PIDs; folders of root's; a mount of mqueue that is ours.
-                daemon/leftovers*) echo 'folder|process|threads|top|tree|logind|etc_folder' ;;
+                daemon/leftovers/*) echo 'folder|process|threads|top|tree|logind|etc_folder' ;;
                 # /proc/PID of our own child; of others, of which only links are read and namespaces opened.
-                daemon/userns-helper.c) echo 'proc' ;;
-                daemon/userns-probe.c) echo 'proc|ns|FD_NSFS_ROOT|dirfd\(folder\)' ;;
+                daemon/userns/helper.c) echo 'proc' ;;
+                daemon/userns/probe.c) echo 'proc|ns|FD_NSFS_ROOT|dirfd\(folder\)' ;;
                 # File systems that it made, in a mount namespace of its own.
-                daemon/policy-canary.c) echo 'dir|tree|"x"' ;; # the target of a link
+                daemon/policy/canary.c) echo 'dir|tree|"x"' ;; # the target of a link
                 # In a child: /proc, of which links are read and namespaces opened.
-                daemon/userns-look-child.c) echo 'proc|folder' ;;
-                daemon/userns-processes.c) echo 'proc' ;;
+                daemon/userns/look-child.c) echo 'proc|folder' ;;
+                daemon/userns/processes.c) echo 'proc' ;;
                 # In a child: /proc, and folders of root's.
-                daemon/used-ids.c) echo 'dir_fd|folder|task' ;;
-                daemon/vetting.c) echo 'claim->folder_fd' ;;
+                daemon/host/used-ids.c) echo 'dir_fd|folder|task' ;;
+                daemon/host/vetting.c) echo 'claim->folder_fd' ;;
                 *) echo '(none)' ;;
                 esac
         }
         local file known calls='(open|stat|fstat|faccess|fchown|fchmod|futimes|unlink|rename|mkdir|mknod|symlink|readlink|link|execve|fspick|umount|name_to_handle_|open_by_handle_|utimens)at[0-9]?\(|\b(statx|statmount|open_tree|fspick|file_read)\('
-        for file in daemon/*.c; do
+        for file in daemon/*.c daemon/*/*.c; do
                 known=$(known "$file")
                 # Without comments, a call on one line, and not those that look at the descriptor itself.
                 tr '\n' ' ' <"$file" | sed 's:/\*[^*]*\(\*[^/][^*]*\)*\*/: :g; s/  */ /g; s/[a-z_0-9]*( *[a-z]*, "", /(/g' | grep -oE "\b($calls) ?[^,]*," |
@@ -108,7 +122,7 @@ scripts() {
 }
 
 @test "what a client passes to the daemon goes to the functions for namespaces and nowhere else" {
-        c_files | grep -E '^daemon/(api-|allocator|manager)' | xargs awk '
+        c_files | grep -E '^daemon/(api/|allocator/|manager)' | xargs awk '
                 # A statement in one piece: calls are broken over lines.
                 { text = text " " $0 }
                 /[;{}]$/ {
@@ -120,17 +134,17 @@ scripts() {
 }
 
 @test "GLib and JSON stay out of the NSS module, the table's reader and the policy" {
-        grep -nE '#include <(glib|gio|jansson)' -r nss bpf lib/table/table-read.* lib/table/table-format.h |
+        grep -nE '#include <(glib|gio|jansson)' -r nss bpf lib/table/read.* lib/table/format.h |
                 absent .
 }
 
 @test "only the varlink layer, the API and the tools know the JSON library" {
-        c_files | grep -vE '^(lib/varlink/|userdb/|client/|daemon/api-|daemon/manager|tests/)' |
+        c_files | grep -vE '^(lib/varlink/|userdb/|client/|daemon/api/|daemon/manager|tests/)' |
                 xargs grep -n 'include <jansson.h>' | absent .
 }
 
-@test "only policy.c knows libbpf" {
-        c_files | grep -vE '^(daemon/policy[a-z-]*\.[ch]|bpf/|tests/)' |
+@test "only policy/policy.c knows libbpf" {
+        c_files | grep -vE '^(daemon/policy/|bpf/|tests/)' |
                 xargs grep -nE 'include (<bpf/|"[^"]*\.skel\.h")' | absent .
 }
 

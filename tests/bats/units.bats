@@ -153,7 +153,7 @@ LIMIT_CONNECTIONS_PER_ACCOUNT daemon/limits.h , % for one user.
 LIMIT_DOORS daemon/limits.h At most % such children are in use
 LIMIT_DOORS_STUCK_PER_ACCOUNT daemon/limits.h at most % of one user may hang
 LIMIT_DOOR_MSEC daemon/limits.h longer than % ms
-DETAILS_CGROUPS_MAX daemon/details.h % for one namespace.
+DETAILS_CGROUPS_MAX daemon/state/details.h % for one namespace.
 VARLINK_MESSAGE_MAX lib/varlink/server.h % bytes,
 VARLINK_DESCRIPTORS_MAX lib/varlink/server.h bytes, % descriptors.
 EOF
@@ -171,18 +171,18 @@ EOF
                 grep -qx "$limit" "$BATS_TEST_TMPDIR/sum"
                 echo "$file"
         done >"$BATS_TEST_TMPDIR/known" <<'EOF_FILES'
-daemon/asker.c LIMIT_ASKS
-daemon/cgroup-look.c LIMIT_CGROUP_LOOKS
-daemon/cgroup-remove.c LIMIT_CGROUP_REMOVALS
-daemon/door.c LIMIT_DOORS
-daemon/leftovers.c LIMIT_LEFTOVERS_CHILDREN
-daemon/name-cache.c LIMIT_NAME_CACHE_CHILDREN
-daemon/uid-trial.c LIMIT_UID_TRIALS
-daemon/userns-helper.c LIMIT_HELPERS
-daemon/userns-look.c LIMIT_LOOKS
-daemon/userns-processes.c LIMIT_PROCESS_LOOKS
+daemon/cgroup/look.c LIMIT_CGROUP_LOOKS
+daemon/cgroup/remove.c LIMIT_CGROUP_REMOVALS
+daemon/door/door.c LIMIT_DOORS
+daemon/host/asker.c LIMIT_ASKS
+daemon/host/name-cache.c LIMIT_NAME_CACHE_CHILDREN
+daemon/leftovers/leftovers.c LIMIT_LEFTOVERS_CHILDREN
+daemon/leftovers/uid-trial.c LIMIT_UID_TRIALS
+daemon/userns/helper.c LIMIT_HELPERS
+daemon/userns/look.c LIMIT_LOOKS
+daemon/userns/processes.c LIMIT_PROCESS_LOOKS
 EOF_FILES
-        (cd "$abs_top_srcdir" && grep -l 'child_new' daemon/*.c | sort) | diff "$BATS_TEST_TMPDIR/known" -
+        (cd "$abs_top_srcdir" && grep -lr --include='*.c' 'child_new' daemon | LC_ALL=C sort) | diff "$BATS_TEST_TMPDIR/known" -
 }
 
 @test "the manual and the example agree on keys and defaults" {
@@ -200,9 +200,9 @@ EOF_FILES
         grep -qx '#QuarantinedPerUser=2048' "$conf"
         grep -qE '^#define LIMIT_QUARANTINED_PER_USER_DEFAULT 2048u' "$abs_top_srcdir/daemon/limits.h"
         grep -qx '#Start=0x80000' "$conf"
-        grep -qE '^#define TABLE_POOL_START 0x0*80000u' "$abs_top_srcdir/lib/table/table-format.h"
+        grep -qE '^#define TABLE_POOL_START 0x0*80000u' "$abs_top_srcdir/lib/table/format.h"
         grep -qx '#End=0x6FFFFFFF' "$conf"
-        grep -qE '^#define TABLE_POOL_END 0x70000000u' "$abs_top_srcdir/lib/table/table-format.h"
+        grep -qE '^#define TABLE_POOL_END 0x70000000u' "$abs_top_srcdir/lib/table/format.h"
 }
 
 @test "the SELinux module compiles, labels the table, and lets every domain map it and none write it" {
@@ -212,7 +212,7 @@ EOF_FILES
         grep -qxP '/run/nsresource/table\t--\tsystem_u:object_r:nsresource_table_t:s0' contexts
         grep -qxP '/run/nsresource\t-d\tsystem_u:object_r:nsresource_run_t:s0' contexts
         # the path is the one that programs open
-        grep -q '^#define TABLE_PATH "/run/nsresource/table"$' "$abs_top_srcdir/lib/table/table-format.h"
+        grep -q '^#define TABLE_PATH "/run/nsresource/table"$' "$abs_top_srcdir/lib/table/format.h"
         grep -q '^(allow domain nsresource_table_t (file (getattr open read map)))$' "$abs_top_srcdir/units/selinux/nsresource.cil"
         absent -E '^\(allow.*(write|create|unlink|append)' "$abs_top_srcdir/units/selinux/nsresource.cil"
 }
@@ -238,8 +238,8 @@ selinux_type() {
         # and when it makes them: they are made under these names
         grep -qx '(typetransition domain nsresource_run_t file "details.new" nsresource_details_t)' "$module"
         grep -qx '(typetransition domain nsresource_run_t file "table.new" nsresource_table_t)' "$module"
-        grep -qF 'g_strconcat(path, ".new", NULL)' "$abs_top_srcdir/daemon/details.c"
-        grep -qF 'g_strconcat(config->path, ".new", NULL)' "$abs_top_srcdir/lib/table/table-file.c"
+        grep -qF 'g_strconcat(path, ".new", NULL)' "$abs_top_srcdir/daemon/state/details.c"
+        grep -qF 'g_strconcat(config->path, ".new", NULL)' "$abs_top_srcdir/lib/table/file.c"
         grep -qF 'g_build_filename(paths->runtime_folder, "details", NULL)' "$abs_top_srcdir/daemon/manager.c"
         # two rules, and neither is about them
         [ "$(grep -c '^(allow' "$module")" = 2 ]

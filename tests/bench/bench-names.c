@@ -26,8 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/table/table-file.h"
-#include "lib/table/table-write.h"
+#include "lib/table/file.h"
+#include "lib/table/write.h"
 
 #define N_SLOTS 28664u
 #define N_KEYS 4096u

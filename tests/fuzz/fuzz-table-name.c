@@ -4,7 +4,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "lib/table/table-read.h"
+#include "lib/table/read.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/table-sample.h"
 

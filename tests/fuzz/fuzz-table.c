@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/table/table-read.h"
-#include "nss/nss-pack.h"
+#include "lib/table/read.h"
+#include "nss/pack.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/table-sample.h"
 

@@ -30,7 +30,7 @@ EXTRA_DIST += %D%/fuzz-main.c %D%/corpus
 %C%_fuzz_varlink_server_LDADD = $(varlink_test_libs)
 %C%_fuzz_varlink_server_LDFLAGS = $(fuzz_ldflags)
 
-%C%_fuzz_table_SOURCES = %D%/fuzz-table.c nss/nss-pack.c nss/nss-pack.h $(fuzz_main)
+%C%_fuzz_table_SOURCES = %D%/fuzz-table.c nss/pack.c nss/pack.h $(fuzz_main)
 %C%_fuzz_table_LDADD = libtable-read.la libutil.la $(GLIB_LIBS)
 %C%_fuzz_table_LDFLAGS = $(fuzz_ldflags)
 %C%_fuzz_table_name_SOURCES = %D%/fuzz-table-name.c $(fuzz_main)

@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-#include "lib/table/table-store.h"
+#include "lib/table/store.h"
 
 static uint64_t stores_left;
 

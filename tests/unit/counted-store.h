@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Stands in for lib/table/table-store.c: counts, and ends the
+/* Stands in for lib/table/store.c: counts, and ends the
  * process right before store number N. */
 
 #include <stdint.h>

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#include "daemon/cgroup.h"
-#include "daemon/door.h"
+#include "daemon/cgroup/cgroup.h"
+#include "daemon/door/door.h"
 #include "daemon/limits.h"
 #include "tests/unit/hanging-fuse.h"
 #include "tests/unit/unit.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* daemon/policy.h without a kernel: linked in libpolicy.la's place, it enforces nothing, remembers
- * what it was told, and lets a test act in the moment between protection and map. */
+/* daemon/policy/policy.h without a kernel: linked in libpolicy.la's place, it enforces nothing,
+ * remembers what it was told, and lets a test act in the moment between protection and map. */
 
-#include "daemon/policy.h"
+#include "daemon/policy/policy.h"
 
 typedef struct FakePolicy {
         int protect_result;

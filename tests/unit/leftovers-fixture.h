@@ -12,7 +12,7 @@
 
 #include <glib/gstdio.h>
 
-#include "daemon/leftovers.h"
+#include "daemon/leftovers/leftovers.h"
 #include "tests/unit/unit.h"
 
 #define START 0x20000000u

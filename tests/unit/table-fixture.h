@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/table/table-read.h"
-#include "lib/table/table-write.h"
+#include "lib/table/read.h"
+#include "lib/table/write.h"
 
 #define POOL_START TABLE_POOL_START
 #define SLOT_ID(slot) (POOL_START + (slot) *TABLE_SLOT_SIZE)

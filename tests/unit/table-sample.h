@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "lib/table/table-read.h"
+#include "lib/table/read.h"
 
 #define SAMPLE_POOL 0x00200000u
 #define SAMPLE_SLOTS 10u

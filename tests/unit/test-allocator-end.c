@@ -5,11 +5,11 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
-#include "daemon/allocator.h"
-#include "daemon/cgroup.h"
-#include "daemon/details.h"
+#include "daemon/allocator/allocator.h"
+#include "daemon/cgroup/cgroup.h"
+#include "daemon/state/details.h"
 #include "daemon/limits.h"
-#include "lib/table/table-write.h"
+#include "lib/table/write.h"
 #include "tests/unit/fake-policy.h"
 
 /* Whose control groups are removed when, with removals that end when the test says so. */

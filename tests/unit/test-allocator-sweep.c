@@ -7,12 +7,12 @@
 #include <sys/mman.h>
 #include <sys/sem.h>
 
-#include "daemon/allocator.h"
-#include "daemon/host-ids.h"
+#include "daemon/allocator/allocator.h"
+#include "daemon/host/host-ids.h"
 #include "daemon/limits.h"
-#include "daemon/slot-locks.h"
-#include "daemon/unenforced.h"
-#include "lib/table/table-write.h"
+#include "daemon/host/slot-locks.h"
+#include "daemon/state/unenforced.h"
+#include "lib/table/write.h"
 #include "tests/unit/fake-policy.h"
 #include "tests/unit/leftovers-fixture.h"
 

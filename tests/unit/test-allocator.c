@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/allocator.h"
+#include "daemon/allocator/allocator.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,12 +15,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/host-ids.h"
-#include "daemon/leftovers.h"
-#include "daemon/slot-locks.h"
-#include "daemon/uid-trial.h"
-#include "daemon/unenforced.h"
-#include "lib/table/table-write.h"
+#include "daemon/host/host-ids.h"
+#include "daemon/leftovers/leftovers.h"
+#include "daemon/host/slot-locks.h"
+#include "daemon/leftovers/uid-trial.h"
+#include "daemon/state/unenforced.h"
+#include "lib/table/write.h"
 #include "lib/util/fd.h"
 #include "lib/util/file.h"
 #include "tests/unit/fake-policy.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/cgroup.h"
+#include "daemon/cgroup/cgroup.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>

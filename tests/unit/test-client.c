@@ -17,7 +17,7 @@
 #include "client/processes.h"
 #include "client/run-filter.h"
 #include "client/run-name.h"
-#include "lib/table/table-name.h"
+#include "lib/table/name.h"
 
 static void assert_escaped(const char *text, const char *wanted) {
         g_autofree char *escaped = message_escape(text);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/details.h"
+#include "daemon/state/details.h"
 
 #include <errno.h>
 #include <fcntl.h>

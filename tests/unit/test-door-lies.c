@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/door.h"
+#include "daemon/door/door.h"
 
-#include "daemon/door-child.h"
+#include "daemon/door/child.h"
 #include "tests/unit/door-fixture.h"
 
 /* Doors that were taken over */

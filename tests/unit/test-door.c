@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/door.h"
+#include "daemon/door/door.h"
 
 #include <net/if.h>
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#include "daemon/cgroup.h"
-#include "daemon/door-child.h"
+#include "daemon/cgroup/cgroup.h"
+#include "daemon/door/child.h"
 #include "daemon/limits.h"
 #include "tests/unit/door-fixture.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/host-ids.h"
+#include "daemon/host/host-ids.h"
 
 #include <errno.h>
 #include <string.h>

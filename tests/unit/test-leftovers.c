@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/leftovers.h"
+#include "daemon/leftovers/leftovers.h"
 
 #include <mqueue.h>
 #include <sys/ipc.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/namespace-name.h"
+#include "daemon/api/namespace-name.h"
 
 #include <glib.h>
 #include <string.h>
 
-#include "lib/table/table-read.h"
+#include "lib/table/read.h"
 
 #define SLOT TABLE_SLOT_SIZE
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "nss/nss-pack.h"
+#include "nss/pack.h"
 
 #include <glib.h>
 #include <string.h>

@@ -8,8 +8,8 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 
-#include "daemon/policy-internal.h"
-#include "lib/table/table-format.h"
+#include "daemon/policy/internal.h"
+#include "lib/table/format.h"
 
 #define P(program) POLICY_OFFER(PROGRAM_##program)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/slot-locks.h"
+#include "daemon/host/slot-locks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/vetting.h"
+#include "daemon/host/vetting.h"
 #include "lib/util/fd.h"
 
-/* systemd-nspawn's side is played here: what it was seen to do, see vetting.c. */
+/* systemd-nspawn's side is played here: what it was seen to do, see host/vetting.c. */
 
 #define SLOT 65536u
 

@@ -5,12 +5,12 @@
  * is, then opened by another writer (which is ended before its stores 1, 2, 3, ... as well), and
  * compared with what the first one had been told, and had answered, by then. */
 
-#include "lib/table/table-write.h"
+#include "lib/table/write.h"
 
 #include <string.h>
 #include <sys/wait.h>
 
-#include "lib/table/table-image.h"
+#include "lib/table/image.h"
 #include "tests/unit/counted-store.h"
 #include "tests/unit/table-fixture.h"
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "lib/table/table-write.h"
+#include "lib/table/write.h"
 #include "tests/unit/table-fixture.h"
 
 static int try_delegate(

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "lib/table/table-describe.h"
+#include "lib/table/describe.h"
 
 static void test_dates(void) {
         static const struct {

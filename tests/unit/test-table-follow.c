@@ -4,7 +4,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "lib/table/table-follow.h"
+#include "lib/table/follow.h"
 #include "tests/unit/table-fixture.h"
 
 /* Only root's files are believed. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "lib/table/table-read.h"
+#include "lib/table/read.h"
 
 #include <pthread.h>
 #include <sched.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "lib/table/table-write.h"
+#include "lib/table/write.h"
 
 #include <string.h>
 #include <sys/wait.h>

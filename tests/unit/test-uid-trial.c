@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/uid-trial.h"
+#include "daemon/leftovers/uid-trial.h"
 
 #include <stdbool.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/unenforced.h"
+#include "daemon/state/unenforced.h"
 
 #include <errno.h>
 #include <glib.h>

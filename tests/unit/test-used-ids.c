@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/used-ids.h"
+#include "daemon/host/used-ids.h"
 
 #include <fcntl.h>
 #include <grp.h>

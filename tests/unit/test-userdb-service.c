@@ -15,7 +15,7 @@
 #include "tests/unit/table-fixture.h"
 #include "tests/unit/unit.h"
 #include "userdb/user-filter.h"
-#include "userdb/userdb-service.h"
+#include "userdb/service.h"
 
 #define SERVICE "\"service\":\"io.systemd.NamespaceResource\""
 #define CALL(method, more, parameters)                                      \

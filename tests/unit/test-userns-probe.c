@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/userns.h"
+#include "daemon/userns/userns.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "daemon/userns-look.h"
+#include "daemon/userns/look.h"
 #include "tests/unit/unit.h"
 
 #define USER 4711u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/userns.h"
+#include "daemon/userns/userns.h"
 
 #include <sys/ptrace.h>
 #include <sys/socket.h>

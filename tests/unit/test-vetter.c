@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/vetter.h"
+#include "daemon/host/vetter.h"
 
 #include <sys/stat.h>
 
 #include <glib/gstdio.h>
 
-#include "daemon/asker.h"
+#include "daemon/host/asker.h"
 #include "daemon/limits.h"
-#include "lib/table/table-write.h"
+#include "lib/table/write.h"
 #include "tests/unit/unit.h"
 
 /* With a program in place of nsresource-ask that answers what the test has written into files

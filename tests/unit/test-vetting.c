@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/vetting.h"
+#include "daemon/host/vetting.h"
 
 #include <sys/file.h>
 #include <sys/stat.h>

@@ -20,8 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/policy.h"
-#include "lib/table/table-format.h"
+#include "daemon/policy/policy.h"
+#include "lib/table/format.h"
 #include "tests/vm/lender-policy.h"
 
 #define ORDINARY_USER 1000

@@ -4,7 +4,7 @@
 /* The lender's policy: as the daemon opens it, or with rules left out (tests only);
  * lender-policy-none.c for builds without BPF. */
 
-#include "daemon/policy.h"
+#include "daemon/policy/policy.h"
 
 /* `without`: names of rules, with commas between them, that are not to judge; NULL: none of them.
  * 0 only if the policy is in force. */

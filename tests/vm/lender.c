@@ -10,8 +10,8 @@
  */
 #include "config.h"
 
-#include "daemon/policy.h"
-#include "lib/table/table-format.h"
+#include "daemon/policy/policy.h"
+#include "lib/table/format.h"
 #include "lib/util/fd.h"
 #include "tests/vm/lender-policy.h"
 

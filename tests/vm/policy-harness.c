@@ -29,9 +29,9 @@
 #include <glib.h>
 #include <linux/posix_acl.h>
 
-#include "daemon/policy-internal.h"
+#include "daemon/policy/internal.h"
 
-#include "lib/table/table-format.h"
+#include "lib/table/format.h"
 #include "lib/util/fd.h"
 #include "tests/vm/policy-attacks.h"
 #include "tests/vm/policy-harness.h"

@@ -9,8 +9,8 @@
 
 #include <glib.h>
 
-#include "daemon/policy.h"
-#include "lib/table/table-format.h"
+#include "daemon/policy/policy.h"
+#include "lib/table/format.h"
 
 #define POOL_SLOTS 64u
 #define SLOT 7u                                           /* what is lent here */

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "daemon/allocator/internal.h"
+#include "daemon/cgroup/cgroup.h"
+#include "daemon/leftovers/leftovers.h"
+
+/* Directories of control groups that lent IDs made where they were not given any: looked for when
+ * nothing else is left of a range, for no process of it makes another then.  One look serves all
+ * ranges that wait. */
+
+/* Ends come in crowds; the first waits for the others. */
+#define LOOK_DELAY_USEC 20000
+/* Looks take at most a part of one processor's time. */
+#define LOOK_PAUSE_FACTOR 4
+
+struct AllocatorLooks {
+        GHashTable *waiting; /* records; for the next look */
+        GArray *looked_at;   /* the record of each range of the one under way */
+        CgroupLook *look;
+        gint64 began, not_before; /* microseconds */
+        guint source;
+        uint32_t clean; /* the record that is being given back */
+};
+
+static void schedule_look(Allocator *allocator);
+
+GArray *allocator_list_owners(const Allocator *allocator, uint32_t record) {
+        GArray *owners = g_array_new(FALSE, FALSE, sizeof(CgroupRange));
+        g_autoptr(GArray) ranges = g_array_new(FALSE, TRUE, sizeof(LeftoversRange));
+
+        (void) allocator_list_ranges(allocator, record, ranges);
+        for (guint i = 0; i < ranges->len; i++) {
+                const LeftoversRange *range = &g_array_index(ranges, LeftoversRange, i);
+                CgroupRange owner = { range->start, range->size };
+
+                g_array_append_val(owners, owner);
+        }
+        return owners;
+}
+
+static AllocatorLooks *get_looks(Allocator *allocator) {
+        if (!allocator->looks) {
+                allocator->looks = g_new(AllocatorLooks, 1);
+                *allocator->looks = (AllocatorLooks){
+                        .waiting = g_hash_table_new(NULL, NULL),
+                        .looked_at = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
+                        .clean = TABLE_NONE,
+                };
+        }
+        return allocator->looks;
+}
+
+void allocator_stop_looking(Allocator *allocator) {
+        AllocatorLooks *looks = g_steal_pointer(&allocator->looks);
+
+        if (!looks)
+                return;
+        if (looks->source != 0)
+                g_source_remove(looks->source);
+        cgroup_look_free(looks->look);
+        g_hash_table_unref(looks->waiting);
+        g_array_unref(looks->looked_at);
+        g_free(looks);
+}
+
+static void on_looked(const bool *clean, size_t n, void *userdata) {
+        Allocator *allocator = userdata;
+        AllocatorLooks *looks = allocator->looks;
+        gint64 now = g_get_monotonic_time();
+
+        looks->look = NULL;
+        looks->not_before = now + LOOK_PAUSE_FACTOR * (now - looks->began);
+        g_assert(looks->looked_at->len == n);
+        for (guint i = 0; i < n;) {
+                uint32_t record = g_array_index(looks->looked_at, uint32_t, i);
+                bool all_clean = clean != NULL;
+
+                for (; i < n && g_array_index(looks->looked_at, uint32_t, i) == record; i++)
+                        all_clean = all_clean && clean[i];
+                if (all_clean) {
+                        looks->clean = record;
+                        allocator_give_back(allocator, record);
+                        looks->clean = TABLE_NONE;
+                } else
+                        allocator_try_again(allocator, record);
+        }
+        g_array_set_size(looks->looked_at, 0);
+        allocator_schedule_next_sweep(allocator);
+        schedule_look(allocator);
+}
+
+static gboolean begin_look(gpointer userdata) {
+        Allocator *allocator = userdata;
+        AllocatorLooks *looks = allocator->looks;
+        g_autoptr(GArray) owners = g_array_new(FALSE, FALSE, sizeof(CgroupRange));
+        GHashTableIter i;
+        gpointer record;
+
+        looks->source = 0;
+        looks->began = g_get_monotonic_time();
+        g_hash_table_iter_init(&i, looks->waiting);
+        while (g_hash_table_iter_next(&i, &record, NULL)) {
+                uint32_t number = GPOINTER_TO_UINT(record);
+
+                g_autoptr(GArray) own = allocator_list_owners(allocator, number);
+
+                g_array_append_vals(owners, own->data, own->len);
+                while (looks->looked_at->len < owners->len)
+                        g_array_append_val(looks->looked_at, number);
+        }
+        g_hash_table_remove_all(looks->waiting);
+        if (cgroup_look(
+                    allocator->config.cgroups, (const CgroupRange *) (void *) owners->data,
+                    owners->len, on_looked, allocator, &looks->look) < 0)
+                on_looked(NULL, owners->len, allocator);
+        return G_SOURCE_REMOVE;
+}
+
+static void schedule_look(Allocator *allocator) {
+        AllocatorLooks *looks = allocator->looks;
+        gint64 now = g_get_monotonic_time(), delay = MAX(looks->not_before - now, LOOK_DELAY_USEC);
+
+        if (looks->look || looks->source != 0 || g_hash_table_size(looks->waiting) == 0)
+                return;
+        looks->source = g_timeout_add((guint) (delay / 1000), begin_look, allocator);
+}
+
+bool allocator_has_no_cgroups(Allocator *allocator, uint32_t record) {
+        AllocatorLooks *looks;
+
+        if (!allocator->config.cgroups)
+                return true;
+        looks = get_looks(allocator);
+        if (looks->clean == record)
+                return true;
+        (void) g_hash_table_add(looks->waiting, GUINT_TO_POINTER(record));
+        schedule_look(allocator);
+        return false;
+}

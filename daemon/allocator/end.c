@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "daemon/allocator/internal.h"
+#include "daemon/cgroup/cgroup.h"
+#include "daemon/state/details.h"
+#include "daemon/policy/policy.h"
+#include "lib/table/write.h"
+#include "lib/util/turns.h"
+
+/* control groups */
+
+/* A namespace's control groups on their way out, or waiting for their account's turn. */
+typedef struct Removal {
+        Allocator *allocator;
+        uint32_t record;
+        bool proven; /* the namespace's end */
+        Turn *turn;
+        CgroupRemoval *cgroups; /* NULL: waits */
+} Removal;
+
+void allocator_removal_free(void *data) {
+        Removal *removal = data;
+
+        cgroup_removal_free(removal->cgroups);
+        turn_free(removal->turn);
+        g_free(removal);
+}
+
+static void on_removed(bool gone, void *userdata) {
+        Removal *removal = userdata;
+        Allocator *allocator = removal->allocator;
+        uint32_t record = removal->record;
+        bool proven = removal->proven;
+        const TableRecord *range = table_writer_record(allocator->config.table, record);
+        DetailsKey key = allocator_details_key(range);
+
+        removal->cgroups = NULL;
+        g_hash_table_remove(allocator->removals, GUINT_TO_POINTER(record));
+        /* What is busy is tried again by the next pass over what is releasing. */
+        if (!gone || details_clear(allocator->config.details, record, &key) < 0)
+                return;
+        if (table_writer_state(allocator->config.table, record) == TABLE_STATE_RELEASING)
+                allocator_leave(allocator, record, proven);
+}
+
+static void on_removal_turn(Turn *turn, void *userdata) {
+        Removal *removal = userdata;
+        const AllocatorConfig *config = &removal->allocator->config;
+        DetailsKey key = allocator_details_key(table_writer_record(config->table, removal->record));
+        g_autoptr(GArray) owners = allocator_list_owners(removal->allocator, removal->record);
+        uint64_t ids[DETAILS_CGROUPS_MAX];
+        uint32_t n;
+
+        if (details_cgroups(config->details, removal->record, &key, ids, &n) < 0 ||
+            cgroup_remove(
+                    config->cgroups, ids, n, (const CgroupRange *) (void *) owners->data,
+                    owners->len, on_removed, removal, &removal->cgroups) < 0)
+                g_hash_table_remove(
+                        removal->allocator->removals, GUINT_TO_POINTER(removal->record));
+}
+
+bool allocator_remove_cgroups(Allocator *allocator, uint32_t record, bool proven) {
+        const TableRecord *range = table_writer_record(allocator->config.table, record);
+        DetailsKey key = allocator_details_key(range);
+        uint64_t ids[DETAILS_CGROUPS_MAX];
+        Removal *removal;
+        uint32_t n;
+
+        if (!allocator->config.details)
+                return true;
+        removal = g_hash_table_lookup(allocator->removals, GUINT_TO_POINTER(record));
+        if (removal) {
+                removal->proven = removal->proven || proven;
+                return false;
+        }
+        if (details_cgroups(allocator->config.details, record, &key, ids, &n) < 0)
+                return false;
+        if (n == 0)
+                return true;
+        if (!allocator->config.cgroups)
+                return false;
+
+        removal = g_new(Removal, 1);
+        *removal = (Removal){ .allocator = allocator, .record = record, .proven = proven };
+        g_hash_table_insert(allocator->removals, GUINT_TO_POINTER(record), removal);
+        /* May be over, and the removal freed, before this returns. */
+        if (turns_take(
+                    allocator->removal_turns, range->account_uid, on_removal_turn, removal,
+                    &removal->turn) != 0)
+                g_hash_table_remove(allocator->removals, GUINT_TO_POINTER(record));
+        return false;
+}
+
+static gboolean is_waiting(gpointer record, gpointer removal, gpointer unused) {
+        return !((Removal *) removal)->cgroups;
+}
+
+void allocator_stop_removing(Allocator *allocator) {
+        /* Those that wait first, lest the end of another begins them. */
+        (void) g_hash_table_foreach_remove(allocator->removals, is_waiting, NULL);
+        g_hash_table_unref(allocator->removals);
+        turns_free(allocator->removal_turns);
+}
+
+/* whether it has ended */
+
+/* The kernel's own record of an end is proof, and its record of a life keeps a namespace that was
+ * just not seen from being given up. */
+int allocator_check(Allocator *allocator, uint32_t record) {
+        const TableRecord *range = table_writer_record(allocator->config.table, record);
+        UsernsIdentity identity = { .inode = range->userns_inode, .id = range->userns_id };
+        uint64_t inode;
+        int r;
+
+        switch (policy_slot(allocator->config.policy, record, &inode)) {
+        case POLICY_SLOT_BEREAVED:
+                return USERNS_E_DEAD;
+        case POLICY_SLOT_LENT:
+                r = userns_probe_check(allocator->config.probe, &identity);
+                return r == USERNS_E_UNKNOWN && policy_sees_ends(allocator->config.policy) ? 0 : r;
+        case POLICY_SLOT_FREE:
+                /* A daemon was killed between the last two steps of giving it back. */
+                if (range->userns_inode != 0 && allocator_was_clean(allocator, record))
+                        return USERNS_E_DEAD;
+                return userns_probe_check(allocator->config.probe, &identity);
+        default:
+                return userns_probe_check(allocator->config.probe, &identity);
+        }
+}
+
+/* A name, an inode number or a slot may still be held by a namespace that has just died: look at
+ * that one record before saying no. */
+bool allocator_release_if_dead(Allocator *allocator, uint32_t record) {
+        if (!table_writer_record(allocator->config.table, record) ||
+            allocator_check(allocator, record) != USERNS_E_DEAD)
+                return false;
+        allocator_release(allocator, record, true);
+        return true;
+}
+
+/* giving back */
+
+void allocator_release(Allocator *allocator, uint32_t record, bool proven) {
+        TableWriter *table = allocator->config.table;
+
+        if (allocator_is_leaving(allocator, record))
+                return;
+        /* First, for a daemon that is killed after it finds the proof there. */
+        if (proven)
+                (void) allocator_for_each_record(allocator, record, policy_bereave);
+        if (table_writer_state(table, record) != TABLE_STATE_RELEASING)
+                table_writer_set_state(table, record, TABLE_STATE_RELEASING);
+        if (table_writer_record(table, record)->size == 0) {
+                (void) policy_unprotect(allocator->config.policy, record, 1);
+                table_writer_set_state(table, record, TABLE_STATE_FREE);
+                return;
+        }
+        if (allocator_remove_cgroups(allocator, record, proven))
+                allocator_leave(allocator, record, proven);
+}
+
+/* Quarantined ranges of which the proof came late, or whose giving back was interrupted. */
+static void allocator_reconcile_quarantined(Allocator *allocator, unsigned max) {
+        TableWriter *table = allocator->config.table;
+
+        if (!allocator->config.leftovers)
+                return;
+        for (unsigned i = 0; i < max; i++) {
+                uint32_t record =
+                        table_writer_next_quarantined(table, &allocator->quarantine_cursor);
+
+                if (record == TABLE_NONE) {
+                        allocator->quarantine_cursor = 0;
+                        return;
+                }
+                if (allocator_is_reusable(allocator, record) &&
+                    !allocator_is_leaving(allocator, record) &&
+                    allocator_check(allocator, record) == USERNS_E_DEAD) {
+                        (void) allocator_for_each_record(allocator, record, policy_bereave);
+                        allocator_leave(allocator, record, true);
+                }
+        }
+}
+
+bool allocator_needs_sweep(const Allocator *allocator) {
+        bool sees_ends = policy_sees_ends(allocator->config.policy);
+        uint32_t cursor = 0, record;
+        uint64_t inode;
+
+        while ((record = table_writer_next_live(allocator->config.table, &cursor)) != TABLE_NONE)
+                if (!sees_ends ||
+                    policy_slot(allocator->config.policy, record, &inode) == POLICY_SLOT_FREE)
+                        return true;
+        return false;
+}
+
+unsigned allocator_reconcile(
+        Allocator *allocator, bool unknown_too, uint32_t *cursor, unsigned max) {
+        TableWriter *table = allocator->config.table;
+        unsigned n_released = 0;
+
+        for (unsigned i = 0; i < max; i++) {
+                uint32_t record = table_writer_next_live(table, cursor);
+                uint32_t state;
+                int r;
+
+                if (record == TABLE_NONE) {
+                        *cursor = 0;
+                        allocator_reconcile_quarantined(allocator, max);
+                        break;
+                }
+                state = table_writer_state(table, record);
+                if (state < TABLE_STATE_MAPPING || state > TABLE_STATE_RELEASING ||
+                    allocator_is_leaving(allocator, record))
+                        continue;
+
+                r = allocator_check(allocator, record);
+                if (r != USERNS_E_DEAD && (r != USERNS_E_UNKNOWN || !unknown_too))
+                        continue;
+                allocator_release(allocator, record, r == USERNS_E_DEAD);
+                n_released++;
+        }
+        return n_released;
+}

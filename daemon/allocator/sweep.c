@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <string.h>
+
+#include "daemon/allocator/internal.h"
+#include "daemon/host/host-ids.h"
+#include "daemon/leftovers/leftovers.h"
+#include "daemon/limits.h"
+#include "daemon/host/slot-locks.h"
+#include "lib/table/write.h"
+
+/* Looks for what the host still has of ranges whose end is proven.  Only one that begins after the
+ * proof counts, and whatever of a range is claimed by somebody else by then is not touched.
+ *
+ * One look serves all ranges that wait, as long as it is done in time.  When it is not, somebody
+ * may have made it hang: what it did not get to is looked at account by account, side by side, so
+ * that an account waits for what is its own.  One whose own look is not in time has no part in
+ * joint looks for LIMIT_LEFTOVERS_DOUBT_MSEC. */
+
+/* Ends come in crowds; the first waits for the others. */
+#define SWEEP_DELAY_USEC 20000
+/* Joint looks take at most a part of one processor's time. */
+#define SWEEP_PAUSE_FACTOR 4
+
+typedef struct Sweep {
+        Allocator *allocator;
+        uint32_t account; /* LEFTOVERS_OF_ALL: a joint one */
+        GArray *ranges;   /* LeftoversRange */
+        GArray *records;  /* of each of them */
+        uint64_t n_slots;
+        gint64 began_usec;
+} Sweep;
+
+static void sweep_free(void *data) {
+        Sweep *sweep = data;
+
+        g_array_unref(sweep->ranges);
+        g_array_unref(sweep->records);
+        g_free(sweep);
+}
+
+static uint32_t sweep_record(const Sweep *sweep, guint i) {
+        return g_array_index(sweep->records, uint32_t, i);
+}
+
+/* whose look */
+
+static gboolean is_over(gpointer account, gpointer until, gpointer now) {
+        return *(const gint64 *) until <= *(const gint64 *) now;
+}
+
+static void allocator_doubt(Allocator *allocator, uint32_t account) {
+        gint64 now = g_get_monotonic_time(), *until = g_new(gint64, 1);
+
+        (void) g_hash_table_foreach_remove(allocator->doubted, is_over, &now);
+        *until = now + (gint64) LIMIT_LEFTOVERS_DOUBT_MSEC * 1000;
+        g_hash_table_insert(allocator->doubted, GUINT_TO_POINTER(account), until);
+}
+
+/* In which look the range takes part. */
+static uint32_t allocator_sweep_of(const Allocator *allocator, const Leaving *leaving) {
+        uint32_t account =
+                table_writer_record(allocator->config.table, leaving->record)->account_uid;
+        const gint64 *until = g_hash_table_lookup(allocator->doubted, GUINT_TO_POINTER(account));
+
+        return leaving->is_alone || (until && *until > g_get_monotonic_time()) ? account
+                                                                               : LEFTOVERS_OF_ALL;
+}
+
+/* what was found */
+
+/* Several pieces of one record's range: whether all are clean; else the weightiest find is told. */
+static bool allocator_judge(
+        Allocator *allocator, uint32_t record, const LeftoversFound *found, guint n) {
+        const LeftoversFound *worst = &found[0];
+        g_autofree char *why = NULL, *kind = NULL;
+
+        for (guint i = 1; i < n; i++)
+                if (found[i].what > worst->what)
+                        worst = &found[i];
+        if (worst->what == LEFTOVERS_NOTHING)
+                return true;
+        why = leftovers_describe(worst);
+        kind = g_strdup_printf("found %d", worst->what);
+        allocator_tell(allocator, record, kind, why);
+        return false;
+}
+
+/* A joint look was not in time, or there can be none. */
+static void allocator_look_alone(Leaving *leaving) {
+        leaving->is_alone = true;
+        leaving->due_usec = g_get_monotonic_time();
+}
+
+static bool is_all_clean(const LeftoversFound *found, guint n) {
+        for (guint i = 0; i < n; i++)
+                if (found[i].what != LEFTOVERS_NOTHING)
+                        return false;
+        return true;
+}
+
+/* What our own look did not get to is not charged, unless it was a look for this account alone:
+ * others can change /etc/passwd, or make /proc long. */
+static bool is_account_s(const Sweep *sweep, const LeftoversFound *found, guint n) {
+        for (guint i = 0; i < n; i++)
+                if (found[i].what != LEFTOVERS_NOTHING &&
+                    (found[i].what != LEFTOVERS_UNKNOWN || sweep->account != LEFTOVERS_OF_ALL))
+                        return true;
+        return false;
+}
+
+static void allocator_swept_record(
+        const Sweep *sweep, uint32_t record, const LeftoversFound *found, guint n, bool in_time) {
+        Allocator *allocator = sweep->allocator;
+        Leaving *leaving = g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
+
+        leaving->is_looked_at = false;
+        if (in_time)
+                leaving->is_alone = false;
+        if (!in_time && sweep->account == LEFTOVERS_OF_ALL && !is_all_clean(found, n))
+                allocator_look_alone(leaving);
+        else if (allocator_judge(allocator, record, found, n))
+                allocator_try_uids(allocator, record);
+        else {
+                leaving->is_busy |= is_account_s(sweep, found, n);
+                allocator_try_again(allocator, record);
+        }
+}
+
+static void allocator_swept(const LeftoversFound *found, size_t n, bool in_time, void *userdata) {
+        Sweep *sweep = userdata;
+        Allocator *allocator = sweep->allocator;
+        gint64 now = g_get_monotonic_time();
+
+        g_assert(sweep->records->len == n);
+        (void) g_hash_table_steal(allocator->sweeps, GUINT_TO_POINTER(sweep->account));
+        if (sweep->account != LEFTOVERS_OF_ALL && !in_time)
+                allocator_doubt(allocator, sweep->account);
+        else if (sweep->account == LEFTOVERS_OF_ALL && in_time)
+                allocator->sweep_not_before = now + SWEEP_PAUSE_FACTOR * (now - sweep->began_usec);
+        for (guint i = 0, next; i < n; i = next) {
+                uint32_t record = sweep_record(sweep, i);
+
+                for (next = i; next < n; next++)
+                        if (sweep_record(sweep, next) != record)
+                                break;
+                allocator_swept_record(sweep, record, found + i, next - i, in_time);
+        }
+        sweep_free(sweep);
+        allocator_schedule_next_sweep(allocator);
+}
+
+/* who claims it */
+
+/* Whether somebody else has nspawn's lock of one of the slots: it is held from the choice of a slot
+ * until it is free, unless it was taken while no daemon ran. */
+static bool allocator_is_locked(
+        Allocator *allocator, uint32_t record, const LeftoversRange *range) {
+        uint64_t slot = range->start - range->start % TABLE_SLOT_SIZE;
+
+        for (; slot < (uint64_t) range->start + range->size; slot += TABLE_SLOT_SIZE) {
+                g_autofree char *why = NULL;
+
+                if (slot_locks_hold(allocator->config.slot_locks, (uint32_t) slot, false) == 0)
+                        continue;
+                why = g_strdup_printf("systemd-nspawn's lock of %u is held", (uint32_t) slot);
+                allocator_tell(allocator, record, why, why);
+                return true;
+        }
+        return false;
+}
+
+/* Whether somebody else claims any of these IDs by now. */
+static bool allocator_is_claimed(
+        Allocator *allocator, uint32_t record, const LeftoversRange *ranges, guint n) {
+        for (guint i = 0; i < n; i++) {
+                g_autofree char *claimant = NULL, *why = NULL;
+
+                if (allocator_is_locked(allocator, record, &ranges[i]))
+                        return true;
+                claimant = host_ids_claimant(
+                        allocator->config.host_ids, ranges[i].start, ranges[i].size);
+                if (!claimant)
+                        continue;
+                why = g_strdup_printf("its IDs are claimed by %s", claimant);
+                allocator_tell(allocator, record, why, why);
+                return true;
+        }
+        return false;
+}
+
+/* looking */
+
+/* Add the range's pieces to the look, unless somebody else has any of them. */
+static void allocator_plan(Allocator *allocator, Sweep *sweep, uint32_t record) {
+        guint first = sweep->ranges->len;
+        uint64_t n_ids = allocator_list_ranges(allocator, record, sweep->ranges);
+
+        if (allocator_is_claimed(
+                    allocator, record, &g_array_index(sweep->ranges, LeftoversRange, first),
+                    sweep->ranges->len - first)) {
+                Leaving *leaving =
+                        g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
+
+                g_array_set_size(sweep->ranges, first);
+                leaving->is_busy = true;
+                allocator_try_again(allocator, record);
+                return;
+        }
+        while (sweep->records->len < sweep->ranges->len)
+                g_array_append_val(sweep->records, record);
+        sweep->n_slots += MAX(n_ids / TABLE_SLOT_SIZE, 1u);
+}
+
+static gint compare_due(gconstpointer a, gconstpointer b) {
+        const Leaving *x = *(const Leaving *const *) a, *y = *(const Leaving *const *) b;
+
+        return (x->due_usec > y->due_usec) - (x->due_usec < y->due_usec);
+}
+
+/* When the range can be looked at; G_MAXINT64: not before something else has ended, which is
+ * followed by the next look. */
+static gint64 allocator_due_usec(const Allocator *allocator, const Leaving *leaving) {
+        uint32_t account;
+
+        if (leaving->trial || leaving->is_looked_at)
+                return G_MAXINT64;
+        account = allocator_sweep_of(allocator, leaving);
+        if (g_hash_table_contains(allocator->sweeps, GUINT_TO_POINTER(account)))
+                return G_MAXINT64;
+        return account == LEFTOVERS_OF_ALL ? MAX(leaving->due_usec, allocator->sweep_not_before)
+                                           : leaving->due_usec;
+}
+
+/* What is due, the oldest first. */
+static GPtrArray *allocator_list_due(const Allocator *allocator) {
+        gint64 now = g_get_monotonic_time();
+        GPtrArray *due = g_ptr_array_new();
+        GHashTableIter i;
+        gpointer leaving;
+
+        g_hash_table_iter_init(&i, allocator->leaving);
+        while (g_hash_table_iter_next(&i, NULL, &leaving))
+                if (allocator_due_usec(allocator, leaving) <= now)
+                        g_ptr_array_add(due, leaving);
+        g_ptr_array_sort(due, compare_due);
+        return due;
+}
+
+static Sweep *plans_get(
+        GPtrArray *plans, GHashTable *by_account, Allocator *allocator, uint32_t account) {
+        Sweep *sweep = g_hash_table_lookup(by_account, GUINT_TO_POINTER(account));
+
+        if (sweep)
+                return sweep;
+        sweep = g_new(Sweep, 1);
+        *sweep = (Sweep){
+                .allocator = allocator,
+                .account = account,
+                .ranges = g_array_new(FALSE, TRUE, sizeof(LeftoversRange)),
+                .records = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
+        };
+        g_hash_table_insert(by_account, GUINT_TO_POINTER(account), sweep);
+        g_ptr_array_add(plans, sweep);
+        return sweep;
+}
+
+/* One look for each account that has something due: Sweep, owned by whoever starts it.  The order
+ * is that of who has waited longest. */
+static GPtrArray *allocator_plan_all(Allocator *allocator) {
+        g_autoptr(GHashTable) by_account = g_hash_table_new(NULL, NULL);
+        g_autoptr(GPtrArray) due = allocator_list_due(allocator);
+        GPtrArray *plans = g_ptr_array_new();
+        int r = due->len > 0 ? leftovers_prepare(allocator->config.leftovers) : 0;
+
+        /* Once for all: what has just changed is read again each time. */
+        if (r == 0 && due->len > 0)
+                r = host_ids_refresh(allocator->config.host_ids);
+
+        for (guint i = 0; i < due->len; i++) {
+                Leaving *leaving = due->pdata[i];
+                Sweep *sweep;
+
+                if (r != 0) {
+                        allocator_try_again(allocator, leaving->record);
+                        continue;
+                }
+                sweep = plans_get(
+                        plans, by_account, allocator, allocator_sweep_of(allocator, leaving));
+                if (sweep->n_slots < LIMIT_LEFTOVERS_SLOTS)
+                        allocator_plan(allocator, sweep, leaving->record);
+        }
+        return plans;
+}
+
+static void sweep_cannot_start(const Sweep *sweep, int r) {
+        Allocator *allocator = sweep->allocator;
+
+        for (guint i = 0; i < sweep->records->len; i++) {
+                uint32_t record = sweep_record(sweep, i);
+
+                if (i > 0 && record == sweep_record(sweep, i - 1))
+                        continue;
+                if (r == LEFTOVERS_E_HANGS)
+                        allocator_try_again(allocator, record);
+                else if (r == LEFTOVERS_E_BUSY && sweep->account == LEFTOVERS_OF_ALL)
+                        allocator_look_alone(
+                                g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record)));
+                else
+                        allocator_put_off(allocator, record);
+        }
+}
+
+static void sweep_start(Sweep *take_sweep) {
+        Allocator *allocator = take_sweep->allocator;
+        int r;
+
+        take_sweep->began_usec = g_get_monotonic_time();
+        r = take_sweep->ranges->len == 0
+                    ? 0
+                    : leftovers_remove(
+                              allocator->config.leftovers, take_sweep->account,
+                              (const LeftoversRange *) (void *) take_sweep->ranges->data,
+                              take_sweep->ranges->len, allocator_swept, take_sweep);
+        if (r != 0)
+                sweep_cannot_start(take_sweep, r);
+        if (r != 0 || take_sweep->ranges->len == 0) {
+                sweep_free(take_sweep);
+                return;
+        }
+        g_hash_table_insert(allocator->sweeps, GUINT_TO_POINTER(take_sweep->account), take_sweep);
+        for (guint i = 0; i < take_sweep->records->len; i++) {
+                Leaving *leaving = g_hash_table_lookup(
+                        allocator->leaving, GUINT_TO_POINTER(sweep_record(take_sweep, i)));
+
+                leaving->is_looked_at = true;
+        }
+}
+
+static gboolean allocator_on_sweep(gpointer userdata) {
+        Allocator *allocator = userdata;
+        g_autoptr(GPtrArray) plans = NULL;
+
+        allocator->sweep_source = 0;
+        plans = allocator_plan_all(allocator);
+        for (guint i = 0; i < plans->len; i++)
+                sweep_start(plans->pdata[i]);
+        allocator_schedule_next_sweep(allocator);
+        return G_SOURCE_REMOVE;
+}
+
+void allocator_schedule_sweep(Allocator *allocator, gint64 due_usec) {
+        gint64 now = g_get_monotonic_time(), at = MAX(due_usec, now + SWEEP_DELAY_USEC);
+
+        if (allocator->sweep_source != 0 && allocator->sweep_at <= at)
+                return;
+        if (allocator->sweep_source != 0)
+                g_source_remove(allocator->sweep_source);
+        allocator->sweep_at = at;
+        allocator->sweep_source =
+                g_timeout_add((guint) ((at - now) / 1000) + 1, allocator_on_sweep, allocator);
+}
+
+void allocator_schedule_next_sweep(Allocator *allocator) {
+        gint64 due = G_MAXINT64;
+        GHashTableIter i;
+        gpointer leaving;
+
+        g_hash_table_iter_init(&i, allocator->leaving);
+        while (g_hash_table_iter_next(&i, NULL, &leaving))
+                due = MIN(due, allocator_due_usec(allocator, leaving));
+        if (due != G_MAXINT64)
+                allocator_schedule_sweep(allocator, due);
+}
+
+void allocator_start_sweeping(Allocator *allocator) {
+        allocator->sweeps = g_hash_table_new_full(NULL, NULL, NULL, sweep_free);
+        allocator->doubted = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+}
+
+void allocator_stop_sweeping(Allocator *allocator) {
+        if (allocator->sweep_source != 0)
+                g_source_remove(allocator->sweep_source);
+        g_hash_table_unref(allocator->sweeps);
+        g_hash_table_unref(allocator->doubted);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/cgroup/internal.h"
+#include "daemon/cgroup/cgroup.h"
+#include "daemon/limits.h"
+#include "lib/util/child.h"
+#include "lib/util/fd.h"
+
+#define PAUSE_MSEC 20u
+
+struct CgroupRemoval {
+        Child *child;
+        int fd; /* a byte arrives when all are gone */
+        CgroupRemovedFunc removed;
+        void *userdata;
+};
+
+typedef struct ChildData {
+        pid_t parent;
+        uint32_t n;
+        uint64_t ids[CGROUPS_PER_REMOVAL_MAX];
+        size_t n_ranges;
+        CgroupRange ranges[CGROUP_RANGES_MAX];
+} ChildData;
+
+typedef struct DirectoryEntry {
+        ino64_t inode;
+        char name[NAME_MAX + 1];
+} DirectoryEntry;
+
+/* in the child: the daemon's mount is 0, the pipe 1 */
+
+/* The first folder in `fd`, or the one with this inode number. */
+static bool find_folder(int fd, ino64_t inode, DirectoryEntry *ret_entry) {
+        char buffer[4096] __attribute__((aligned(8)));
+        ssize_t n;
+
+        if (lseek(fd, 0, SEEK_SET) < 0)
+                return false;
+        while ((n = syscall(SYS_getdents64, fd, buffer, sizeof(buffer))) > 0)
+                for (ssize_t at = 0; at < n;) {
+                        const struct dirent64 *entry = (const void *) (buffer + at);
+
+                        at += entry->d_reclen;
+                        if (entry->d_type != DT_DIR || strcmp(entry->d_name, ".") == 0 ||
+                            strcmp(entry->d_name, "..") == 0 ||
+                            (inode != 0 && entry->d_ino != inode))
+                                continue;
+                        ret_entry->inode = entry->d_ino;
+                        (void) memcpy(ret_entry->name, entry->d_name, strlen(entry->d_name) + 1);
+                        return true;
+                }
+        return false;
+}
+
+static bool may_remove(
+        int fd, const DirectoryEntry *entry, CgroupMayRemoveFunc may, const void *userdata) {
+        struct stat st;
+
+        return !may ||
+               (fstatat(fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && may(&st, userdata));
+}
+
+bool cgroup_remove_below(
+        int take_directory, CgroupMayRemoveFunc may, CgroupBusyFunc busy, const void *userdata) {
+        auto_fd fd = take_directory;
+        unsigned depth = 0;
+
+        for (;;) {
+                DirectoryEntry entry;
+                int next;
+
+                if (find_folder(fd, 0, &entry)) {
+                        DirectoryEntry below;
+
+                        if (!may_remove(fd, &entry, may, userdata))
+                                return false;
+                        if (unlinkat(fd, entry.name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+                                continue;
+                        next = cgroup_open_below(fd, entry.name, O_RDONLY | O_DIRECTORY);
+                        if (next < 0)
+                                return false;
+                        if (!find_folder(next, 0, &below)) { /* busy with processes */
+                                if (busy)
+                                        busy(next, userdata);
+                                (void) close(next);
+                                return false;
+                        }
+                        depth++;
+                } else if (depth == 0)
+                        return true;
+                else {
+                        next = openat(fd, "..", O_RDONLY | O_DIRECTORY);
+                        if (next < 0)
+                                return false;
+                        depth--;
+                }
+                (void) close(fd);
+                fd = next;
+        }
+}
+
+static bool is_of_ranges(uint32_t uid, const void *userdata) {
+        const ChildData *child = userdata;
+
+        for (size_t i = 0; i < child->n_ranges; i++)
+                if (uid >= child->ranges[i].start &&
+                    uid - child->ranges[i].start < child->ranges[i].size)
+                        return true;
+        return false;
+}
+
+static void end_threads(int directory, const void *child) {
+        cgroup_end_threads(directory, is_of_ranges, child);
+}
+
+/* What is in it and below: as a whole, or where that is refused because it is threaded, as all that
+ * is below is then, one after the other.  Whether there is no use in going on. */
+static bool kill_one(int fd, const ChildData *child, CgroupBusyFunc *ret_busy) {
+        auto_fd kill_fd = cgroup_open_below(fd, "cgroup.kill", O_WRONLY);
+
+        *ret_busy = NULL;
+        if (kill_fd < 0 || write(kill_fd, "1", 1) == 1)
+                return false;
+        if (errno != EOPNOTSUPP)
+                return true;
+        *ret_busy = end_threads;
+        end_threads(fd, child);
+        return false;
+}
+
+/* Kill what is in the control group and remove it.  Whether it is gone, or another's. */
+static bool remove_one(const ChildData *child, uint64_t id) {
+        auto_fd fd = cgroup_open_by_id(0, id), parent = -1, below = -1;
+        CgroupBusyFunc busy;
+        DirectoryEntry entry;
+        struct stat st;
+
+        if (fd < 0)
+                return fd == -ESTALE;
+        if (fstat(fd, &st) < 0)
+                return false;
+        if (!is_of_ranges(st.st_uid, child))
+                return true;
+        if (kill_one(fd, child, &busy))
+                return false;
+
+        below = openat(fd, ".", O_RDONLY | O_DIRECTORY);
+        if (below < 0 || !cgroup_remove_below(g_steal_fd(&below), NULL, busy, child))
+                return false;
+        parent = openat(fd, "..", O_RDONLY | O_DIRECTORY);
+        return parent >= 0 && find_folder(parent, st.st_ino, &entry) &&
+               unlinkat(parent, entry.name, AT_REMOVEDIR) == 0;
+}
+
+static void child_run(const void *data) {
+        const ChildData *child = data;
+        const struct timespec pause = { .tv_nsec = PAUSE_MSEC * 1000000L };
+        sigset_t none;
+
+        child_die_with(child->parent);
+        /* Whoever may make directories in there can make them as fast as they are removed.  What
+         * was removed stays so, and the next turn goes on. */
+        (void) signal(SIGALRM, SIG_DFL);
+        (void) sigemptyset(&none);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
+        (void) alarm(LIMIT_CGROUP_REMOVAL_MSEC / 1000 + 1);
+        for (unsigned i = 0; i < LIMIT_CGROUP_REMOVAL_MSEC / PAUSE_MSEC; i++) {
+                bool gone = true;
+
+                for (uint32_t k = 0; k < child->n; k++)
+                        gone = remove_one(child, child->ids[k]) && gone;
+                if (gone)
+                        _exit(write(1, "", 1) == 1 ? 0 : 1);
+                /* What was killed needs a moment to end. */
+                (void) nanosleep(&pause, NULL);
+        }
+        _exit(1);
+}
+
+/* in the daemon */
+
+static void on_exited(Child *child, void *userdata) {
+        CgroupRemoval *removal = userdata;
+        CgroupRemovedFunc removed = removal->removed;
+        void *removed_userdata = removal->userdata;
+        char byte;
+        bool gone = read(removal->fd, &byte, 1) == 1;
+
+        removal->child = NULL;
+        cgroup_removal_free(removal);
+        removed(gone, removed_userdata);
+}
+
+int cgroup_remove(
+        const CgroupTree *tree, const uint64_t *ids, uint32_t n, const CgroupRange *ranges,
+        size_t n_ranges, CgroupRemovedFunc removed, void *userdata, CgroupRemoval **ret_removal) {
+        ChildData data = { .parent = getpid(), .n = n, .n_ranges = n_ranges };
+        auto_fd ours = -1, theirs = -1;
+        CgroupRemoval *removal;
+        int r, ends[2];
+
+        g_assert(n <= CGROUPS_PER_REMOVAL_MAX);
+        g_assert(n_ranges <= CGROUP_RANGES_MAX);
+        memcpy(data.ids, ids, n * sizeof(*ids));
+        memcpy(data.ranges, ranges, n_ranges * sizeof(*ranges));
+        if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+                return -errno;
+        ours = ends[0];
+        theirs = ends[1];
+
+        removal = g_new(CgroupRemoval, 1);
+        *removal = (CgroupRemoval){ .fd = -1, .removed = removed, .userdata = userdata };
+        r = child_new(
+                (const int[]){ cgroup_tree_fd(tree), theirs }, 2, child_run, &data, on_exited,
+                removal, &removal->child);
+        if (r < 0) {
+                cgroup_removal_free(removal);
+                return r;
+        }
+        removal->fd = g_steal_fd(&ours);
+        *ret_removal = removal;
+        return 0;
+}
+
+void cgroup_removal_free(CgroupRemoval *removal) {
+        if (!removal)
+                return;
+        if (removal->child)
+                child_forget(removal->child);
+        removal->fd = fd_close(removal->fd);
+        g_free(removal);
+}

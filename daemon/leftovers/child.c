@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/leftovers/internal.h"
+#include "daemon/limits.h"
+#include "lib/util/child.h"
+#include "lib/util/fd.h"
+#include "lib/util/id-range.h"
+
+/* What was killed needs a moment to end, more of them if there is much of it. */
+#define PAUSE_MSEC_FIRST 2u
+#define ENTRIES_MAX 256u
+
+/* what is found */
+
+size_t leftovers_index(const LeftoversTask *task, uint32_t id) {
+        return id_intervals_find(task->ranges, task->n, sizeof(*task->ranges), id);
+}
+
+bool leftovers_has(const LeftoversTask *task, uint32_t id) {
+        return leftovers_index(task, id) != SIZE_MAX;
+}
+
+bool leftovers_meets(const LeftoversTask *task, uint32_t start, uint32_t n_ids) {
+        size_t low = 0, high = task->n;
+
+        /* The first range that does not end before `start` is the only one that can be told by its
+         * start. */
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                const LeftoversRange *range = &task->ranges[middle];
+
+                if ((uint64_t) range->start + range->size <= start)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low < task->n && task->ranges[low].start < (uint64_t) start + n_ids;
+}
+
+bool leftovers_find(const LeftoversTask *task, LeftoversWhat what, uint32_t id, uint32_t number) {
+        size_t i = leftovers_index(task, id);
+
+        if (i == SIZE_MAX)
+                return false;
+        if (what > task->found[i].what)
+                task->found[i] = (LeftoversFound){ .what = what, .id = id, .number = number };
+        return true;
+}
+
+bool leftovers_is_claimed(const LeftoversTask *task, uint32_t id) {
+        size_t i = leftovers_index(task, id);
+
+        return i != SIZE_MAX && task->found[i].what >= LEFTOVERS_USER_OF_OTHERS;
+}
+
+bool leftovers_is_ours(const LeftoversTask *task, uint32_t id) {
+        size_t i = leftovers_index(task, id);
+
+        return i != SIZE_MAX && task->found[i].what < LEFTOVERS_PROCESS_OF_OTHERS;
+}
+
+int leftovers_read_text(const LeftoversTask *task, int folder, const char *name) {
+        auto_fd fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        size_t size = 1;
+
+        if (fd < 0)
+                return -errno;
+        task->text[0] = '\n';
+        for (;;) {
+                ssize_t n = read(fd, task->text + size, LEFTOVERS_TEXT_SIZE - size);
+
+                if (n < 0)
+                        return -errno;
+                size += (size_t) n;
+                if (size >= LEFTOVERS_TEXT_SIZE)
+                        return -EFBIG;
+                if (n == 0)
+                        break;
+        }
+        task->text[size] = '\0';
+        return 0;
+}
+
+int leftovers_for_each(const LeftoversTask *task, int fd, LeftoversEntryFunc func) {
+        char buffer[4096] __attribute__((aligned(8)));
+        const char *names[ENTRIES_MAX];
+        int r = 0;
+
+        for (;;) {
+                ssize_t size = syscall(SYS_getdents64, fd, buffer, sizeof(buffer));
+                size_t n = 0;
+
+                if (size < 0)
+                        return -errno;
+                if (size == 0)
+                        return 0;
+                /* An entry takes 24 bytes at least, so all of them fit. */
+                for (ssize_t at = 0; at < size && n < ENTRIES_MAX;) {
+                        const struct dirent64 *entry = (const void *) (buffer + at);
+
+                        at += entry->d_reclen;
+                        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+                                names[n++] = entry->d_name;
+                }
+                while (n > 0 && r >= 0)
+                        r = func(task, fd, names[--n]);
+                if (r < 0)
+                        return r;
+        }
+}
+
+/* the passes */
+
+/* One that has been in it all along needs no privilege to stay. */
+static int join_mount_namespace(const char *path) {
+        auto_fd theirs = -1, ours = -1;
+        struct stat a, b;
+
+        if (!path)
+                return 0;
+        theirs = open(path, O_RDONLY | O_CLOEXEC);
+        ours = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+        if (theirs < 0 || ours < 0 || fstat(theirs, &a) < 0 || fstat(ours, &b) < 0)
+                return -errno;
+        if (a.st_ino == b.st_ino && a.st_dev == b.st_dev)
+                return 0;
+        return setns(theirs, CLONE_NEWNS) < 0 ? -errno : 0;
+}
+
+/* Who else has the IDs first, then processes: once a range has none, nobody makes anything more of
+ * what follows. */
+static int run_pass(const LeftoversTask *task) {
+        static int (*const steps[])(const LeftoversTask *task) = {
+                leftovers_find_users,   leftovers_end_processes, leftovers_remove_ipc,
+                leftovers_remove_files, leftovers_find_keys,
+        };
+
+        memset(task->found, 0, task->n * sizeof(*task->found));
+        for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+                int r = leftovers_check_files(task);
+
+                if (r == 0)
+                        r = steps[i](task);
+                if (r < 0)
+                        return r;
+        }
+        return leftovers_check_files(task);
+}
+
+static int run_passes(const LeftoversTask *task) {
+        struct timespec pause = { .tv_nsec = PAUSE_MSEC_FIRST * 1000000L };
+
+        for (unsigned pass = 0; pass < LIMIT_LEFTOVERS_PASSES; pass++) {
+                bool all_clean = true;
+                int r = run_pass(task);
+
+                if (r < 0)
+                        return r;
+                for (size_t i = 0; i < task->n; i++) {
+                        if (task->result[i].what != LEFTOVERS_NOTHING)
+                                task->result[i] = task->found[i];
+                        all_clean = all_clean && task->result[i].what == LEFTOVERS_NOTHING;
+                }
+                if (all_clean)
+                        return 0;
+                if (pass + 1 < LIMIT_LEFTOVERS_PASSES)
+                        (void) nanosleep(&pause, NULL);
+                pause.tv_nsec *= 2;
+        }
+        return 0;
+}
+
+/* These are folders of root's, found by the daemon's own view of the host before the child takes
+ * another. */
+static int open_folder(const char *path, int *ret_fd) {
+        if (!path)
+                return 0;
+        *ret_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return *ret_fd < 0 ? -errno : 0;
+}
+
+void leftovers_child(const void *data) {
+        LeftoversTask task = *(const LeftoversTask *) data;
+        struct stat st;
+        int r;
+
+        child_die_with(task.parent);
+        task.etc_folder = -1;
+        if (open_folder(task.config.etc_folder, &task.etc_folder) < 0 ||
+            stat("/proc/self/ns/user", &st) < 0 ||
+            join_mount_namespace(task.config.mount_namespace) < 0)
+                _exit(1);
+        task.user_namespace = st.st_ino;
+        r = run_passes(&task);
+        _exit(r < 0);
+}

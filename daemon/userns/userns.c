@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "daemon/userns/userns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <linux/types.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "lib/util/fd.h"
+
+#ifndef NS_GET_ID /* Linux 6.18 */
+#define NS_GET_ID _IOR(NSIO, 13, __u64)
+#endif
+
+static int identify(int fd, struct stat *ret_stat, UsernsIdentity *ret_identity) {
+        __u64 id = 0;
+        int type;
+
+        type = ioctl(fd, NS_GET_NSTYPE);
+        if (type < 0 || (unsigned) type != CLONE_NEWUSER)
+                return USERNS_E_NOT_USERNS;
+        if (fstat(fd, ret_stat) < 0)
+                return -errno;
+        /* ENOTTY before 6.18.  The request number says what was meant, no other driver sees it: fd
+         * is of nsfs. */
+        if (ioctl(fd, NS_GET_ID, &id) < 0)
+                id = 0;
+        *ret_identity = (UsernsIdentity){ .inode = ret_stat->st_ino, .id = id };
+        return 0;
+}
+
+/* Whether the parent of the namespace `fd` is `own`.  The kernel shows no parent (EPERM) above the
+ * caller's own namespace: whatever is not below us is not our child. */
+static int parent_is_own(int fd, const UsernsIdentity *own, bool *ret_own) {
+        struct stat st;
+        auto_fd parent = -1;
+
+        parent = ioctl(fd, NS_GET_PARENT);
+        if (parent < 0) {
+                if (errno != EPERM)
+                        return -errno;
+                *ret_own = false;
+                return 0;
+        }
+        if (fstat(parent, &st) < 0)
+                return -errno;
+        /* An inode number will do: both live, on the one nsfs there is. */
+        *ret_own = st.st_ino == own->inode;
+        return 0;
+}
+
+int userns_outer_owner(int fd, const UsernsIdentity *own, uid_t *ret_owner) {
+        auto_fd current = -1;
+        struct stat st;
+        uid_t owner;
+
+        if (ioctl(fd, NS_GET_OWNER_UID, &owner) < 0)
+                return -errno;
+        current = ioctl(fd, NS_GET_PARENT);
+        while (current >= 0 && fstat(current, &st) == 0 && st.st_ino != own->inode) {
+                int parent;
+
+                if (ioctl(current, NS_GET_OWNER_UID, &owner) < 0)
+                        return -errno;
+                parent = ioctl(current, NS_GET_PARENT);
+                fd_close(current);
+                current = parent;
+        }
+        *ret_owner = owner;
+        return 0;
+}
+
+int userns_inspect(
+        int fd, const UsernsIdentity *own, UsernsIdentity *ret_identity, uid_t *ret_owner,
+        bool *ret_parent_is_own) {
+        UsernsIdentity identity;
+        struct stat st;
+        uid_t owner;
+        bool is_own = false;
+        int r;
+
+        r = identify(fd, &st, &identity);
+        if (r != 0)
+                return r;
+        if (ioctl(fd, NS_GET_OWNER_UID, &owner) < 0)
+                return -errno;
+        r = parent_is_own(fd, own, &is_own);
+        if (r < 0)
+                return r;
+
+        *ret_identity = identity;
+        *ret_owner = owner;
+        *ret_parent_is_own = is_own;
+        return 0;
+}
+
+int userns_self(UsernsIdentity *ret_identity) {
+        struct stat st;
+        auto_fd fd = -1;
+
+        fd = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        return identify(fd, &st, ret_identity);
+}
+
+bool userns_is_own_process(const UsernsIdentity *own, pid_t pid) {
+        char path[40];
+        struct stat st;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/ns/user", (int) pid);
+        return pid > 0 && stat(path, &st) == 0 && st.st_ino == own->inode;
+}
+
+void userns_maps_clear(UsernsMaps *maps) {
+        g_clear_pointer(&maps->uid, g_free);
+        g_clear_pointer(&maps->gid, g_free);
+        maps->n_uid = maps->n_gid = 0;
+}
