@@ -662,6 +662,13 @@ static void use_uid_trials(Fixture *f) {
         use_leftovers(f, true);
 }
 
+static void run_until_told(Fixture *f, uint32_t record) {
+        while (!f->kept) {
+                g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_RELEASING);
+                g_main_context_iteration(NULL, TRUE);
+        }
+}
+
 static void test_known_uid_stays(Fixture *f, gconstpointer unused) {
         g_autofree char *why = NULL;
         uint32_t record, n_ranges, uid;
@@ -676,8 +683,7 @@ static void test_known_uid_stays(Fixture *f, gconstpointer unused) {
         f->accounts->known = uid;
         kernel_sees_end(f, record);
         reconcile(f);
-        while (!f->kept)
-                g_main_context_iteration(NULL, TRUE);
+        run_until_told(f, record);
         why = g_strdup_printf(
                 "UID %u is still known to the kernel: descriptors in flight, pipes or the like",
                 uid);
@@ -734,8 +740,7 @@ static void test_untried_stays(Fixture *f, gconstpointer unused) {
         record = fake_policy(f->policy)->last_record;
         kernel_sees_end(f, record);
         reconcile(f);
-        while (!f->kept)
-                g_main_context_iteration(NULL, TRUE);
+        run_until_told(f, record);
         g_assert_cmpstr(
                 f->kept, ==, "it could not be found out whether the kernel still knows its UIDs");
         g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_RELEASING);
