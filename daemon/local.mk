@@ -87,6 +87,12 @@ libexecnsr_PROGRAMS += nsresource-ask
 nsresource_ask_SOURCES = %D%/host/ask-main.c %D%/host/asker.h %D%/host/name-services.c %D%/host/name-services.h %D%/host/used-ids.c %D%/host/used-ids.h
 nsresource_ask_LDADD = libutil.la $(GLIB_LIBS)
 
+# Whoever runs a file that it cannot read is not to be traced, from the first instruction on: others
+# of the user that asks have no say in the answers.
+INSTALL_EXEC_HOOKS += hide-nsresource-ask
+hide-nsresource-ask: install-libexecnsrPROGRAMS
+	chmod 0711 "$(DESTDIR)$(libexecnsrdir)/nsresource-ask$(EXEEXT)"
+
 check_PROGRAMS += tests/unit/test-door tests/unit/test-door-lies tests/unit/test-host-ids tests/unit/test-settings tests/unit/test-userns \
 	tests/unit/test-used-ids tests/unit/test-userns-probe tests/unit/test-vetting
 TESTS += tests/unit/test-door tests/unit/test-door-lies tests/unit/test-host-ids tests/unit/test-settings tests/unit/test-userns \

@@ -83,10 +83,10 @@ struct Manager {
 #define CONTAINER_SIZE 65536u
 
 /* Whether this is one of some container's many: no file of the host's knows the UID, and the
- * process is not in our user namespace, as users of a directory are. */
+ * process is not in our user namespace, as users of a directory are, nor in one of its own. */
 static bool manager_is_of_container(Manager *manager, const VarlinkPeer *peer) {
         return peer->uid >= CONTAINER_SIZE && !host_ids_claims(manager->host_ids, peer->uid, 1) &&
-               !userns_is_own_process(&manager->api.own_userns, peer->pid);
+               !userns_is_own_user(&manager->api.own_userns, peer->pid, peer->uid);
 }
 
 /* A peer whose UID lies in one of our slots counts as whoever that slot is charged to; else

@@ -184,7 +184,7 @@ static bool allocator_is_vetted(Offer *offer, uint32_t start, uint32_t n_ids) {
 
         if (!offer->allocator->config.vetter)
                 return true;
-        if (offer->unknown_n == n_ids && n_ids <= TABLE_SLOT_SIZE)
+        if (offer->unknown_n == n_ids)
                 return false;
         answer = vetter_check(offer->allocator->config.vetter, start, n_ids);
         if (answer == VETTER_UNKNOWN && offer->unknown_n == 0) {
@@ -542,17 +542,21 @@ static void job_joined(UsernsHelper *helper, int result, void *userdata) {
                 job_end(job, r);
 }
 
-/* A job that waits, and how many of its account came before it. */
+/* A job that waits, and which of its account's it is: from 1 on, 0 before that is counted. */
 typedef struct Place {
         Job *job;
         uint32_t rank;
 } Place;
 
+/* By turns, of one turn what is small first: a window has sixteen slots that must be asked about.
+ */
 static gint compare_places(gconstpointer a, gconstpointer b) {
         const Place *x = a, *y = b;
 
         if (x->rank != y->rank)
                 return x->rank < y->rank ? -1 : 1;
+        if (x->rank > 0 && x->job->wanted_n != y->job->wanted_n)
+                return x->job->wanted_n < y->job->wanted_n ? -1 : 1;
         return (x->job->number > y->job->number) - (x->job->number < y->job->number);
 }
 
@@ -572,8 +576,8 @@ static GArray *allocator_list_waiting(const Allocator *allocator) {
                 Place *place = &g_array_index(places, Place, i);
                 gpointer account = GUINT_TO_POINTER(place->job->request.account_uid);
 
-                place->rank = GPOINTER_TO_UINT(g_hash_table_lookup(counts, account));
-                g_hash_table_insert(counts, account, GUINT_TO_POINTER(place->rank + 1));
+                place->rank = GPOINTER_TO_UINT(g_hash_table_lookup(counts, account)) + 1;
+                g_hash_table_insert(counts, account, GUINT_TO_POINTER(place->rank));
         }
         g_array_sort(places, compare_places);
         return places;
@@ -584,6 +588,8 @@ void allocator_try_waiting(Allocator *allocator) {
         Vetter *vetter = allocator->config.vetter;
         bool slots_run_out = false;
 
+        if (vetter)
+                vetter_forget_wanted(vetter);
         /* Accounts take turns: the oldest of each, then the second. */
         for (guint i = 0; i < places->len; i++) {
                 Job *job = g_array_index(places, Place, i).job;

@@ -17,6 +17,8 @@
 /* Slots that are kept vetted, in the order in which they will be lent. */
 #define READY_SLOTS 64u
 #define READY_SLOTS_LOW 32u
+/* Slots that requests wait for in one question: whoever comes next waits for its end. */
+#define WANTED_AT_ONCE 16u
 /* So many slots in a row without an answer, and nothing is expected of the name service for a while
  * but now and then an answer about one slot. */
 #define UNANSWERED_MAX 2u
@@ -209,6 +211,16 @@ static void batch_add(Batch *batch, uint32_t slot) {
                 batch->slots[batch->n++] = slot;
 }
 
+static void batch_add_wanted(Batch *batch) {
+        GArray *wanted = batch->vetter->wanted;
+        uint32_t max = MIN(batch->max, WANTED_AT_ONCE);
+        guint i;
+
+        for (i = 0; i < wanted->len && batch->n < max; i++)
+                batch_add(batch, g_array_index(wanted, uint32_t, i));
+        g_array_remove_range(wanted, 0, i);
+}
+
 static bool batch_foresee(uint32_t start, uint32_t n_ids, void *userdata) {
         Batch *batch = userdata;
         const Vetter *vetter = batch->vetter;
@@ -258,10 +270,10 @@ static void names_go_on(Vetter *vetter) {
                         return;
                 batch.max = 1;
         }
-        for (guint i = 0; i < vetter->wanted->len; i++)
-                batch_add(&batch, g_array_index(vetter->wanted, uint32_t, i));
-        g_array_set_size(vetter->wanted, 0);
+        batch_add_wanted(&batch);
         is_wanted = batch.n > 0;
+        if (is_wanted)
+                batch.max = MIN(batch.max, WANTED_AT_ONCE);
         if (batch.n < batch.max)
                 table_writer_foresee(vetter->config.table, batch_foresee, &batch);
         if (is_wanted || (batch.n > 0 && batch.n_ready < READY_SLOTS_LOW))
@@ -488,6 +500,10 @@ void vetter_want(Vetter *vetter, uint32_t start, uint32_t n_ids) {
                         if (check_names(vetter, slot) == VETTER_UNKNOWN)
                                 g_array_append_val(vetter->wanted, slot);
         vetter_go_on(vetter);
+}
+
+void vetter_forget_wanted(Vetter *vetter) {
+        g_array_set_size(vetter->wanted, 0);
 }
 
 void vetter_go_on(Vetter *vetter) {

@@ -110,12 +110,20 @@ int userns_self(UsernsIdentity *ret_identity) {
         return identify(fd, &st, ret_identity);
 }
 
-bool userns_is_own_process(const UsernsIdentity *own, pid_t pid) {
+bool userns_is_own_user(const UsernsIdentity *own, pid_t pid, uid_t uid) {
         char path[40];
+        auto_fd fd = -1;
         struct stat st;
+        uid_t owner;
 
+        if (pid <= 0)
+                return false;
         (void) snprintf(path, sizeof(path), "/proc/%d/ns/user", (int) pid);
-        return pid > 0 && stat(path, &st) == 0 && st.st_ino == own->inode;
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return false;
+        return st.st_ino == own->inode ||
+               (userns_outer_owner(fd, own, &owner) == 0 && owner == uid);
 }
 
 void userns_maps_clear(UsernsMaps *maps) {

@@ -31,9 +31,10 @@ typedef struct UsernsIdentity {
 /* Identity of this process's own user namespace, which it never leaves. */
 int userns_self(UsernsIdentity *ret_own);
 
-/* Whether the process is in `own` itself, not in a namespace below or beside it.  False if it is
- * gone. A process ID comes back: this is for accounts, and decides nothing else. */
-bool userns_is_own_process(const UsernsIdentity *own, pid_t pid);
+/* Whether a process of this UID is a user's of `own`: in that namespace itself, or in one below it
+ * that this user made (a sandbox), not in a container of somebody else's.  False if it is gone.  A
+ * process ID comes back: this is for accounts, and decides nothing else. */
+bool userns_is_own_user(const UsernsIdentity *own, pid_t pid, uid_t uid);
 
 /* Identity, owner (as this process sees UIDs) and whether the namespace's parent is `own`, which is
  * userns_self().  `fd` is an nsfs descriptor that a door has vetted.  USERNS_E_NOT_USERNS. */

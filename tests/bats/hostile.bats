@@ -139,6 +139,11 @@ door_cap_holds() {
         # A user of some directory, with such a UID on the host, is nobody's container.
         namespace_as $((base + 6))
         call_as $((base + 6)) "$SERVICE.AllocateUserRange" "$(allocate_json directory 1)" "userns:$USERNS" >/dev/null
+        # Nor from within a sandbox of that user's own.
+        namespace_as $((base + 6))
+        setpriv --reuid=$((base + 6)) --regid=$((base + 6)) --clear-groups unshare -U -- \
+                "$abs_top_builddir/tests/tools/varlink-call" "$NSR/socket" "$SERVICE.AllocateUserRange" \
+                "$(allocate_json sandboxed 1)" "userns:$USERNS"
 }
 
 # Reading the status of these would take minutes.

@@ -147,10 +147,12 @@ static void test_inspect(void) {
                 return;
         userns = unit_userns_new(USER);
         self = own();
-        g_assert_true(userns_is_own_process(&self, getpid()));
-        g_assert_false(userns_is_own_process(&self, userns.pid));
-        g_assert_false(userns_is_own_process(&self, 0));
-        g_assert_false(userns_is_own_process(&self, -1));
+        g_assert_true(userns_is_own_user(&self, getpid(), 12345));
+        /* whose it is, and nobody else of those inside, is a user here */
+        g_assert_false(userns_is_own_user(&self, userns.pid, 12345));
+        g_assert_true(userns_is_own_user(&self, userns.pid, USER));
+        g_assert_false(userns_is_own_user(&self, 0, 0));
+        g_assert_false(userns_is_own_user(&self, -1, 0));
         g_assert_cmpint(inspect(userns.fd, &identity, &owner, &ours), ==, 0);
         g_assert_cmpuint(owner, ==, USER);
         g_assert_true(ours);
