@@ -19,7 +19,7 @@
          P(INODE_CREATE) | P(FILE_OPEN) | P(INODE_LINK) | P(FILE_IOCTL) | P(SB_KERN_MOUNT) | \
          P(SHM_ALLOC_SECURITY) | P(SEM_ALLOC_SECURITY) | P(MSG_QUEUE_ALLOC_SECURITY) |       \
          P(KEY_PERMISSION) | P(KEY_ALLOC) | P(FILE_SET_FOWNER) | P(FILE_SEND_SIGIOTASK) |    \
-         P(DEATH) | P(BIRTH) | P(DEATH_KPROBE) | P(BIRTH_KPROBE))
+         P(TASK_FIX_SETUID) | P(DEATH) | P(BIRTH) | P(DEATH_KPROBE) | P(BIRTH_KPROBE))
 #define OFFER_6_1                                                                      \
         (OFFER_ALL_INODE | POLICY_OFFERS_PATH | P(INODE_SETATTR) | P(INODE_SETXATTR) | \
          P(FILE_IOCTL_COMPAT))
@@ -105,6 +105,7 @@ static void test_missing(void) {
         g_assert_cmpuint(chosen("make", OFFER_7_2 & ~P(FILE_OPEN)), !=, 0);
         g_assert_cmpuint(chosen("keys", OFFER_7_2 & ~P(KEY_ALLOC)), ==, 0);
         g_assert_cmpuint(chosen("signal", OFFER_7_2 & ~P(FILE_SET_FOWNER)), ==, 0);
+        g_assert_cmpuint(chosen("uids", OFFER_7_2 & ~P(TASK_FIX_SETUID)), ==, 0);
         g_assert_cmpuint(chosen("ipc", OFFER_7_2 & ~P(SEM_ALLOC_SECURITY)), ==, 0);
 }
 
