@@ -44,10 +44,6 @@ void columns_add(Columns *columns, char **take_cells) {
         }
 }
 
-size_t columns_n_rows(const Columns *columns) {
-        return columns->cells->len / columns->n_titles;
-}
-
 /* How wide a text is shown.  Escaped text is valid in the locale. */
 static size_t text_width(const char *text) {
         size_t width = 0;

@@ -24,8 +24,6 @@ void columns_free(Columns *columns);
 /* Add a row; takes the cells, one for each title (NULL is "-"), and escapes them. */
 void columns_add(Columns *columns, char **take_cells);
 
-size_t columns_n_rows(const Columns *columns);
-
 /* Write it all, titles first.  `width` characters a line, 0: as wide as it needs. */
 void columns_print(const Columns *columns, FILE *file, unsigned width);
 

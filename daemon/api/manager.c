@@ -71,13 +71,8 @@ static void listing_go_on(VarlinkCall *call, void *userdata) {
 }
 
 static void api_list(VarlinkCall *call, const void *parameters, void *userdata) {
-        Listing *listing;
+        Listing *listing = g_new(Listing, 1);
 
-        if (!varlink_call_wants_more(call)) {
-                varlink_call_error(call, "org.varlink.service.ExpectedMore", NULL);
-                return;
-        }
-        listing = g_new(Listing, 1);
         *listing = (Listing){ .context = userdata, .call = varlink_call_ref(call) };
         listing_go_on(call, listing);
 }
@@ -243,7 +238,7 @@ static void api_clear_unenforced(VarlinkCall *call, const void *parameters, void
 
 const VarlinkMethod api_manager_methods[] = {
         { .name = METHOD("ClearUnenforced"), .handle = api_clear_unenforced },
-        { .name = METHOD("List"), .handle = api_list },
+        { .name = METHOD("List"), .handle = api_list, .requires_more = true },
         { .name = METHOD("GetStatus"), .handle = api_get_status },
 };
 const size_t api_manager_n_methods = G_N_ELEMENTS(api_manager_methods);

@@ -406,10 +406,6 @@ const VarlinkInterfaceMethod *varlink_interface_find_method(
         return g_hash_table_lookup(interface->methods, name);
 }
 
-bool varlink_interface_has_error(const VarlinkInterface *interface, const char *name) {
-        return g_hash_table_contains(interface->errors, name);
-}
-
 /* values */
 
 static bool value_fits(const Type *type, const json_t *value, const char **ret_field);
@@ -520,22 +516,13 @@ static bool value_fits(const Type *type, const json_t *value, const char **ret_f
         g_assert_not_reached();
 }
 
-static bool parameters_fit(const Type *type, const json_t *parameters, const char **ret_field) {
+bool varlink_interface_method_accepts(
+        const VarlinkInterfaceMethod *method, const json_t *parameters, const char **ret_field) {
         g_autoptr(json_t) none = parameters ? NULL : json_object();
         const char *field = NULL;
 
-        if (struct_fits(type, parameters ? parameters : none, &field))
+        if (struct_fits(method->input, parameters ? parameters : none, &field))
                 return true;
         *ret_field = field;
         return false;
-}
-
-bool varlink_interface_method_accepts(
-        const VarlinkInterfaceMethod *method, const json_t *parameters, const char **ret_field) {
-        return parameters_fit(method->input, parameters, ret_field);
-}
-
-bool varlink_interface_method_answers(
-        const VarlinkInterfaceMethod *method, const json_t *parameters, const char **ret_field) {
-        return parameters_fit(method->output, parameters, ret_field);
 }

@@ -26,18 +26,11 @@ const char *varlink_interface_name(const VarlinkInterface *interface);
 const VarlinkInterfaceMethod *varlink_interface_find_method(
         const VarlinkInterface *interface, const char *name);
 
-/* Whether the interface has an error of this name (without the interface's). */
-bool varlink_interface_has_error(const VarlinkInterface *interface, const char *name);
-
 /* Whether `parameters` (NULL: none) are what the method takes.  If not, *ret_field is the name of
  * the field that is missing, unknown or of the wrong type; of a struct within the parameters it is
  * the inner field's.  The string is the interface's or the parameters'.  Null counts as absent; an
  * int may be a decimal string; a string must be free of NUL bytes. */
 bool varlink_interface_method_accepts(
-        const VarlinkInterfaceMethod *method, const json_t *parameters, const char **ret_field);
-
-/* The same for what the method answers. */
-bool varlink_interface_method_answers(
         const VarlinkInterfaceMethod *method, const json_t *parameters, const char **ret_field);
 
 /* The value of an int field: a JSON integer, or a string that holds a decimal number that fits 64

@@ -305,10 +305,6 @@ int varlink_server_listen_path(VarlinkServer *server, const char *path, mode_t m
         return add_listener(server, g_steal_fd(&fd), true);
 }
 
-void varlink_server_stop_listening(VarlinkServer *server) {
-        g_ptr_array_set_size(server->listeners, 0);
-}
-
 unsigned varlink_server_n_connections(const VarlinkServer *server) {
         return server->connections.length;
 }

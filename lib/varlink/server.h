@@ -134,9 +134,6 @@ int varlink_server_listen_fd(VarlinkServer *server, int take_fd);
  * more is replaced; -EADDRINUSE if somebody does. */
 int varlink_server_listen_path(VarlinkServer *server, const char *path, mode_t mode);
 
-/* Stop accepting; connections stay.  For a clean stop. */
-void varlink_server_stop_listening(VarlinkServer *server);
-
 unsigned varlink_server_n_connections(const VarlinkServer *server);
 
 /* Report an idle server: called whenever the last connection has gone (idle exit of a

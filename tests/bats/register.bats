@@ -40,6 +40,7 @@ map_as_root() {
         run register "$(register_json vm)" "userns:$USERNS"
         [ "$status" = 0 ]
         [ "$output" = "{\"name\":\"$ALICE-vm\"}" ]
+        refused org.varlink.service.ExpectedMore '' call org.nsresource.Manager.List '{}'
         call --more org.nsresource.Manager.List '{}' | jq -es '.[0].range | .size == 0 and .state == "active"'
         [ "$(count slotsFree)" = "$(call org.nsresource.Manager.GetStatus '{}' | jq '.slots - .counts.quarantined')" ]
         namespace_end "$HOLDER"

@@ -330,19 +330,6 @@ static void test_listen_fd(void) {
         g_assert_cmpuint(fixture_count_fds(), ==, n_fds - 3);
 }
 
-/* Who waits when the server stops listening is still served, who is connected stays. */
-static void test_stop_listening(void) {
-        g_autoptr(Fixture) fixture = fixture_new(NULL);
-        auto_fd fd = fixture_connect(fixture);
-        auto_fd waiting_fd = -1;
-
-        expect_done(fixture, fd);
-        waiting_fd = fixture_connect(fixture);
-        varlink_server_stop_listening(fixture->server);
-        expect_done(fixture, fd);
-        expect_done(fixture, waiting_fd);
-}
-
 static int try_config(const char *interface, const char *method) {
         const char *const interfaces[] = { interface };
         const VarlinkMethod methods[] = { { .name = method } };
@@ -385,7 +372,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/varlink/server/flood", test_flood);
         g_test_add_func("/varlink/server/listen-path", test_listen_path);
         g_test_add_func("/varlink/server/listen-fd", test_listen_fd);
-        g_test_add_func("/varlink/server/stop-listening", test_stop_listening);
         g_test_add_func("/varlink/server/config", test_config);
         return g_test_run();
 }
