@@ -139,11 +139,18 @@ door_cap_holds() {
         # A user of some directory, with such a UID on the host, is nobody's container.
         namespace_as $((base + 6))
         call_as $((base + 6)) "$SERVICE.AllocateUserRange" "$(allocate_json directory 1)" "userns:$USERNS" >/dev/null
-        # Nor from within a sandbox of that user's own.
-        namespace_as $((base + 6))
-        setpriv --reuid=$((base + 6)) --regid=$((base + 6)) --clear-groups unshare -U -- \
-                "$abs_top_builddir/tests/tools/varlink-call" "$NSR/socket" "$SERVICE.AllocateUserRange" \
-                "$(allocate_json sandboxed 1)" "userns:$USERNS"
+        # Within a sandbox of their own they are who they are outside, who may have no fifth door.
+        for i in 6 7 8 9; do
+                nsenter -t "$FUSE" -m -- setpriv --reuid=$((base + 6)) --regid=$((base + 6)) --clear-groups unshare -U -- \
+                        "$abs_top_builddir/tests/tools/varlink-call" "$NSR/socket" "$SERVICE.AllocateUserRange" \
+                        "$(allocate_json x 65536)" "file:$NSR/hang/f" >"$NSR/answer$i" 2>&1 3>&- &
+                HOLDERS+=($!)
+                wait_for answered "answer$i"
+        done
+        hang_call $((base + 6)) answer10 "$SERVICE.AllocateUserRange" "$(allocate_json x 65536)" "file:$NSR/hang/f"
+        wait_for answered answer10
+        grep -q '"userNamespaceFileDescriptor"' "$NSR/answer9"
+        grep -q EBUSY "$NSR/answer10"
 }
 
 # Reading the status of these would take minutes.
