@@ -11,6 +11,8 @@ ENXIO='{"errno":6,"errnoName":"ENXIO","origin":"linux"}'
 
 setup() {
         daemon_setup
+        # Other tests' daemons look through the same hierarchy for what ranges of theirs left in it.
+        daemon_configure '[Policy]' 'Enforcement=none' '[Pool]' 'Start=0x51000000' 'End=0x51ffffff'
         daemon_start
 }
 

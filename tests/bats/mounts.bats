@@ -8,6 +8,8 @@ load cgroups
 
 setup() {
         daemon_setup
+        # Other tests' daemons look through the same hierarchy for what ranges of theirs left in it.
+        daemon_configure '[Policy]' 'Enforcement=none' '[Pool]' 'Start=0x50000000' 'End=0x50ffffff'
         daemon_start
         FUSE=
 }
