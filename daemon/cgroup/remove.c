@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -167,14 +166,10 @@ static bool remove_one(const ChildData *child, uint64_t id) {
 static void child_run(const void *data) {
         const ChildData *child = data;
         const struct timespec pause = { .tv_nsec = PAUSE_MSEC * 1000000L };
-        sigset_t none;
 
         child_die_with(child->parent);
         /* Whoever may make directories in there can make them as fast as they are removed.  What
          * was removed stays so, and the next turn goes on. */
-        (void) signal(SIGALRM, SIG_DFL);
-        (void) sigemptyset(&none);
-        (void) sigprocmask(SIG_SETMASK, &none, NULL);
         (void) alarm(LIMIT_CGROUP_REMOVAL_MSEC / 1000 + 1);
         for (unsigned i = 0; i < LIMIT_CGROUP_REMOVAL_MSEC / PAUSE_MSEC; i++) {
                 bool gone = true;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -46,34 +45,30 @@ static bool is_of_ranges(const char *status, CgroupIsLentFunc is_lent, const voi
         return true;
 }
 
+typedef struct Threads {
+        CgroupIsLentFunc is_lent;
+        const void *userdata;
+        bool found; /* one that has not ended */
+} Threads;
+
+/* -EPERM: it has a UID that is not in the ranges. */
+static int look_at_thread(int threads, const char *name, void *userdata) {
+        Threads *look = userdata;
+        char text[4096];
+        int r = read_status(threads, name, text);
+
+        if (r < 0 || proc_status_has_ended(text))
+                return r;
+        look->found = true;
+        return is_of_ranges(text, look->is_lent, look->userdata) ? 0 : -EPERM;
+}
+
 /* Whether every thread of the process that has not ended has all of its UIDs in the ranges; and
  * there is one. */
 static bool is_lent_process(int process, CgroupIsLentFunc is_lent, const void *userdata) {
-        auto_fd threads = openat(process, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        char buffer[4096] __attribute__((aligned(8))), text[4096];
-        bool found = false;
-        ssize_t size;
+        Threads look = { .is_lent = is_lent, .userdata = userdata };
 
-        while ((size = syscall(SYS_getdents64, threads, buffer, sizeof(buffer))) > 0)
-                for (ssize_t at = 0; at < size;) {
-                        const struct dirent64 *entry = (const void *) (buffer + at);
-                        char name[32];
-                        int r;
-
-                        at += entry->d_reclen;
-                        if (entry->d_name[0] == '.')
-                                continue;
-                        (void) snprintf(name, sizeof(name), "%.16s/status", entry->d_name);
-                        r = read_status(threads, name, text);
-                        if (proc_status_pass_over_ended(r) < 0)
-                                return false;
-                        if (r < 0 || proc_status_has_ended(text))
-                                continue;
-                        if (!is_of_ranges(text, is_lent, userdata))
-                                return false;
-                        found = true;
-                }
-        return size == 0 && found;
+        return proc_status_for_each_thread(process, look_at_thread, &look) == 0 && look.found;
 }
 
 /* The threads that are in the control group: `func` for each. */

@@ -76,10 +76,10 @@ static bool run_names(int n, char **arguments) {
         return true;
 }
 
-/* IDs within the pool, each once, and what user namespaces map of it. */
+/* IDs within the pool: where they start, and how many of them have been told already. */
 typedef struct Seen {
         uint32_t start, end, n;
-        GHashTable *ids, *ranges;
+        GHashTable *sizes;
 } Seen;
 
 /* A sign of life now and then: a long pass is not one that hangs. */
@@ -97,15 +97,15 @@ static void see(uint32_t start, uint32_t n_ids, void *userdata) {
         if (start >= end)
                 return;
         n_ids = (uint32_t) (end - start);
-        if (n_ids == 1 ? g_hash_table_add(seen->ids, GUINT_TO_POINTER(start))
-                       : g_hash_table_add(seen->ranges, GUINT_TO_POINTER(start)))
-                printf("%" PRIu32 " %" PRIu32 "\n", start, n_ids);
+        if (n_ids <= GPOINTER_TO_UINT(g_hash_table_lookup(seen->sizes, GUINT_TO_POINTER(start))))
+                return;
+        g_hash_table_insert(seen->sizes, GUINT_TO_POINTER(start), GUINT_TO_POINTER(n_ids));
+        printf("%" PRIu32 " %" PRIu32 "\n", start, n_ids);
 }
 
 static bool run_used(int n, char **arguments, int (*find)(UsedIdFunc func, void *userdata)) {
-        g_autoptr(GHashTable) ids = g_hash_table_new(NULL, NULL);
-        g_autoptr(GHashTable) ranges = g_hash_table_new(NULL, NULL);
-        Seen seen = { .ids = ids, .ranges = ranges };
+        g_autoptr(GHashTable) sizes = g_hash_table_new(NULL, NULL);
+        Seen seen = { .sizes = sizes };
 
         return n == 2 && parse_u32(arguments[0], &seen.start) &&
                parse_u32(arguments[1], &seen.end) && find(see, &seen) == 0;

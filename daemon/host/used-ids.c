@@ -64,67 +64,43 @@ static int for_each(
 
 /* processes */
 
-/* The IDs of one task, and whether its process has others. */
-static int look_at_task(const Look *look, int folder, const char *name, bool *ret_has_threads) {
-        auto_fd task = openat(folder, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+static int look_at_thread(int threads, const char *name, void *look) {
         g_autofree char *status = NULL;
-        int r;
+        int r = file_read(threads, name, STATUS_SIZE_MAX, &status, NULL);
 
-        if (task < 0)
-                return -errno;
-        r = file_read(task, "status", STATUS_SIZE_MAX, &status, NULL);
+        if (r == 0)
+                proc_status_for_each_id(status, look_found, look);
+        return r;
+}
+
+/* Credentials are each thread's own. */
+static int look_at_credentials(const Look *look, int process) {
+        g_autofree char *status = NULL;
+        int r = file_read(process, "status", STATUS_SIZE_MAX, &status, NULL);
+
         if (r < 0)
                 return r;
+        if (proc_status_has_threads(status))
+                return proc_status_for_each_thread(process, look_at_thread, (void *) look);
         proc_status_for_each_id(status, look_found, (void *) look);
-        *ret_has_threads = proc_status_has_threads(status);
         return 0;
 }
 
-static int look_at_thread(const Look *look, int folder, const char *name) {
-        bool has_threads;
-        uint32_t number;
-
-        if (!parse_u32(name, &number))
-                return 0;
-        return proc_status_pass_over_ended(look_at_task(look, folder, name, &has_threads));
-}
-
-/* A process in another user namespace, if that says what it can have; *ret_told: it does.  Of one
- * in a namespace within a namespace of a user's, the outer one is a live range, or mapped by
- * subordinate IDs, which are that user's by /etc; only root maps what else it likes. */
-static int look_at_userns(const Look *look, int folder, const char *name, bool *ret_told) {
-        auto_fd process = openat(folder, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        ProcUserns userns;
-
-        *ret_told = false;
-        if (process < 0)
-                return -errno;
-        if (proc_userns_look(process, look->own_userns, &userns) < 0 || userns.depth == 0 ||
-            (userns.depth > 1 && userns.owner == 0))
-                return 0;
-        *ret_told = true;
-        look->func(userns.owner, 1, look->userdata);
-        return userns.depth > 1 ? 0
-                                : proc_userns_for_each_range(process, look->func, look->userdata);
-}
-
 static int look_at_process(const Look *look, int folder, const char *name) {
-        bool has_threads = false, told;
+        auto_fd process = -1;
         uint32_t number;
+        bool told;
         int r;
 
         if (!parse_u32(name, &number))
                 return 0;
-        r = look_at_userns(look, folder, name, &told);
-        if (r < 0 || told)
-                return proc_status_pass_over_ended(r);
-        r = look_at_task(look, folder, name, &has_threads);
-        /* Credentials are each thread's own. */
-        if (r == 0 && has_threads) {
-                g_autofree char *threads = g_strdup_printf("%s/task", name);
-
-                r = for_each(folder, threads, look_at_thread, look);
-        }
+        process = openat(folder, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (process < 0)
+                return proc_status_pass_over_ended(-errno);
+        r = proc_userns_for_each_range(
+                process, look->own_userns, look->func, look->userdata, &told);
+        if (r == 0 && !told)
+                r = look_at_credentials(look, process);
         return proc_status_pass_over_ended(r);
 }
 

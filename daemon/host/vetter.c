@@ -380,9 +380,12 @@ static bool look_rests(const Look *look) {
 }
 
 /* Where a look takes longer than its result would be good for, that is as new as it can be: the
- * next one is on its way when it comes. */
+ * next one is on its way when it comes.  But whoever makes looks long does not make results last
+ * for longer than a request would wait for a new one. */
 static gint64 look_usec_max(const Look *look) {
-        return MAX(look->usec_max, 2 * look->took_usec);
+        return MAX(
+                look->usec_max,
+                MIN(2 * look->took_usec, LIMIT_VETTING_MSEC * G_GINT64_CONSTANT(1000)));
 }
 
 static VetterAnswer look_check(const Look *look, uint32_t key) {
@@ -491,13 +494,21 @@ VetterAnswer vetter_check(const Vetter *vetter, uint32_t start, uint32_t n_ids) 
         return answer;
 }
 
+static bool is_wanted_already(const Vetter *vetter, uint32_t slot) {
+        for (guint i = 0; i < vetter->wanted->len; i++)
+                if (g_array_index(vetter->wanted, uint32_t, i) == slot)
+                        return true;
+        return false;
+}
+
 void vetter_want(Vetter *vetter, uint32_t start, uint32_t n_ids) {
         uint32_t last = slot_of(vetter, start + n_ids - 1);
 
         if (n_ids > 1)
                 for (uint32_t slot = slot_of(vetter, start);
                      slot <= last && vetter->wanted->len < ASKER_SLOTS_MAX; slot++)
-                        if (check_names(vetter, slot) == VETTER_UNKNOWN)
+                        if (check_names(vetter, slot) == VETTER_UNKNOWN &&
+                            !is_wanted_already(vetter, slot))
                                 g_array_append_val(vetter->wanted, slot);
         vetter_go_on(vetter);
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 /* Whether a slot may be offered as far as files tell: nobody else claims its IDs.  What uses them
- * is used-ids' to find, who knows them names-asker's.  Knows nothing of the table. */
+ * is used-ids' to find, who knows them vetter's.  Knows nothing of the table. */
 
 #include <stdbool.h>
 #include <stdint.h>

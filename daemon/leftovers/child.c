@@ -32,20 +32,8 @@ bool leftovers_has(const LeftoversTask *task, uint32_t id) {
 }
 
 bool leftovers_meets(const LeftoversTask *task, uint32_t start, uint32_t n_ids) {
-        size_t low = 0, high = task->n;
-
-        /* The first range that does not end before `start` is the only one that can be told by its
-         * start. */
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                const LeftoversRange *range = &task->ranges[middle];
-
-                if ((uint64_t) range->start + range->size <= start)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low < task->n && task->ranges[low].start < (uint64_t) start + n_ids;
+        return id_intervals_meet(task->ranges, task->n, sizeof(*task->ranges), start, n_ids) !=
+               SIZE_MAX;
 }
 
 bool leftovers_find(const LeftoversTask *task, LeftoversWhat what, uint32_t id, uint32_t number) {

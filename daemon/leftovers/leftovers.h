@@ -8,22 +8,25 @@
  * of the table, namespaces or the policy.
  *
  * A number alone is no reason to end or remove anything: between two looks it can have become
- * somebody else's.  What is done is what holds whoever may shape it:
+ * somebody else's.  What is done is what holds whoever may shape it.
  *
- *   claims      The caller asks who claims the IDs (/etc, name service) after leftovers_prepare(),
- *               and gives none that anybody does.  The child takes nspawn's lock of each slot for
- * as long as it lives, and reads logind's records of users and sessions: a UID that is logged in
- * under a name that is not the range's is another's.  If passwd, group, subuid or subgid change
- * before it is done it stops, before the next step. processes   Looked at through their folder in
- * /proc, which stands for one process as a pidfd does and never for a later one of its number.
- * Ended are those of which each thread has real, effective, saved and file system UID in the
- * ranges, twice in a row, and no privilege on the host.  Any other that has an ID anywhere stays: a
- * server with one thread that acts for the ID, a host user's with a group of the range. IPC By the
- * owner's UID; see leftovers/ipc.c. /run/user   /run/user and linger are root's, so that nobody
- * replaces the entries that are looked up in them.  In /run/user/UID everything is its user's: it
- * is unmounted lazily, together with what is mounted below, then what is under the mount is removed
- * with calls that neither follow symbolic links nor cross into another mount (openat2), and that no
- * file system but that of /run answers.
+ * Claims: the caller asks who claims the IDs (/etc, systemd-nspawn's locks) after
+ * leftovers_prepare(), and gives none that anybody does.  The child reads logind's records of users
+ * and sessions: a UID that is logged in under a name that is not the range's is another's.  If
+ * passwd, group, subuid or subgid change before it is done it stops, before the next step.
+ *
+ * Processes are looked at through their folder in /proc, which stands for one process as a pidfd
+ * does and never for a later one of its number.  Ended are those of which each thread has real,
+ * effective, saved and file system UID in the ranges, twice in a row, and no privilege on the host.
+ * Any other that has an ID anywhere stays: a server with one thread that acts for the ID, a host
+ * user's with a group of the range.
+ *
+ * IPC objects go by the owner's UID; see leftovers/ipc.c.
+ *
+ * /run/user and linger are root's, so that nobody replaces the entries that are looked up in them.
+ * In /run/user/UID everything is its user's: it is unmounted lazily, together with what is mounted
+ * below, then what is under the mount is removed with calls that neither follow symbolic links nor
+ * cross into another mount (openat2), and that no file system but that of /run answers.
  *
  * As long as a range has something of another's, nothing of it is removed. */
 
@@ -90,7 +93,7 @@ typedef enum LeftoversWhat {
 typedef struct LeftoversFound {
         LeftoversWhat what;
         uint32_t id;     /* one of the range's that has it */
-        uint32_t number; /* of the process; of the lock */
+        uint32_t number; /* of the process */
 } LeftoversFound;
 
 /* For people, printable ASCII. */

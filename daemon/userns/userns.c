@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "lib/util/fd.h"
+#include "lib/util/proc-userns.h"
 
 #ifndef NS_GET_ID /* Linux 6.18 */
 #define NS_GET_ID _IOR(NSIO, 13, __u64)
@@ -56,24 +57,12 @@ static int parent_is_own(int fd, const UsernsIdentity *own, bool *ret_own) {
 }
 
 int userns_outer_owner(int fd, const UsernsIdentity *own, uid_t *ret_owner) {
-        auto_fd current = -1;
-        struct stat st;
-        uid_t owner;
+        ProcUserns userns;
+        int r = proc_userns_place(fd, own->inode, &userns);
 
-        if (ioctl(fd, NS_GET_OWNER_UID, &owner) < 0)
-                return -errno;
-        current = ioctl(fd, NS_GET_PARENT);
-        while (current >= 0 && fstat(current, &st) == 0 && st.st_ino != own->inode) {
-                int parent;
-
-                if (ioctl(current, NS_GET_OWNER_UID, &owner) < 0)
-                        return -errno;
-                parent = ioctl(current, NS_GET_PARENT);
-                fd_close(current);
-                current = parent;
-        }
-        *ret_owner = owner;
-        return 0;
+        if (r == 0)
+                *ret_owner = userns.owner;
+        return r;
 }
 
 int userns_inspect(
@@ -111,10 +100,10 @@ int userns_self(UsernsIdentity *ret_identity) {
 }
 
 bool userns_is_own_user(const UsernsIdentity *own, pid_t pid, uid_t uid) {
+        ProcUserns userns;
         char path[40];
         auto_fd fd = -1;
         struct stat st;
-        uid_t owner;
 
         if (pid <= 0)
                 return false;
@@ -123,7 +112,7 @@ bool userns_is_own_user(const UsernsIdentity *own, pid_t pid, uid_t uid) {
         if (fd < 0 || fstat(fd, &st) < 0)
                 return false;
         return st.st_ino == own->inode ||
-               (userns_outer_owner(fd, own, &owner) == 0 && owner == uid);
+               (proc_userns_place(fd, own->inode, &userns) == 0 && userns.owner == uid);
 }
 
 void userns_maps_clear(UsernsMaps *maps) {

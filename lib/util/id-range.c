@@ -35,21 +35,28 @@ bool id_range_parse(const char *text, size_t n, IdRange *ret_range) {
         return true;
 }
 
-size_t id_intervals_find(const void *intervals, size_t n, size_t struct_size, uint32_t id) {
+static IdInterval interval_at(const void *intervals, size_t struct_size, size_t i) {
+        IdInterval interval;
+
+        memcpy(&interval, (const char *) intervals + i * struct_size, sizeof(interval));
+        return interval;
+}
+
+size_t id_intervals_meet(
+        const void *intervals, size_t n, size_t struct_size, uint32_t start, uint32_t n_ids) {
         size_t low = 0, high = n;
 
+        /* The first that does not end before `start`: those before it have none of the IDs. */
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
-                IdInterval interval;
+                IdInterval interval = interval_at(intervals, struct_size, middle);
 
-                memcpy(&interval, (const char *) intervals + middle * struct_size,
-                       sizeof(interval));
-                if (id < interval.start)
-                        high = middle;
-                else if (id - interval.start >= interval.size)
+                if ((uint64_t) interval.start + interval.size <= start)
                         low = middle + 1;
                 else
-                        return middle;
+                        high = middle;
         }
-        return SIZE_MAX;
+        if (low == n || interval_at(intervals, struct_size, low).start >= (uint64_t) start + n_ids)
+                return SIZE_MAX;
+        return low;
 }

@@ -25,7 +25,14 @@ typedef struct IdInterval {
         uint32_t start, size;
 } IdInterval;
 
-/* Which of the `n` intervals the ID is in, or SIZE_MAX.  They are sorted by their start and none
- * overlaps another; each is the beginning of a struct of `struct_size` bytes.  Allocates nothing:
- * for children too. */
-size_t id_intervals_find(const void *intervals, size_t n, size_t struct_size, uint32_t id);
+/* The first of the `n` intervals that has any of the `n_ids` IDs from `start` on, or SIZE_MAX. They
+ * are sorted by their start and none overlaps another; each is the beginning of a struct of
+ * `struct_size` bytes.  Allocates nothing: for children too. */
+size_t id_intervals_meet(
+        const void *intervals, size_t n, size_t struct_size, uint32_t start, uint32_t n_ids);
+
+/* The same for one ID: which interval it is in. */
+static inline size_t id_intervals_find(
+        const void *intervals, size_t n, size_t struct_size, uint32_t id) {
+        return id_intervals_meet(intervals, n, struct_size, id, 1);
+}

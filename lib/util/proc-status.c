@@ -3,8 +3,14 @@
 
 #include "lib/util/proc-status.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "lib/util/fd.h"
 #include "lib/util/parse.h"
 
 /* The numbers on the line that begins with `key`. */
@@ -72,4 +78,28 @@ bool proc_status_has_ended(const char *status) {
 
 bool proc_status_has_threads(const char *status) {
         return !strstr(status, "\nThreads:\t1\n");
+}
+
+int proc_status_for_each_thread(int process, ProcThreadFunc func, void *userdata) {
+        auto_fd threads = openat(process, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        char buffer[4096] __attribute__((aligned(8)));
+        ssize_t size;
+
+        if (threads < 0)
+                return -errno;
+        while ((size = syscall(SYS_getdents64, threads, buffer, sizeof(buffer))) > 0)
+                for (ssize_t at = 0; at < size;) {
+                        const struct dirent64 *entry = (const void *) (buffer + at);
+                        char name[32];
+                        int r;
+
+                        at += entry->d_reclen;
+                        if (entry->d_name[0] == '.')
+                                continue;
+                        (void) snprintf(name, sizeof(name), "%.16s/status", entry->d_name);
+                        r = proc_status_pass_over_ended(func(threads, name, userdata));
+                        if (r < 0)
+                                return r;
+                }
+        return size < 0 ? -errno : 0;
 }

@@ -26,6 +26,12 @@ bool proc_status_has_ended(const char *status);
 /* Whether the process has more threads than the one: credentials are each thread's own. */
 bool proc_status_has_threads(const char *status);
 
+/* Call `func` for the status of each thread of a process (its folder in /proc): that file is called
+ * `name` below `threads`.  Stops at the first negative result, and returns it; a thread's end is
+ * none.  -errno. */
+typedef int (*ProcThreadFunc)(int threads, const char *name, void *userdata);
+int proc_status_for_each_thread(int process, ProcThreadFunc func, void *userdata);
+
 /* The result of a look at a task: 0 instead of the errors that say that it has ended meanwhile, for
  * then it has nothing any more. */
 static inline int proc_status_pass_over_ended(int r) {

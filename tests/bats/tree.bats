@@ -105,7 +105,7 @@ EOF_LAYERS
                 daemon/userns/look-child.c) echo 'proc|folder' ;;
                 daemon/userns/processes.c) echo 'proc' ;;
                 # In a child: /proc, and folders of root's.
-                daemon/host/used-ids.c) echo 'dir_fd|folder|task' ;;
+                daemon/host/used-ids.c) echo 'dir_fd|folder|threads|process' ;;
                 daemon/host/vetting.c) echo 'claim->folder_fd' ;;
                 *) echo '(none)' ;;
                 esac

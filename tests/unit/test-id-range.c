@@ -100,11 +100,39 @@ static void test_find(void) {
                 id_intervals_find(sorted, 4, sizeof(*sorted), UINT32_MAX - 2), ==, SIZE_MAX);
 }
 
+static void test_meet(void) {
+        static const IdInterval sorted[] = {
+                { 0, 1 }, { 10, 5 }, { 15, 1 }, { UINT32_MAX - 1, 2 }
+        };
+        static const struct {
+                uint32_t start, n_ids;
+                size_t first;
+        } cases[] = {
+                { 0, 0, SIZE_MAX },
+                { 0, UINT32_MAX, 0 },
+                { 1, 9, SIZE_MAX },
+                { 1, 10, 1 },
+                { 14, 2, 1 },
+                { 15, 1, 2 },
+                { 16, UINT32_MAX - 17, SIZE_MAX },
+                { 16, UINT32_MAX - 16, 3 },
+                { UINT32_MAX, 1, 3 },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+                g_assert_cmpuint(
+                        id_intervals_meet(
+                                sorted, G_N_ELEMENTS(sorted), sizeof(*sorted), cases[i].start,
+                                cases[i].n_ids),
+                        ==, cases[i].first);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/id-range/parse", test_parse);
         g_test_add_func("/id-range/meets", test_meets);
         g_test_add_func("/login-defs/numbers", test_login_defs);
         g_test_add_func("/id-range/find", test_find);
+        g_test_add_func("/id-range/meet", test_meet);
         return g_test_run();
 }

@@ -108,28 +108,42 @@ static void write_map(pid_t pid, const char *name, uint32_t first, uint32_t n_id
         g_assert_cmpint(close(fd), ==, 0);
 }
 
-/* Of a process in another user namespace what that maps counts, though the process has none of it.
- */
-static void test_namespaces(void) {
-        gboolean used[POOL_SLOTS];
-        char byte = 0;
-        int go[2], ready[2];
+/* A process that makes a user namespace as this UID and GID, without maps. */
+static pid_t namespace_new(uid_t uid, gid_t gid) {
+        int ready[2];
+        char byte;
         pid_t pid;
 
-        if (!unit_need_root())
-                return;
-        g_assert_cmpint(pipe2(go, O_CLOEXEC), ==, 0);
         g_assert_cmpint(pipe2(ready, O_CLOEXEC), ==, 0);
         pid = fork();
         if (pid == 0) {
-                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-                if (unshare(CLONE_NEWUSER) < 0 || write(ready[1], "x", 1) != 1 ||
-                    read(go[0], &byte, 1) != 1)
+                if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0 ||
+                    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || unshare(CLONE_NEWUSER) < 0 ||
+                    write(ready[1], "x", 1) != 1)
                         _exit(1);
                 for (;;)
                         (void) pause();
         }
         g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+        (void) close(ready[0]);
+        (void) close(ready[1]);
+        return pid;
+}
+
+static void namespace_end(pid_t pid) {
+        kill(pid, SIGKILL);
+        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+}
+
+/* Of a process in another user namespace what that maps counts, though the process has none of it.
+ */
+static void test_namespaces(void) {
+        gboolean used[POOL_SLOTS];
+        pid_t pid;
+
+        if (!unit_need_root())
+                return;
+        pid = namespace_new(0, 0);
         find_used(used);
         g_assert_false(used[11]);
         write_map(pid, "uid_map", POOL_START + 11 * SLOT + 65535, 1 + SLOT);
@@ -137,12 +151,22 @@ static void test_namespaces(void) {
         find_used(used);
         for (unsigned i = 0; i < POOL_SLOTS; i++)
                 g_assert_cmpint(used[i], ==, i == 11 || i == 12 || i == 20);
-        kill(pid, SIGKILL);
-        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
-        for (unsigned i = 0; i < 2; i++) {
-                (void) close(go[i]);
-                (void) close(ready[i]);
-        }
+        namespace_end(pid);
+
+        /* Whoever made it still has what it had. */
+        pid = namespace_new(POOL_START + 25 * SLOT, POOL_START + 26 * SLOT);
+        find_used(used);
+        for (unsigned i = 0; i < POOL_SLOTS; i++)
+                g_assert_cmpint(used[i], ==, i == 25 || i == 26);
+        namespace_end(pid);
+
+        /* Where root maps all there is only the status says what the process has. */
+        pid = namespace_new(0, 0);
+        write_map(pid, "uid_map", 0, UINT32_MAX);
+        find_used(used);
+        for (unsigned i = 0; i < POOL_SLOTS; i++)
+                g_assert_false(used[i]);
+        namespace_end(pid);
 }
 
 /* A user's control group says so even where no process of theirs runs. */
