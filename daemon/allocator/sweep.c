@@ -20,7 +20,7 @@
 
 /* Ends come in crowds; the first waits for the others. */
 #define SWEEP_DELAY_USEC 20000
-/* Joint looks take at most a part of one processor's time. */
+/* So much longer than a look takes nothing is looked at for the same. */
 #define SWEEP_PAUSE_FACTOR 4
 
 typedef struct Sweep {
@@ -46,45 +46,78 @@ static uint32_t sweep_record(const Sweep *sweep, guint i) {
 
 /* whose look */
 
-static gboolean is_over(gpointer account, gpointer until, gpointer now) {
-        return *(const gint64 *) until <= *(const gint64 *) now;
+/* An account whose own look was not in time. */
+typedef struct Doubt {
+        gint64 until;      /* its ranges are looked at alone */
+        gint64 not_before; /* its next look */
+} Doubt;
+
+static gboolean is_over(gpointer account, gpointer doubt, gpointer now) {
+        return ((const Doubt *) doubt)->until <= *(const gint64 *) now;
 }
 
 static void allocator_doubt(Allocator *allocator, uint32_t account) {
-        gint64 now = g_get_monotonic_time(), *until = g_new(gint64, 1);
+        gint64 now = g_get_monotonic_time();
+        Doubt *doubt = g_new0(Doubt, 1);
 
         (void) g_hash_table_foreach_remove(allocator->doubted, is_over, &now);
-        *until = now + (gint64) LIMIT_LEFTOVERS_DOUBT_MSEC * 1000;
-        g_hash_table_insert(allocator->doubted, GUINT_TO_POINTER(account), until);
+        doubt->until = now + (gint64) LIMIT_LEFTOVERS_DOUBT_MSEC * 1000;
+        g_hash_table_insert(allocator->doubted, GUINT_TO_POINTER(account), doubt);
+}
+
+/* Looks, of all or of one account, take at most a part of one processor's time. */
+static void allocator_pause(Allocator *allocator, const Sweep *sweep) {
+        gint64 now = g_get_monotonic_time();
+        gint64 not_before = now + SWEEP_PAUSE_FACTOR * (now - sweep->began_usec);
+        Doubt *doubt;
+
+        if (sweep->account == LEFTOVERS_OF_ALL) {
+                allocator->sweep_not_before = not_before;
+                return;
+        }
+        doubt = g_hash_table_lookup(allocator->doubted, GUINT_TO_POINTER(sweep->account));
+        if (doubt)
+                doubt->not_before = not_before;
 }
 
 /* In which look the range takes part. */
 static uint32_t allocator_sweep_of(const Allocator *allocator, const Leaving *leaving) {
         uint32_t account =
                 table_writer_record(allocator->config.table, leaving->record)->account_uid;
-        const gint64 *until = g_hash_table_lookup(allocator->doubted, GUINT_TO_POINTER(account));
+        const Doubt *doubt = g_hash_table_lookup(allocator->doubted, GUINT_TO_POINTER(account));
 
-        return leaving->is_alone || (until && *until > g_get_monotonic_time()) ? account
-                                                                               : LEFTOVERS_OF_ALL;
+        return leaving->is_alone || (doubt && doubt->until > g_get_monotonic_time())
+                       ? account
+                       : LEFTOVERS_OF_ALL;
 }
 
 /* what was found */
 
-/* Several pieces of one record's range: whether all are clean; else the weightiest find is told. */
-static bool allocator_judge(
-        Allocator *allocator, uint32_t record, const LeftoversFound *found, guint n) {
+/* Of several pieces of one record's range. */
+static const LeftoversFound *weightiest(const LeftoversFound *found, guint n) {
         const LeftoversFound *worst = &found[0];
-        g_autofree char *why = NULL, *kind = NULL;
 
         for (guint i = 1; i < n; i++)
                 if (found[i].what > worst->what)
                         worst = &found[i];
-        if (worst->what == LEFTOVERS_NOTHING)
-                return true;
-        why = leftovers_describe(worst);
-        kind = g_strdup_printf("found %d", worst->what);
-        allocator_tell(allocator, record, kind, why);
+        return worst;
+}
+
+/* What a look did not get to is not charged: others can change /etc/passwd, or make /proc long.
+ * Where one cannot even be ended it is, see sweep_cannot_start(). */
+static bool is_charged(const LeftoversFound *found, guint n) {
+        for (guint i = 0; i < n; i++)
+                if (found[i].what != LEFTOVERS_NOTHING && found[i].what != LEFTOVERS_UNKNOWN)
+                        return true;
         return false;
+}
+
+static void allocator_tell_found(
+        Allocator *allocator, uint32_t record, const LeftoversFound *found) {
+        g_autofree char *why = leftovers_describe(found);
+        g_autofree char *kind = g_strdup_printf("found %d", found->what);
+
+        allocator_tell(allocator, record, kind, why);
 }
 
 /* A joint look was not in time, or there can be none. */
@@ -93,52 +126,38 @@ static void allocator_look_alone(Leaving *leaving) {
         leaving->due_usec = g_get_monotonic_time();
 }
 
-static bool is_all_clean(const LeftoversFound *found, guint n) {
-        for (guint i = 0; i < n; i++)
-                if (found[i].what != LEFTOVERS_NOTHING)
-                        return false;
-        return true;
-}
-
-/* What our own look did not get to is not charged, unless it was a look for this account alone:
- * others can change /etc/passwd, or make /proc long. */
-static bool is_account_s(const Sweep *sweep, const LeftoversFound *found, guint n) {
-        for (guint i = 0; i < n; i++)
-                if (found[i].what != LEFTOVERS_NOTHING &&
-                    (found[i].what != LEFTOVERS_UNKNOWN || sweep->account != LEFTOVERS_OF_ALL))
-                        return true;
-        return false;
-}
-
 static void allocator_swept_record(
         const Sweep *sweep, uint32_t record, const LeftoversFound *found, guint n, bool in_time) {
         Allocator *allocator = sweep->allocator;
         Leaving *leaving = g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
+        const LeftoversFound *worst = weightiest(found, n);
 
         leaving->is_looked_at = false;
         if (in_time)
                 leaving->is_alone = false;
-        if (!in_time && sweep->account == LEFTOVERS_OF_ALL && !is_all_clean(found, n))
-                allocator_look_alone(leaving);
-        else if (allocator_judge(allocator, record, found, n))
+        if (worst->what == LEFTOVERS_NOTHING) {
                 allocator_try_uids(allocator, record);
-        else {
-                leaving->is_busy |= is_account_s(sweep, found, n);
-                allocator_try_again(allocator, record);
+                return;
         }
+        if (!in_time && sweep->account == LEFTOVERS_OF_ALL) {
+                allocator_look_alone(leaving);
+                return;
+        }
+        allocator_tell_found(allocator, record, worst);
+        leaving->is_busy |= is_charged(found, n);
+        allocator_try_again(allocator, record);
 }
 
 static void allocator_swept(const LeftoversFound *found, size_t n, bool in_time, void *userdata) {
         Sweep *sweep = userdata;
         Allocator *allocator = sweep->allocator;
-        gint64 now = g_get_monotonic_time();
 
         g_assert(sweep->records->len == n);
         (void) g_hash_table_steal(allocator->sweeps, GUINT_TO_POINTER(sweep->account));
         if (sweep->account != LEFTOVERS_OF_ALL && !in_time)
                 allocator_doubt(allocator, sweep->account);
-        else if (sweep->account == LEFTOVERS_OF_ALL && in_time)
-                allocator->sweep_not_before = now + SWEEP_PAUSE_FACTOR * (now - sweep->began_usec);
+        if (sweep->account != LEFTOVERS_OF_ALL || in_time)
+                allocator_pause(allocator, sweep);
         for (guint i = 0, next; i < n; i = next) {
                 uint32_t record = sweep_record(sweep, i);
 
@@ -153,63 +172,65 @@ static void allocator_swept(const LeftoversFound *found, size_t n, bool in_time,
 
 /* who claims it */
 
-/* Whether somebody else has nspawn's lock of one of the slots: it is held from the choice of a slot
- * until it is free, unless it was taken while no daemon ran. */
-static bool allocator_is_locked(
-        Allocator *allocator, uint32_t record, const LeftoversRange *range) {
+/* Whether somebody else has nspawn's lock of one of the slots: 1, told; -errno: it cannot be found
+ * out.  It is held from the choice of a slot until that is free, unless it was taken while no
+ * daemon ran. */
+static int allocator_is_locked(Allocator *allocator, uint32_t record, const LeftoversRange *range) {
         uint64_t slot = range->start - range->start % TABLE_SLOT_SIZE;
 
         for (; slot < (uint64_t) range->start + range->size; slot += TABLE_SLOT_SIZE) {
                 g_autofree char *why = NULL;
+                int r = slot_locks_hold(allocator->config.slot_locks, (uint32_t) slot, false);
 
-                if (slot_locks_hold(allocator->config.slot_locks, (uint32_t) slot, false) == 0)
+                if (r < 0)
+                        return r;
+                if (r == 0)
                         continue;
                 why = g_strdup_printf("systemd-nspawn's lock of %u is held", (uint32_t) slot);
                 allocator_tell(allocator, record, why, why);
-                return true;
+                return 1;
         }
-        return false;
+        return 0;
 }
 
-/* Whether somebody else claims any of these IDs by now. */
-static bool allocator_is_claimed(
+/* Whether somebody else claims any of these IDs by now: 1, told; -errno: it cannot be found out. */
+static int allocator_is_claimed(
         Allocator *allocator, uint32_t record, const LeftoversRange *ranges, guint n) {
         for (guint i = 0; i < n; i++) {
                 g_autofree char *claimant = NULL, *why = NULL;
+                int r = allocator_is_locked(allocator, record, &ranges[i]);
 
-                if (allocator_is_locked(allocator, record, &ranges[i]))
-                        return true;
+                if (r != 0)
+                        return r;
                 claimant = host_ids_claimant(
                         allocator->config.host_ids, ranges[i].start, ranges[i].size);
                 if (!claimant)
                         continue;
                 why = g_strdup_printf("its IDs are claimed by %s", claimant);
                 allocator_tell(allocator, record, why, why);
-                return true;
+                return 1;
         }
-        return false;
+        return 0;
 }
 
 /* looking */
 
 /* Add the range's pieces to the look, unless somebody else has any of them. */
-static void allocator_plan(Allocator *allocator, Sweep *sweep, uint32_t record) {
+static void allocator_plan(Allocator *allocator, Sweep *sweep, Leaving *leaving) {
         guint first = sweep->ranges->len;
-        uint64_t n_ids = allocator_list_ranges(allocator, record, sweep->ranges);
+        uint64_t n_ids = allocator_list_ranges(allocator, leaving->record, sweep->ranges);
+        int r = allocator_is_claimed(
+                allocator, leaving->record, &g_array_index(sweep->ranges, LeftoversRange, first),
+                sweep->ranges->len - first);
 
-        if (allocator_is_claimed(
-                    allocator, record, &g_array_index(sweep->ranges, LeftoversRange, first),
-                    sweep->ranges->len - first)) {
-                Leaving *leaving =
-                        g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
-
+        if (r != 0) {
                 g_array_set_size(sweep->ranges, first);
-                leaving->is_busy = true;
-                allocator_try_again(allocator, record);
+                leaving->is_busy |= r > 0;
+                allocator_try_again(allocator, leaving->record);
                 return;
         }
         while (sweep->records->len < sweep->ranges->len)
-                g_array_append_val(sweep->records, record);
+                g_array_append_val(sweep->records, leaving->record);
         sweep->n_slots += MAX(n_ids / TABLE_SLOT_SIZE, 1u);
 }
 
@@ -222,6 +243,7 @@ static gint compare_due(gconstpointer a, gconstpointer b) {
 /* When the range can be looked at; G_MAXINT64: not before something else has ended, which is
  * followed by the next look. */
 static gint64 allocator_due_usec(const Allocator *allocator, const Leaving *leaving) {
+        const Doubt *doubt;
         uint32_t account;
 
         if (leaving->trial || leaving->is_looked_at)
@@ -229,8 +251,10 @@ static gint64 allocator_due_usec(const Allocator *allocator, const Leaving *leav
         account = allocator_sweep_of(allocator, leaving);
         if (g_hash_table_contains(allocator->sweeps, GUINT_TO_POINTER(account)))
                 return G_MAXINT64;
-        return account == LEFTOVERS_OF_ALL ? MAX(leaving->due_usec, allocator->sweep_not_before)
-                                           : leaving->due_usec;
+        if (account == LEFTOVERS_OF_ALL)
+                return MAX(leaving->due_usec, allocator->sweep_not_before);
+        doubt = g_hash_table_lookup(allocator->doubted, GUINT_TO_POINTER(account));
+        return MAX(leaving->due_usec, doubt ? doubt->not_before : 0);
 }
 
 /* What is due, the oldest first. */
@@ -289,7 +313,7 @@ static GPtrArray *allocator_plan_all(Allocator *allocator) {
                 sweep = plans_get(
                         plans, by_account, allocator, allocator_sweep_of(allocator, leaving));
                 if (sweep->n_slots < LIMIT_LEFTOVERS_SLOTS)
-                        allocator_plan(allocator, sweep, leaving->record);
+                        allocator_plan(allocator, sweep, leaving);
         }
         return plans;
 }
@@ -299,14 +323,17 @@ static void sweep_cannot_start(const Sweep *sweep, int r) {
 
         for (guint i = 0; i < sweep->records->len; i++) {
                 uint32_t record = sweep_record(sweep, i);
+                Leaving *leaving =
+                        g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
 
                 if (i > 0 && record == sweep_record(sweep, i - 1))
                         continue;
-                if (r == LEFTOVERS_E_HANGS)
+                if (r == LEFTOVERS_E_HANGS) {
+                        /* The account's own makes it hang. */
+                        leaving->is_busy = true;
                         allocator_try_again(allocator, record);
-                else if (r == LEFTOVERS_E_BUSY && sweep->account == LEFTOVERS_OF_ALL)
-                        allocator_look_alone(
-                                g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record)));
+                } else if (r == LEFTOVERS_E_BUSY && sweep->account == LEFTOVERS_OF_ALL)
+                        allocator_look_alone(leaving);
                 else
                         allocator_put_off(allocator, record);
         }

@@ -15,16 +15,11 @@
 #include "lib/util/child.h"
 #include "lib/util/fd.h"
 
-/* 32-bit systems number the calls with UIDs of 16 bits first. */
-#ifdef SYS_setresuid32
-#define CALL_SETRESUID SYS_setresuid32
-#else
-#define CALL_SETRESUID SYS_setresuid
-#endif
-
-/* An account that only waits to be taken away is gone by then, also on a busy machine. */
-#define ASKS_MAX 12u
-#define PAUSE_MSEC 10
+/* An account that only waits to be taken away is gone by then, also on a busy machine.  What is
+ * refused holds the account itself until the kernel's next grace period: so each pause is twice the
+ * one before it, 0.13 seconds together. */
+#define ASKS_MAX 7u
+#define PAUSE_MSEC_FIRST 2
 
 static int64_t now_msec(void) {
         struct timespec now = {};
@@ -40,7 +35,7 @@ static int give_up_privilege(const UidTrialTask *task) {
                 { .effective = 1u << CAP_SETUID, .permitted = 1u << CAP_SETUID },
         };
 
-        if (syscall(CALL_SETRESUID, -1, task->effective_uid, 0) < 0 ||
+        if (syscall(CHILD_SETRESUID, -1, task->effective_uid, 0) < 0 ||
             syscall(SYS_capset, &header, setuid) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
             prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -errno;
@@ -51,16 +46,17 @@ static int give_up_privilege(const UidTrialTask *task) {
 static int become(const UidTrialTask *task, uint32_t uid) {
         if (task->become)
                 return task->become(uid, task->userdata);
-        return syscall(CALL_SETRESUID, uid, -1, -1) < 0 ? -errno : 0;
+        return syscall(CHILD_SETRESUID, uid, -1, -1) < 0 ? -errno : 0;
 }
 
 /* -EUSERS: it is known. */
 static int try_uid(const UidTrialTask *task, uint32_t uid) {
-        const struct timespec pause = { .tv_nsec = PAUSE_MSEC * 1000 * 1000 };
+        struct timespec pause = { .tv_nsec = PAUSE_MSEC_FIRST * 1000 * 1000 };
         int r = become(task, uid);
 
         for (unsigned i = 1; r == -EUSERS && i < ASKS_MAX; i++) {
                 (void) nanosleep(&pause, NULL);
+                pause.tv_nsec *= 2;
                 r = become(task, uid);
         }
         return r;

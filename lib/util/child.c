@@ -232,15 +232,12 @@ int child_new_holding(
         return child_start(hold_run, &work, exited, userdata, ret_child);
 }
 
-/* 32-bit systems number the calls with UIDs of 16 bits first. */
 #ifdef SYS_setresuid32
 #define CALL_SETGROUPS SYS_setgroups32
 #define CALL_SETRESGID SYS_setresgid32
-#define CALL_SETRESUID SYS_setresuid32
 #else
 #define CALL_SETGROUPS SYS_setgroups
 #define CALL_SETRESGID SYS_setresgid
-#define CALL_SETRESUID SYS_setresuid
 #endif
 
 void child_die_with(pid_t parent) {
@@ -255,7 +252,7 @@ void child_drop_privileges(uid_t uid, gid_t gid, pid_t parent) {
         /* The kernel's own calls: the C library would have the other threads it remembers from
          * before the fork (GLib makes one for signals) do the same, and wait for them. */
         if (syscall(CALL_SETGROUPS, 0, NULL) < 0 || syscall(CALL_SETRESGID, gid, gid, gid) < 0 ||
-            syscall(CALL_SETRESUID, uid, uid, uid) < 0)
+            syscall(CHILD_SETRESUID, uid, uid, uid) < 0)
                 _exit(1);
 
         /* After the change of UID, which clears the one and sets the

@@ -9,6 +9,7 @@
  * carry out a child's PR_SET_PDEATHSIG in the caller's name. */
 
 #include <stddef.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 typedef struct Child Child;
@@ -43,6 +44,14 @@ void child_kill(Child *child);
 
 /* Kill it, and never call `exited`: the pointer is not valid any more. */
 void child_forget(Child *child);
+
+/* The kernel's own call, which changes this thread alone.  32-bit systems number the calls with
+ * UIDs of 16 bits first. */
+#ifdef SYS_setresuid32
+#define CHILD_SETRESUID SYS_setresuid32
+#else
+#define CHILD_SETRESUID SYS_setresuid
+#endif
 
 /* For a child: be killed when the thread that forked it (`parent` is its process ID, read before
  * the fork) ends, or end now if it has.  The kernel forgets this when the child's credentials
