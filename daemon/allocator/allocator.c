@@ -177,6 +177,8 @@ static void offer_end(Offer *offer) {
         vetting_claim_free(offer->claim);
 }
 
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Offer, offer_end)
+
 /* Whether anybody knows or uses the IDs.  Slots are vetted in the order in which they are offered:
  * behind the first of which nothing is known there is no other. */
 static bool allocator_is_vetted(Offer *offer, uint32_t start, uint32_t n_ids) {
@@ -418,8 +420,8 @@ static int job_wait_for_slot(Job *job, uint32_t start, uint32_t n_ids) {
 
 static int job_finish_allocate(Job *job) {
         Allocator *allocator = job->allocator;
-        Offer offer = { .allocator = allocator,
-                        .held = g_array_new(FALSE, FALSE, sizeof(uint32_t)) };
+        g_auto(Offer) offer = { .allocator = allocator,
+                                .held = g_array_new(FALSE, FALSE, sizeof(uint32_t)) };
         uint32_t record;
         int r;
 
@@ -437,7 +439,6 @@ static int job_finish_allocate(Job *job) {
                 r = allocator_map(job, record);
         else if (r == ALLOCATOR_E_EXHAUSTED && offer.unknown_n > 0)
                 r = job_wait_for_slot(job, offer.unknown_start, offer.unknown_n);
-        offer_end(&offer);
         if (allocator->config.vetter)
                 vetter_go_on(allocator->config.vetter);
         return r;
@@ -508,8 +509,8 @@ static bool maps_are_own(const UsernsMaps *maps, uint32_t peer_uid, uint32_t pee
 static int job_finish_register(Job *job) {
         Allocator *allocator = job->allocator;
         g_auto(UsernsMaps) maps = {};
-        Offer offer = { .allocator = allocator,
-                        .held = g_array_new(FALSE, FALSE, sizeof(uint32_t)) };
+        g_auto(Offer) offer = { .allocator = allocator,
+                                .held = g_array_new(FALSE, FALSE, sizeof(uint32_t)) };
         uint32_t record;
         int r;
 
@@ -520,7 +521,6 @@ static int job_finish_register(Job *job) {
                 return ALLOCATOR_E_NOT_OWN_IDS;
 
         r = job_reserve(job, &offer, &record);
-        offer_end(&offer);
         if (r != 0)
                 return r;
         /* It lends nothing: the kernel only reports the end, and a sweep finds that too.  What a

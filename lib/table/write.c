@@ -22,6 +22,7 @@ struct TableWriter {
                 *registrations; /* what is free; singles: of slots that are cut up */
         TableLive *live;
         GRand *rand;
+        uint32_t first_window; /* where the search for unused slots side by side begins */
         uint32_t boundary;                  /* slots from here on are handed out first */
         uint32_t cut_slots[TABLE_CUTS_MAX]; /* the slot that is cut number N, or TABLE_NONE */
         TableSlotFunc watch;
@@ -109,6 +110,7 @@ static TableWriter *writer_new(void) {
 
         writer->lock_fd = -1;
         writer->rand = g_rand_new();
+        writer->first_window = g_rand_int(writer->rand);
         for (size_t i = 0; i < TABLE_CUTS_MAX; i++)
                 writer->cut_slots[i] = TABLE_NONE;
         return writer;
@@ -279,12 +281,13 @@ static bool take_window(TableWriter *writer, uint32_t slot, Choice *choice, bool
 }
 
 /* Slots side by side that were never used: of those that come first, from a random place on; of the
- * others, from the top downwards. */
+ * others, from the top downwards.  The place stays until a range is stored: whoever must ask
+ * somebody about a window before it can be taken finds it offered again. */
 static uint32_t choose_unused_window(
         TableWriter *writer, uint32_t begin, uint32_t end, Choice *choice) {
         uint32_t n = end - begin;
         bool downwards = begin < writer->boundary;
-        uint32_t first = downwards ? 0 : (uint32_t) g_rand_int_range(writer->rand, 0, (int32_t) n);
+        uint32_t first = downwards ? 0 : writer->first_window % n;
 
         for (uint32_t i = 0; i < n; i++) {
                 uint32_t slot = downwards ? end - 1 - i : begin + (first + i) % n;
@@ -522,6 +525,7 @@ int table_writer_reserve(
                 return TABLE_E_EXHAUSTED;
 
         store_range(writer, range, &choice);
+        writer->first_window = g_rand_int(writer->rand);
         number = choice.chosen[0];
         table_live_move(
                 writer->live, number, &writer->image.records[number],

@@ -18,8 +18,10 @@ setup() {
 
 teardown() {
         # Alive ones first: a control group cannot go before them.
-        daemon_teardown
+        local failed=0
+        daemon_teardown || failed=1
         cgroups_teardown
+        return "$failed"
 }
 
 add_mount() {

@@ -56,16 +56,25 @@ daemon_stop() {
 }
 
 daemon_teardown() {
-        local pid
+        local pid failed=0 said
         for pid in "${HOLDERS[@]}"; do
                 kill -KILL "$pid" 2>/dev/null || true
                 wait "$pid" 2>/dev/null || true
         done
+        # Only a daemon that ends by itself says what it leaked.
+        if [ "${NSR_SANITIZERS:-no}" = yes ] && [ "${BATS_TEST_COMPLETED:-}" = 1 ]; then
+                daemon_stop TERM 2>/dev/null || true
+        fi
         daemon_stop KILL 2>/dev/null || true
         if [ "${BATS_TEST_COMPLETED:-}" != 1 ] && [ -f "${NSR:-/nonexistent}/log" ]; then
                 sed 's/^/# /' "$NSR/log" | tail -n 40 >&2
         fi
+        if said=$(grep -sE -A 25 'Sanitizer:|runtime error:' "${NSR:-/nonexistent}/log"); then
+                printf '%s\n' "$said" | sed 's/^/# /' >&2
+                failed=1
+        fi
         [ -z "${NSR:-}" ] || rm -rf --one-file-system "$NSR"
+        return "$failed"
 }
 
 # wait_for COMMAND...: until it succeeds; a bound so long that only a real failure meets it.

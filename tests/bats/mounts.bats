@@ -17,8 +17,10 @@ setup() {
 teardown() {
         # First of all: it is what everything that hangs waits for.
         [ -z "$FUSE" ] || kill -KILL "$FUSE" 2>/dev/null || true
-        daemon_teardown
+        local failed=0
+        daemon_teardown || failed=1
         cgroups_teardown
+        return "$failed"
 }
 
 alice_is_served() {

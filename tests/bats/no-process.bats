@@ -14,8 +14,10 @@ setup() {
 }
 
 teardown() {
-        daemon_teardown
+        local failed=0
+        daemon_teardown || failed=1
         pids_teardown
+        return "$failed"
 }
 
 # A control group of this test's with the pids controller, of whichever version it is.

@@ -395,6 +395,38 @@ static void test_boundary_of_windows(TableFixture *fixture, gconstpointer data) 
         g_assert_cmpuint(reserve_next(writer, 4 * 65536), ==, 56);
 }
 
+typedef struct Offered {
+        GArray *starts;
+        uint32_t accepted; /* first ID, TABLE_NONE: none */
+} Offered;
+
+static bool note_offer(uint32_t start, uint32_t n_ids, void *userdata) {
+        Offered *offered = userdata;
+
+        g_array_append_val(offered->starts, start);
+        return start == offered->accepted;
+}
+
+/* Who asks about the first window that is offered, and comes back with the answer, is offered it
+ * first again. */
+static void test_windows_are_offered_again(TableFixture *fixture, gconstpointer data) {
+        g_autoptr(TableWriter) writer = open_with_boundary(fixture, 0);
+        g_autoptr(GArray) starts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        Offered offered = { starts, TABLE_NONE };
+        TableRange range = { .name = "a", .userns_inode = 1, .size = 2 * 65536 };
+        uint32_t record, n_windows;
+
+        g_assert_cmpint(
+                table_writer_reserve(writer, &range, note_offer, &offered, &record), ==,
+                TABLE_E_EXHAUSTED);
+        n_windows = starts->len;
+        g_assert_cmpuint(n_windows, ==, 63);
+        offered.accepted = g_array_index(starts, uint32_t, 0);
+        g_assert_cmpint(
+                table_writer_reserve(writer, &range, note_offer, &offered, &record), ==, 0);
+        g_assert_cmpuint(starts->len, ==, n_windows + 1);
+}
+
 typedef struct Foreseen {
         uint32_t starts[64], n, max;
 } Foreseen;
@@ -704,6 +736,7 @@ int main(int argc, char **argv) {
         add("/table-write/reuse-order", test_reuse_order);
         add("/table-write/boundary", test_boundary);
         add("/table-write/boundary-of-windows", test_boundary_of_windows);
+        add("/table-write/windows-are-offered-again", test_windows_are_offered_again);
         add("/table-write/foresee", test_foresee);
         add("/table-write/singles", test_singles);
         add("/table-write/exhausted", test_exhausted);
