@@ -72,7 +72,12 @@ struct key_type {
         const char *name;
 };
 
+struct key_user {
+        refcount_t usage;
+};
+
 struct key {
+        struct key_user *user;
         kuid_t uid; /* who it is charged to */
         struct key_type *type;
         char *description;

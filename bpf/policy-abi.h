@@ -26,7 +26,7 @@
 
 #include <linux/types.h>
 
-#define POLICY_ABI_VERSION 2u
+#define POLICY_ABI_VERSION 3u
 #define POLICY_ABI_MAGIC 0x6e737265u /* "nsre" */
 
 #define POLICY_SLOT_SIZE 65536u

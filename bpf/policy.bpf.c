@@ -54,7 +54,9 @@
  *               of which a process gets a reference when it becomes the UID.  A process whose
  *               effective UID is the canary's first, which is nobody else's, is refused, with
  *               EUSERS, a real UID that is lent and of which that reference is not the only one.
- *               The same hook notes which blocks of UIDs of a slot anybody has become
+ *               Keys are charged elsewhere: the rule `keys` refuses such a process any key, with
+ *               EDQUOT if the UID is charged for others, else with ENOKEY.  Both note which blocks
+ *               of UIDs of a slot anybody has become, or has made keys for
  *
  * Not judged: superblocks that no user can mount (pipes, sockets, anonymous inodes, memfd, also of
  * huge pages), and proc and devpts.  On cgroup2 folders alone are, by another rule, a part of `make`:
@@ -80,7 +82,7 @@
  *     sees it.  It gives nothing away that the folder's owner could not give to himself, and naming
  *     an ID of the pool that is not lent is refused to nobody.
  *   - A keyring that KEYCTL_RESTRICT_KEYRING makes hold a key of a lent owner, named by its serial
- *     number alone.  The key is charged to the lent UID: the daemon sees that, and waits for it.
+ *     number alone.  The key is charged to the lent UID: the trial finds that, and the range waits.
  *   - On kernels before 6.2 that lack a fix of 6.1.54, a program is skipped while another process
  *     that has been preempted in it waits for the same processor (preempt=full only).
  *   - What servers inside the kernel (nfsd, ksmbd) make for a lent ID where the last line does not
@@ -605,6 +607,22 @@ int BPF_PROG(policy_msg_queue_alloc_security) {
         return judge_ipc();
 }
 
+/* ---- notes and trials of UIDs, for keys and uids ---- */
+
+/* Of a UID of a slot, lent or not. */
+static __always_inline void note_use(__u32 uid) {
+        __u32 offset = uid - pool_start, slot = offset / POLICY_SLOT_SIZE;
+        struct policy_uses *noted = bpf_map_lookup_elem(&uses, &slot);
+
+        if (noted)
+                noted->blocks[offset % POLICY_SLOT_SIZE / POLICY_UIDS_PER_BLOCK] = 1;
+}
+
+/* Whoever takes UIDs on trial has an effective UID that is nobody else's: the canary's first. */
+static __always_inline bool is_on_trial(const struct cred *cred) {
+        return cred->euid.val == pool_start + pool_slots * POLICY_SLOT_SIZE;
+}
+
 /* ---- keys ---- */
 
 /* Only UIDs: a key is charged to one, and what a group may do with it is the owner's gift. */
@@ -672,6 +690,15 @@ static __noinline bool is_register_of_users(struct key *key) {
                name.words[1] == word_of("g\0\0\0\0\0\0\0");
 }
 
+/* A key of its own for who takes UIDs on trial, refused in any case: -EDQUOT if the UID is charged
+ * for others, else -ENOKEY.  The kernel has counted this one in before it asks. */
+static __always_inline int judge_trial_key(struct key *key) {
+        int r = BPF_CORE_READ(key, user, usage.refs.counter) == 1 ? -ENOKEY : -EDQUOT;
+
+        asm volatile("" : "+r"(r));
+        return r;
+}
+
 /* Keys are found through what belongs to a namespace or a process; those of a namespace that
  * outlives, such as a host process with a lent UID would make, stay. */
 SEC("lsm/key_alloc")
@@ -682,9 +709,14 @@ int BPF_PROG(policy_key_alloc, struct key *key, const struct cred *cred) {
 
         if (!in_pool(owner))
                 return 0;
+        /* Root of a namespace makes keys for UIDs that nobody has become (KEYCTL_GET_PERSISTENT).
+         */
+        note_use(owner);
         record = lent_record(owner, POLICY_RULE_KEYS);
         if (!record)
                 return 0;
+        if (is_on_trial(cred))
+                return judge_trial_key(key);
         if (is_register_of_users(key))
                 ns = bpf_get_current_task_btf()->cred->user_ns;
         return verdict(outlives(ns, record) || stays_with_file_system(key));
@@ -750,15 +782,6 @@ int BPF_PROG(policy_file_send_sigiotask, struct task_struct *target, struct fown
 
 /* ---- uids ---- */
 
-/* Whoever becomes a UID of a slot, lent or not. */
-static __always_inline void note_use(__u32 uid) {
-        __u32 offset = uid - pool_start, slot = offset / POLICY_SLOT_SIZE;
-        struct policy_uses *noted = bpf_map_lookup_elem(&uses, &slot);
-
-        if (noted)
-                noted->blocks[offset % POLICY_SLOT_SIZE / POLICY_UIDS_PER_BLOCK] = 1;
-}
-
 /* After the kernel has looked the UID up, and before the process has it. */
 SEC("lsm/task_fix_setuid")
 int BPF_PROG(policy_task_fix_setuid, struct cred *new, const struct cred *old) {
@@ -768,8 +791,7 @@ int BPF_PROG(policy_task_fix_setuid, struct cred *new, const struct cred *old) {
         if (!in_pool(uid) || (rules_off & POLICY_RULE_UIDS))
                 return 0;
         note_use(uid);
-        if (uid == old->uid.val || new->euid.val != pool_start + pool_slots * POLICY_SLOT_SIZE ||
-            !lent_record(uid, POLICY_RULE_UIDS))
+        if (uid == old->uid.val || !is_on_trial(new) || !lent_record(uid, POLICY_RULE_UIDS))
                 return 0;
         if (BPF_CORE_READ(new, user, __count.refs.counter) == 1)
                 return 0;

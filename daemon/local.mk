@@ -55,7 +55,7 @@ libdaemon_la_SOURCES = \
 	%D%/host/host-ids.h \
 	%D%/leftovers/leftovers.c %D%/leftovers/leftovers.h %D%/leftovers/internal.h \
 	%D%/leftovers/child.c %D%/leftovers/claims.c %D%/leftovers/files.c %D%/leftovers/ipc.c \
-	%D%/leftovers/keys.c %D%/leftovers/processes.c \
+	%D%/leftovers/processes.c \
 	%D%/limits.h \
 	%D%/manager.c %D%/manager.h \
 	%D%/host/name-cache.c %D%/host/name-cache.h \

@@ -227,7 +227,6 @@ static int process_run(const Arguments *a) {
                         .linger_folder = a->linger_folder,
                         .etc_folder = a->etc,
                         .logind_folder = a->logind_folder,
-                        .key_users_file = "/proc/key-users",
                 },
         };
         g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);

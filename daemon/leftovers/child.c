@@ -130,8 +130,10 @@ static int join_mount_namespace(const char *path) {
  * what follows. */
 static int run_pass(const LeftoversTask *task) {
         static int (*const steps[])(const LeftoversTask *task) = {
-                leftovers_find_users,   leftovers_end_processes, leftovers_remove_ipc,
-                leftovers_remove_files, leftovers_find_keys,
+                leftovers_find_users,
+                leftovers_end_processes,
+                leftovers_remove_ipc,
+                leftovers_remove_files,
         };
 
         memset(task->found, 0, task->n * sizeof(*task->found));

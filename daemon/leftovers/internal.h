@@ -70,7 +70,6 @@ int leftovers_find_users(const LeftoversTask *task);
 int leftovers_end_processes(const LeftoversTask *task);
 int leftovers_remove_ipc(const LeftoversTask *task);
 int leftovers_remove_files(const LeftoversTask *task);
-int leftovers_find_keys(const LeftoversTask *task);
 
 /* Call `func` for each entry of the folder `fd`, those read together in reverse order: of processes
  * the youngest first, lest one that forks and ends all the time is gone when its turn comes.  Stops

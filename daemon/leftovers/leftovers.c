@@ -15,7 +15,7 @@
 #include "lib/util/child.h"
 #include "lib/util/fd.h"
 
-#define STRINGS_N 7
+#define STRINGS_N 6
 
 G_STATIC_ASSERT(LIMIT_LEFTOVERS_JOINT + LIMIT_LEFTOVERS_ALONE == LIMIT_LEFTOVERS_CHILDREN);
 
@@ -63,7 +63,6 @@ int leftovers_new(const LeftoversConfig *config, Leftovers **ret_leftovers) {
                 &leftovers->config.mount_namespace, &leftovers->config.proc_folder,
                 &leftovers->config.run_user_folder, &leftovers->config.linger_folder,
                 &leftovers->config.etc_folder,      &leftovers->config.logind_folder,
-                &leftovers->config.key_users_file,
         };
 
         for (size_t i = 0; i < STRINGS_N; i++)
@@ -236,8 +235,6 @@ char *leftovers_describe(const LeftoversFound *found) {
         switch (found->what) {
         case LEFTOVERS_NOTHING:
                 return g_strdup("nothing");
-        case LEFTOVERS_KEYS:
-                return g_strdup_printf("keys of UID %u", found->id);
         case LEFTOVERS_LINGER:
                 return g_strdup_printf("the linger file of UID %u", found->id);
         case LEFTOVERS_RUN_USER:

@@ -2,7 +2,7 @@
 #pragma once
 
 /* What the host still has of IDs whose holder is dead: processes, System V and POSIX IPC objects,
- * /run/user/UID, linger files, keys.  All of it is ended or removed, but for keys, by a child with
+ * /run/user/UID, linger files.  All of it is ended or removed, by a child with
  * a deadline, for many ranges in one pass over /proc, because a pass costs the same for one range
  * and for a thousand.  Files need no removal: the policy keeps them from being made.  Knows nothing
  * of the table, namespaces or the policy.
@@ -60,7 +60,6 @@ typedef struct LeftoversConfig {
         /* Who else may have the IDs.  NULL, each: that is not asked (tests). */
         const char *etc_folder;    /* with passwd, group, subuid, subgid */
         const char *logind_folder; /* /run/systemd, with users and sessions, which may be missing */
-        const char *key_users_file; /* /proc/key-users */
 } LeftoversConfig;
 
 int leftovers_new(const LeftoversConfig *config, Leftovers **ret_leftovers);
@@ -80,7 +79,6 @@ typedef struct LeftoversRange {
 /* What was found of a range, the weightiest of it. */
 typedef enum LeftoversWhat {
         LEFTOVERS_NOTHING, /* by a pass that began after the call: nothing, or it was all removed */
-        LEFTOVERS_KEYS,
         LEFTOVERS_LINGER,
         LEFTOVERS_RUN_USER,
         LEFTOVERS_IPC,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -49,15 +50,36 @@ static int become(const UidTrialTask *task, uint32_t uid) {
         return syscall(CHILD_SETRESUID, uid, -1, -1) < 0 ? -errno : 0;
 }
 
-/* -EUSERS: it is known. */
-static int try_uid(const UidTrialTask *task, uint32_t uid) {
-        struct timespec pause = { .tv_nsec = PAUSE_MSEC_FIRST * 1000 * 1000 };
+static int get_key(const UidTrialTask *task) {
+        if (task->get_key)
+                return task->get_key(task->userdata);
+        return syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_PROCESS_KEYRING, 1) < 0 ? -errno
+                                                                                           : 0;
+}
+
+/* -EUSERS: it is known, -EDQUOT: it has keys. */
+static int ask_once(const UidTrialTask *task, uint32_t uid) {
         int r = become(task, uid);
 
-        for (unsigned i = 1; r == -EUSERS && i < ASKS_MAX; i++) {
+        if (r == 0)
+                r = get_key(task);
+        if (r == 0)
+                return -EIO; /* nobody has refused it */
+        return r == -ENOKEY ? 0 : r;
+}
+
+static bool is_still_there(int r) {
+        return r == -EUSERS || r == -EDQUOT;
+}
+
+static int try_uid(const UidTrialTask *task, uint32_t uid) {
+        struct timespec pause = { .tv_nsec = PAUSE_MSEC_FIRST * 1000 * 1000 };
+        int r = ask_once(task, uid);
+
+        for (unsigned i = 1; is_still_there(r) && i < ASKS_MAX; i++) {
                 (void) nanosleep(&pause, NULL);
                 pause.tv_nsec *= 2;
-                r = become(task, uid);
+                r = ask_once(task, uid);
         }
         return r;
 }
@@ -79,8 +101,9 @@ static int try_next(const UidTrialTask *task, uint32_t uid, bool is_first) {
         UidTrialProgress *progress = task->progress;
         int r = try_uid(task, uid);
 
-        if (r == -EUSERS) {
-                progress->found = (UidTrialFound){ UID_TRIAL_KNOWN, uid };
+        if (is_still_there(r)) {
+                progress->found =
+                        (UidTrialFound){ r == -EUSERS ? UID_TRIAL_KNOWN : UID_TRIAL_HAS_KEYS, uid };
                 return r;
         }
         if (r == 0 && is_first && !is_watched(task, uid))

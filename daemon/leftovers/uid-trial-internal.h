@@ -21,6 +21,7 @@ typedef struct UidTrialTask {
         pid_t parent;
         uint32_t effective_uid;
         int (*become)(uint32_t uid, void *userdata);
+        int (*get_key)(void *userdata);
         void *userdata;
         const UidTrialInterval *intervals;
         size_t n;

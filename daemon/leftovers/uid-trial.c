@@ -112,6 +112,7 @@ static gboolean on_start(gpointer userdata) {
                 .parent = getpid(),
                 .effective_uid = trial->trials->config.effective_uid,
                 .become = trial->trials->config.become,
+                .get_key = trial->trials->config.get_key,
                 .userdata = trial->trials->config.userdata,
                 .intervals = trial->intervals,
                 .n = trial->n,
@@ -178,6 +179,8 @@ char *uid_trial_describe(const UidTrialFound *found) {
                         "UID %u is still known to the kernel: descriptors in flight, pipes or the "
                         "like",
                         found->uid);
+        case UID_TRIAL_HAS_KEYS:
+                return g_strdup_printf("UID %u is still charged for keys", found->uid);
         case UID_TRIAL_UNKNOWN:
                 break;
         }

@@ -8,10 +8,16 @@
  * process outside can keep any of them as high as it likes, and the next to have the UID could pass
  * no descriptor, got pipes of two pages, and so on.
  *
+ * Keys are charged to a place of their own, for as long as they are: whoever makes one hold another
+ * by its number alone (KEYCTL_RESTRICT_KEYRING) keeps it.  /proc/key-users has them all, but
+ * reading it takes time with the square of their number, and anybody with a range can make that
+ * large.
+ *
  * The account is there as long as anything refers to it, and a new one is made for who becomes the
  * UID when there is none.  So a child takes each UID in turn as its real one, under the policy's
- * eyes (policy_trial_uid()), which refuses those that are known already.  That is exact: what was
- * not refused had nothing that anybody could find later, and gets nothing while nobody has the UID.
+ * eyes (policy_trial_uid()), which refuses those that are known already, and asks for a keyring,
+ * which the policy refuses by one error or another.  That is exact: of what was not refused there
+ * was nothing that anybody could find later, and nothing comes while nobody has the UID.
  *
  * The policy knows the child by its effective UID, so that there is nothing to be written down of
  * it, and nothing to be cleaned away when it is killed.  Without a policy all UIDs would seem to be
@@ -20,10 +26,16 @@
  * An account is taken away a moment after its last process, when all processors have passed through
  * the kernel's scheduler; so the child asks a few times before it says that a UID is known.
  *
- * The child keeps CAP_SETUID alone.  Its saved UID is root's, so that no UID of the range or of the
- * policy's can send it a signal, and it cannot be traced.  It is in a session of its own: no file
- * of the last holder's that signals a process group (F_SETOWN) reaches it.  Knows nothing of the
- * table, namespaces or the policy. */
+ * Limit: whoever asks for the priority of all processes of a UID (getpriority(2), ioprio_get(2))
+ * holds its account meanwhile, and needs no permission.  Two processors that do nothing else keep a
+ * range back, and its account charged, for as long as they do.  An open file of the last holder's
+ * looks the same, and must be waited for: what it is sent over a socket for is counted for its
+ * opener.
+ *
+ * The child keeps CAP_SETUID alone, and cannot be traced.  Whoever has the UID that it is trying
+ * could end it, as a kill by its real UID; it comes to no result then.  It is in a session of its
+ * own: no file of the last holder's that signals a process group (F_SETOWN) reaches it.  Knows
+ * nothing of the table, namespaces or the policy. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -43,6 +55,9 @@ typedef struct UidTrialsConfig {
         /* Take a real UID, in the child: 0 or negative errno.  NULL: the kernel is asked (else:
          * tests). */
         int (*become)(uint32_t uid, void *userdata);
+        /* Get a keyring as the real UID, in the child: -ENOKEY: it is charged for none, -EDQUOT: it
+         * is.  NULL: as above. */
+        int (*get_key)(void *userdata);
         void *userdata;
 } UidTrialsConfig;
 
@@ -59,6 +74,7 @@ typedef struct UidTrialInterval {
 typedef enum UidTrialWhat {
         UID_TRIAL_CLEAN,
         UID_TRIAL_KNOWN,
+        UID_TRIAL_HAS_KEYS,
         UID_TRIAL_UNKNOWN, /* the child did not come to an end, or was not watched */
 } UidTrialWhat;
 

@@ -858,7 +858,7 @@ bool policy_sees_ends(const Policy *policy) {
 }
 
 uint32_t policy_trial_uid(const Policy *policy) {
-        return is_rule_active(policy, "uids")
+        return is_rule_active(policy, "uids") && is_rule_active(policy, "keys")
                        ? policy->config.pool_start + policy->config.n_slots * POLICY_SLOT_SIZE
                        : 0;
 }

@@ -23,7 +23,7 @@ struct TableWriter {
         TableLive *live;
         GRand *rand;
         uint32_t first_window; /* where the search for unused slots side by side begins */
-        uint32_t boundary;                  /* slots from here on are handed out first */
+        uint32_t boundary;     /* slots from here on are handed out first */
         uint32_t cut_slots[TABLE_CUTS_MAX]; /* the slot that is cut number N, or TABLE_NONE */
         TableSlotFunc watch;
         void *watch_userdata;

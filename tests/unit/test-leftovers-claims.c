@@ -128,63 +128,11 @@ static void test_files_changed(Fixture *f, gconstpointer unused) {
         }
 }
 
-/* keys */
-
-static void test_keys(Fixture *f, gconstpointer unused) {
-        g_autofree char *file = path_in(f->folder, "key-users");
-        g_autoptr(GString) text = g_string_new(NULL);
-
-        f->config.key_users_file = file;
-        use_config(f);
-        g_assert_true(remove_range(f)); /* no such file: a kernel without keys */
-        /* As the kernel writes it, and more than is read at a time. */
-        for (unsigned i = 0; i < 40000; i++)
-                g_string_append_printf(text, "%5u:     2 2/2 1/200 9/20000\n", 1000 + i);
-        g_assert_true(g_file_set_contents(file, text->str, -1, NULL));
-        g_assert_true(remove_range(f));
-        g_string_append_printf(text, "%5u:     1 1/1 1/200 9/20000\n", START + SIZE);
-        g_assert_true(g_file_set_contents(file, text->str, -1, NULL));
-        g_assert_true(remove_range(f));
-        g_string_append_printf(text, "%5u:     1 1/1 1/200 9/20000\n", START + SIZE - 1);
-        g_assert_true(g_file_set_contents(file, text->str, -1, NULL));
-        g_assert_cmpint(look_at_range(f), ==, LEFTOVERS_KEYS);
-        g_assert_cmpuint(g_array_index(f->found, LeftoversFound, 0).id, ==, START + SIZE - 1);
-}
-
-/* The kernel's own file: a key that one of the range made in a keyring of ours. */
-static void test_real_key(Fixture *f, gconstpointer unused) {
-        int32_t keyring = (int32_t) syscall(SYS_keyctl, 1 /* JOIN_SESSION_KEYRING */, NULL), key;
-        /* Keys are the whole machine's: another run of this test is not to be met. */
-        const LeftoversRange range = {
-                .start = START + SIZE * (uint32_t) g_random_int_range(1000, 8000), .size = SIZE
-        };
-        const uid_t uid = range.start + 3;
-
-        f->config.key_users_file = "/proc/key-users";
-        use_config(f);
-        g_assert_cmpint(keyring, >, 0);
-        g_assert_cmpint(syscall(SYS_keyctl, 5 /* SETPERM */, keyring, 0x3f3f3f3f), ==, 0);
-        g_assert_cmpint(syscall(SYS_setresuid, uid, uid, 0), ==, 0);
-        key = (int32_t) syscall(SYS_add_key, "user", "left", "x", 1, keyring);
-        g_assert_cmpint(syscall(SYS_setresuid, 0, 0, 0), ==, 0);
-        g_assert_cmpint(key, >, 0);
-        remove_all(f, &range, 1);
-        g_assert_cmpint(what_of(f, 0), ==, LEFTOVERS_KEYS);
-        g_assert_cmpuint(g_array_index(f->found, LeftoversFound, 0).id, ==, uid);
-        g_assert_cmpint(syscall(SYS_keyctl, 7 /* CLEAR */, keyring), ==, 0);
-        do /* the kernel takes them off by and by */
-                remove_all(f, &range, 1);
-        while (what_of(f, 0) == LEFTOVERS_KEYS);
-        g_assert_cmpint(what_of(f, 0), ==, LEFTOVERS_NOTHING);
-}
-
 int main(int argc, char **argv) {
         static const LeftoversTest tests[] = {
                 { "/leftovers/logind", test_logind },
                 { "/leftovers/logind-fifo", test_logind_fifo },
                 { "/leftovers/files-changed", test_files_changed },
-                { "/leftovers/keys", test_keys },
-                { "/leftovers/real-key", test_real_key },
         };
 
         return run_isolated(argc, argv, tests, G_N_ELEMENTS(tests));

@@ -422,8 +422,7 @@ static void test_windows_are_offered_again(TableFixture *fixture, gconstpointer 
         n_windows = starts->len;
         g_assert_cmpuint(n_windows, ==, 63);
         offered.accepted = g_array_index(starts, uint32_t, 0);
-        g_assert_cmpint(
-                table_writer_reserve(writer, &range, note_offer, &offered, &record), ==, 0);
+        g_assert_cmpint(table_writer_reserve(writer, &range, note_offer, &offered, &record), ==, 0);
         g_assert_cmpuint(starts->len, ==, n_windows + 1);
 }
 

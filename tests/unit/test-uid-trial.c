@@ -28,6 +28,9 @@ typedef struct Kernel {
         int n_known;                /* ... for so many calls; -1: always */
         bool is_unwatched;          /* there is no policy */
         uint32_t n_calls, error_at; /* this call fails with EAGAIN; 0: none */
+        uint32_t charged;           /* this UID is charged for keys, for ... */
+        int n_charged;              /* ... so many calls; -1: always */
+        bool gives_keys;            /* there is no rule for keys */
 } Kernel;
 
 typedef struct Fixture {
@@ -60,8 +63,21 @@ static int become(uint32_t uid, void *userdata) {
         return 0;
 }
 
+static int get_key(void *userdata) {
+        Kernel *kernel = userdata;
+
+        if (kernel->gives_keys)
+                return 0;
+        if (getuid() != kernel->charged || kernel->n_charged == 0)
+                return -ENOKEY;
+        kernel->n_charged--;
+        return -EDQUOT;
+}
+
 static void fixture_set_up(Fixture *f, gconstpointer unused) {
-        UidTrialsConfig config = { .effective_uid = EFFECTIVE, .become = become };
+        UidTrialsConfig config = { .effective_uid = EFFECTIVE,
+                                   .become = become,
+                                   .get_key = get_key };
 
         f->kernel =
                 mmap(NULL, sizeof(*f->kernel), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -149,12 +165,29 @@ static void test_known(Fixture *f, gconstpointer unused) {
         g_assert_cmpint(try(f, POISONED - 20, 40), ==, UID_TRIAL_CLEAN);
 }
 
+static void test_keys(Fixture *f, gconstpointer unused) {
+        g_autofree char *text = NULL, *wanted = NULL;
+
+        f->kernel->charged = POISONED;
+        f->kernel->n_charged = -1;
+        g_assert_cmpint(try(f, POISONED - 20, 20), ==, UID_TRIAL_CLEAN);
+        g_assert_cmpint(try(f, POISONED - 20, 40), ==, UID_TRIAL_HAS_KEYS);
+        g_assert_cmpuint(f->found.uid, ==, POISONED);
+        text = uid_trial_describe(&f->found);
+        wanted = g_strdup_printf("UID %u is still charged for keys", POISONED);
+        g_assert_cmpstr(text, ==, wanted);
+        g_assert_cmpint(try(f, POISONED, 1), ==, UID_TRIAL_HAS_KEYS);
+}
+
 /* The kernel takes a moment to forget. */
 static void test_soon_forgotten(Fixture *f, gconstpointer unused) {
         f->kernel->known = POISONED;
         f->kernel->n_known = 3;
+        f->kernel->charged = POISONED + 1;
+        f->kernel->n_charged = 3;
         g_assert_cmpint(try(f, POISONED - 20, 40), ==, UID_TRIAL_CLEAN);
         g_assert_cmpint(f->kernel->n_known, ==, 0);
+        g_assert_cmpint(f->kernel->n_charged, ==, 0);
 }
 
 /* Where nothing is refused, nothing is clean. */
@@ -167,6 +200,10 @@ static void test_unwatched(Fixture *f, gconstpointer unused) {
         text = uid_trial_describe(&f->found);
         g_assert_cmpstr(
                 text, ==, "it could not be found out whether the kernel still knows its UIDs");
+        f->kernel->is_unwatched = false;
+        f->kernel->gives_keys = true;
+        g_assert_cmpint(try(f, START, 10), ==, UID_TRIAL_UNKNOWN);
+        f->kernel->gives_keys = false;
         /* So it is with this machine's kernel, which has no policy; and without an effective UID
          * that it could know. */
         g_clear_pointer(&f->trial, uid_trial_free);
@@ -176,7 +213,8 @@ static void test_unwatched(Fixture *f, gconstpointer unused) {
         g_clear_pointer(&f->trial, uid_trial_free);
         g_clear_pointer(&f->trials, uid_trials_free);
         f->kernel->is_unwatched = false;
-        f->trials = uid_trials_new(&(UidTrialsConfig){ .become = become, .userdata = f->kernel });
+        f->trials = uid_trials_new(
+                &(UidTrialsConfig){ .become = become, .get_key = get_key, .userdata = f->kernel });
         g_assert_cmpint(try(f, START, 10), ==, UID_TRIAL_UNKNOWN);
 }
 
@@ -321,6 +359,7 @@ static int run_tests(int argc, char **argv) {
         } tests[] = {
                 { "/uid-trial/clean", test_clean },
                 { "/uid-trial/known", test_known },
+                { "/uid-trial/keys", test_keys },
                 { "/uid-trial/soon-forgotten", test_soon_forgotten },
                 { "/uid-trial/unwatched", test_unwatched },
                 { "/uid-trial/error", test_error },

@@ -7,12 +7,13 @@
  *                                      "poisoned", and keeps it until it is killed
  *      poison whole UID                inside: UID finds all of its limits untouched
  *
- * Kinds: pipe, descriptor, zerocopy.
+ * Kinds: pipe, descriptor, zerocopy, key.
  */
 #include "config.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,6 +96,17 @@ static void poison_zerocopy(const char *unused) {
                 must(-1, "MSG_ZEROCOPY");
 }
 
+/* Tells its number, and keeps it until it is held. */
+static void poison_key(const char *unused) {
+        int serial =
+                must((int) syscall(SYS_add_key, "user", "poison", "x", 1, KEY_SPEC_PROCESS_KEYRING),
+                     "add_key");
+        char byte;
+
+        must((int) write(STDIN_FILENO, &serial, sizeof(serial)), "write");
+        must((int) read(STDIN_FILENO, &byte, 1), "read");
+}
+
 static void whole(void) {
         struct rlimit files = { 0, 0 };
         int sockets[2], ends[2];
@@ -144,6 +157,22 @@ static void keep_fifo(const char *fifo, int fd) {
         must((int) write(fd, &byte, 1), "write");
 }
 
+/* A keyring takes what the key has signed, and no permission is asked for: the only way to hold a
+ * key by its number alone. */
+static void keep_key(int fd) {
+        char restriction[64];
+        int serial, keyring;
+
+        must((int) read(fd, &serial, sizeof(serial)) == sizeof(serial) ? 0 : -1,
+             "the process inside");
+        keyring = must(
+                (int) syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL), "session keyring");
+        (void) snprintf(restriction, sizeof(restriction), "key_or_keyring:%d", serial);
+        must((int) syscall(SYS_keyctl, KEYCTL_RESTRICT_KEYRING, keyring, "asymmetric", restriction),
+             "KEYCTL_RESTRICT_KEYRING");
+        must((int) write(fd, "", 1), "write");
+}
+
 static int keep(char **argv) {
         char fifo[256];
         int fds[2], status;
@@ -162,6 +191,8 @@ static int keep(char **argv) {
                 run_inside(argv, fifo, fds[1]);
         if (strcmp(argv[1], "pipe") == 0)
                 keep_fifo(fifo, fds[0]);
+        else if (strcmp(argv[1], "key") == 0)
+                keep_key(fds[0]);
         must(waitpid(pid, &status, 0), "waitpid");
         (void) unlink(fifo);
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
@@ -180,6 +211,7 @@ int main(int argc, char **argv) {
                 { "pipe", poison_pipe },
                 { "descriptor", poison_descriptor },
                 { "zerocopy", poison_zerocopy },
+                { "key", poison_key },
         };
         uid_t uid;
 

@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/fsuid.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +21,8 @@
  * knows them. */
 
 #define OTHER_UID (3u * POLICY_UIDS_PER_BLOCK + 5u)
+#define KEYS_UID (9u * POLICY_UIDS_PER_BLOCK + 5u)
+#define EVERYBODY_MAY_ALL 0x3f3f3f3f
 #define MEASURED 3u /* times */
 #define BLOCKS (TABLE_SLOT_SIZE / POLICY_UIDS_PER_BLOCK)
 
@@ -57,10 +61,17 @@ static bool gets_clean(uint32_t effective_uid, uint32_t start, uint32_t n) {
         return found.what == UID_TRIAL_CLEAN;
 }
 
-/* Other users of the range, too. */
-static void body_become(int socket, const void *userdata) {
-        char byte = setresuid(OTHER_UID, OTHER_UID, OTHER_UID) < 0 ? (char) errno : 0;
+static int keyctl(int command, long a, long b, long c) {
+        return (int) syscall(SYS_keyctl, command, a, b, c, 0);
+}
 
+/* Other users of the range, too: one that nobody becomes, but for whom a keyring is made. */
+static void body_become(int socket, const void *userdata) {
+        int keyring = keyctl(KEYCTL_GET_PERSISTENT, KEYS_UID, KEY_SPEC_PROCESS_KEYRING, 0);
+        char byte = 0;
+
+        if (keyring < 0 || setresuid(OTHER_UID, OTHER_UID, OTHER_UID) < 0)
+                byte = (char) errno;
         (void) !write(socket, &byte, 1);
         body_wait(socket, NULL);
 }
@@ -81,12 +92,14 @@ static void test_notes(Policy *policy, const Namespace *ns) {
         (void) policy_protect(policy, SLOT, 1, ns->inode);
         tap(count_used(policy, SLOT) == 0, "nobody has become a UID of a slot that is just lent");
         namespace_go(ns);
-        tap(read(ns->socket, &byte, 1) == 1 && byte == 0, "the holder becomes two of its UIDs");
-        tap(count_used(policy, SLOT) == 2 && policy_was_used(policy, SLOT, 0) &&
-                    policy_was_used(policy, SLOT, OTHER_UID / POLICY_UIDS_PER_BLOCK),
+        tap(read(ns->socket, &byte, 1) == 1 && byte == 0,
+            "the holder becomes two of its UIDs, and makes a keyring for a third");
+        tap(count_used(policy, SLOT) == 3 && policy_was_used(policy, SLOT, 0) &&
+                    policy_was_used(policy, SLOT, OTHER_UID / POLICY_UIDS_PER_BLOCK) &&
+                    policy_was_used(policy, SLOT, KEYS_UID / POLICY_UIDS_PER_BLOCK),
             "their blocks are noted, and no other");
         policy_forget_uses(policy, SLOT, 1);
-        tap(count_used(policy, SLOT) == 2, "notes of what is lent are not forgotten");
+        tap(count_used(policy, SLOT) == 3, "notes of what is lent are not forgotten");
         tap(count_used(policy, POOL_SLOTS) == BLOCKS, "single IDs count as used");
 }
 
@@ -113,7 +126,9 @@ static void test_trial(Policy *policy, Namespace *ns) {
         int pipe_fds[2], error;
         pid_t pid;
 
-        tap(gets_clean(mark, LENT, 2 * POLICY_UIDS_PER_BLOCK), "what nobody is any more is clean");
+        /* The first has the keyring of its process. */
+        tap(gets_clean(mark, LENT + 1, 2 * POLICY_UIDS_PER_BLOCK),
+            "what nobody is any more is clean");
         found = try_interval(mark, LENT + OTHER_UID, 4);
         tap(found.what == UID_TRIAL_KNOWN && found.uid == LENT + OTHER_UID,
             "a UID that a process has is known");
@@ -163,11 +178,47 @@ static void test_trial(Policy *policy, Namespace *ns) {
         (void) close(pipe_fds[1]);
 }
 
+/* A key in a keyring of ours, which the rule would refuse. */
+static void test_trial_of_keys(Policy *policy) {
+        uint32_t mark = policy_trial_uid(policy);
+        int keyring = keyctl(KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0), status;
+        UidTrialFound found;
+        pid_t pid;
+
+        if (keyring < 0 || keyctl(KEYCTL_SETPERM, keyring, EVERYBODY_MAY_ALL, 0) < 0)
+                die("a keyring");
+        policy_skip_rules_for_test(policy, SLOT, POLICY_RULE_KEYS);
+        pid = fork();
+        if (pid == 0)
+                _exit(setresuid(LENT + 11, LENT + 11, LENT + 11) < 0 ||
+                      syscall(SYS_add_key, "user", "left", "x", 1, keyring) < 0);
+        if (waitpid(pid, &status, 0) != pid || status != 0)
+                die("a key");
+        found = try_interval(mark, LENT + 11, 1);
+        tap(found.what == UID_TRIAL_UNKNOWN, "without the rule for keys nothing is found out");
+        policy_skip_rules_for_test(policy, SLOT, 0);
+        tap(gets_clean(mark, LENT, 11), "neighbours of who is charged for a key get clean");
+        for (unsigned i = 0; i < 100; i++) {
+                found = try_interval(mark, LENT + 11, 1);
+                if (found.what != UID_TRIAL_KNOWN)
+                        break;
+        }
+        tap(found.what == UID_TRIAL_HAS_KEYS && found.uid == LENT + 11,
+            "a UID that is charged for a key has keys");
+        if (keyctl(KEYCTL_CLEAR, keyring, 0, 0) < 0)
+                die("clear");
+        do
+                found = try_interval(mark, LENT, TABLE_SLOT_SIZE);
+        while (found.what == UID_TRIAL_HAS_KEYS);
+        tap(found.what == UID_TRIAL_CLEAN, "and none when the key is gone");
+}
+
 void test_uids(Policy *policy) {
         Namespace ns = namespace_new(LENT, body_become, NULL);
 
         test_notes(policy, &ns);
         test_trial(policy, &ns);
+        test_trial_of_keys(policy);
         (void) policy_unprotect(policy, SLOT, 1);
 }
 
