@@ -36,8 +36,11 @@ nothing_taken() {
         [ "$status" = 0 ]
         [ "$output" = "{\"name\":\"$ALICE-web\"}" ]
         read -r inside outside size <"/proc/$HOLDER/uid_map"
-        [ "$inside" = 0 ] && [ "$size" = 65536 ] && [ $((outside % 65536)) = 0 ]
-        [ "$outside" -ge $((0x80000)) ] && [ "$outside" -le $((0x6fff0000)) ]
+        [ "$inside" = 0 ]
+        [ "$size" = 65536 ]
+        [ $((outside % 65536)) = 0 ]
+        [ "$outside" -ge $((0x80000)) ]
+        [ "$outside" -le $((0x6fff0000)) ]
         [ "$(cat "/proc/$HOLDER/uid_map")" = "$(cat "/proc/$HOLDER/gid_map")" ]
         [ "$(cat "/proc/$HOLDER/setgroups")" = allow ]
         count_is active 1
@@ -49,7 +52,8 @@ nothing_taken() {
                 namespace_as "$ALICE"
                 allocate "$(allocate_json "s$size" "$size")" "userns:$USERNS"
                 read -r inside outside mapped <"/proc/$HOLDER/uid_map"
-                [ "$inside" = 0 ] && [ "$mapped" = "$size" ]
+                [ "$inside" = 0 ]
+                [ "$mapped" = "$size" ]
         done
         namespace_as "$ALICE"
         for size in 0 -1 1048577 4294967297; do

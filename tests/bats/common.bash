@@ -3,6 +3,9 @@
 # What every bats file loads.  The folders come from `make check`; a file run by hand finds the sources by its
 # own place and takes the current folder for the build.
 
+# A pipeline fails if any part of it does.
+set -o pipefail
+
 abs_top_srcdir=${abs_top_srcdir:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}
 abs_top_builddir=${abs_top_builddir:-$PWD}
 
@@ -25,6 +28,17 @@ need_command() {
 
 need_root() {
         [ "$(id -u)" = 0 ] || cannot root "this test needs root"
+}
+
+# found GREP-ARGUMENTS...: what matches; that nothing does is no failure.
+found() {
+        grep "$@" || [ $? = 1 ]
+}
+
+# found_in GREP-ARGUMENTS...: likewise in the files that standard input names, one a line.
+found_in() {
+        # shellcheck disable=SC2016
+        xargs -d '\n' bash -c 'grep "$@" || [ $? = 1 ]' grep "$@"
 }
 
 # absent GREP-ARGUMENTS...: no line of standard input matches; prints those that do.  (`! grep` does not fail a bats

@@ -35,7 +35,8 @@ add_mount() {
         cgroup_as "$ALICE" box
         ranged_as "$ALICE" c
         run add_cgroup "$ALICE" "userns:$USERNS" "directory:$CGROUPS/box"
-        [ "$status" = 0 ] && [ "$output" = '{}' ]
+        [ "$status" = 0 ]
+        [ "$output" = '{}' ]
         [ "$(stat -c '%u %g %a' "$CGROUPS/box")" = "$START $START 755" ]
         owners "$CGROUPS/box" | awk -v start="$START" '
                 { sub(".*/", "", $1); mine = $2 == start || $3 == start }
@@ -139,7 +140,8 @@ add_mount() {
         before=$(descriptors_at_rest)
         for what in directory:/ opath:/ file:/ "directory:$NSR" "opath:$NSR"; do
                 run add_mount 0 "userns:$USERNS" "$what"
-                [ "$status" = 0 ] && [ "$output" = '{}' ]
+                [ "$status" = 0 ]
+                [ "$output" = '{}' ]
         done
         wait_for descriptors_are "$before"
         for what in null file:/etc/passwd "userns:$USERNS"; do
@@ -225,7 +227,8 @@ no_longer_releasing() {
         namespace_end "$HOLDER"
         wait_for is_gone "$made"
         kill -0 "$bobs"
-        [ -d "$busy" ] && [ -d "$CGROUPS/pub/bobs" ]
+        [ -d "$busy" ]
+        [ -d "$CGROUPS/pub/bobs" ]
         # It holds up nobody else.
         ranged_as "$BOB" other
         nsenter -U -t "$HOLDER" -S 0 -G 0 mkdir "$made"

@@ -166,5 +166,5 @@ door_cap_holds() {
         call_as "$BOB" "$SERVICE.AllocateUserRange" "$(allocate_json one 65536)" "userns:$USERNS" >/dev/null
         namespace_end "$HOLDER"
         wait_for count_is quarantined 1
-        grep 'could not be looked at' "$NSR/log" | absent .
+        found 'could not be looked at' "$NSR/log" | absent .
 }

@@ -83,7 +83,8 @@ nothing_but_quarantine() {
                 [ "$(awk '/^VmData:/ { print $2 }' "/proc/$DAEMON/status")" -le $((memory + 2048)) ]
 
         run "$abs_top_builddir/tests/tools/cycle" "$NSR/socket" 3 65536
-        [ "${lines[0]}" = "done 0" ] && [ "${lines[1]}" = "$SERVICE.NoDynamicRange 3" ]
+        [ "${lines[0]}" = "done 0" ]
+        [ "${lines[1]}" = "$SERVICE.NoDynamicRange 3" ]
         count_is quarantined 10250
 }
 

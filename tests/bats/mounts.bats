@@ -45,7 +45,8 @@ names() {
                 echo secret >"$NSR/secrets/$name"
                 chmod 600 "$NSR/secrets/$name"
         done < <(names "$real")
-        [ -e "$NSR/secrets/cgroup.procs" ] && [ -e "$NSR/secrets/cgroup.events" ]
+        [ -e "$NSR/secrets/cgroup.procs" ]
+        [ -e "$NSR/secrets/cgroup.events" ]
         owners "$NSR/secrets" >"$NSR/before"
 
         # All by an ordinary user, in namespaces of theirs.
@@ -58,7 +59,8 @@ names() {
                 "$NSR/secrets" "$real" "$abs_top_builddir/tests/tools/varlink-call" "$NSR/socket" \
                 "$SERVICE.AddControlGroupToUserNamespace"
         owners "$NSR/secrets" | diff "$NSR/before" -
-        [ "$status" = 0 ] && [ "$output" = '{}' ]
+        [ "$status" = 0 ]
+        [ "$output" = '{}' ]
         # What was meant is what was handed over.
         [ "$(stat -c '%u %g %a' "$real")" = "$START $START 755" ]
         for name in procs subtree_control threads; do

@@ -120,7 +120,7 @@ in_sandbox() {
                 in_sandbox getent "$database" >"$BATS_TEST_TMPDIR/all"
                 [ "$(grep -c '^ns-' "$BATS_TEST_TMPDIR/all")" = 303 ]
                 [ "$(grep '^ns-' "$BATS_TEST_TMPDIR/all" | cut -d: -f1 | sort -u | wc -l)" = 303 ]
-                cut -d: -f1 "$BATS_TEST_TMPDIR/all" | grep '^ns-' | absent -v -e '-0$'
+                cut -d: -f1 "$BATS_TEST_TMPDIR/all" | found '^ns-' | absent -v -e '-0$'
                 grep -q '^root:' "$BATS_TEST_TMPDIR/all"
         done
 }

@@ -10,7 +10,7 @@ setup() {
         need_root
         need_command unshare getent
         [ -e "$abs_top_builddir/.libs/libnss_nsresource.so.2" ] || skip "the module is not built"
-        ldconfig -p | grep -q libnss_systemd || cannot nss-systemd "libnss-systemd is not installed"
+        ldconfig -p | grep libnss_systemd >/dev/null || cannot nss-systemd "libnss-systemd is not installed"
         work=$(mktemp -d "${TMPDIR:-/tmp}/nsresource-same.XXXXXX")
         chmod 755 "$work"
         cd "$work" || return

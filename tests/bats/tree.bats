@@ -75,8 +75,8 @@ EOF_LAYERS
 
 @test "what every program of a host loads includes nothing but itself" {
         # The table's reader, for the NSS module; and what is shared with other folders, row by row.
-        grep -nE '#include "' lib/table/{read,format,name,describe}.* | absent -vE '"(lib/table/[a-z-]*\.h|lib/util/parse\.h|config\.h)"'
-        grep -nE '#include "' daemon/limits.h bpf/policy-abi.h lib/table/format.h | absent .
+        found -nE '#include "' lib/table/{read,format,name,describe}.* | absent -vE '"(lib/table/[a-z-]*\.h|lib/util/parse\.h|config\.h)"'
+        found -nE '#include "' daemon/limits.h bpf/policy-abi.h lib/table/format.h | absent .
 }
 
 # A descriptor of a client's carries that client's mounts: see daemon/cgroup/cgroup.h.  So each place of the daemon in which a
@@ -114,7 +114,7 @@ EOF_LAYERS
         for file in daemon/*.c daemon/*/*.c; do
                 known=$(known "$file")
                 # Without comments, a call on one line, and not those that look at the descriptor itself.
-                tr '\n' ' ' <"$file" | sed 's:/\*[^*]*\(\*[^/][^*]*\)*\*/: :g; s/  */ /g; s/[a-z_0-9]*( *[a-z]*, "", /(/g' | grep -oE "\b($calls) ?[^,]*," |
+                tr '\n' ' ' <"$file" | sed 's:/\*[^*]*\(\*[^/][^*]*\)*\*/: :g; s/  */ /g; s/[a-z_0-9]*( *[a-z]*, "", /(/g' | found -oE "\b($calls) ?[^,]*," |
                         sed -E 's/^[a-z_0-9]+\( ?//; s/,$//' | absent -vxE "AT_FDCWD|-?[0-9]+|$known" |
                         sed "s|^|$file looks something up below |"
         done >"$BATS_TEST_TMPDIR/found" || true
@@ -134,18 +134,18 @@ EOF_LAYERS
 }
 
 @test "GLib and JSON stay out of the NSS module, the table's reader and the policy" {
-        grep -nE '#include <(glib|gio|jansson)' -r nss bpf lib/table/read.* lib/table/format.h |
+        found -nE '#include <(glib|gio|jansson)' -r nss bpf lib/table/read.* lib/table/format.h |
                 absent .
 }
 
 @test "only the varlink layer, the API and the tools know the JSON library" {
-        c_files | grep -vE '^(lib/varlink/|userdb/|client/|daemon/api/|daemon/manager|tests/)' |
-                xargs grep -n 'include <jansson.h>' | absent .
+        c_files | found -vE '^(lib/varlink/|userdb/|client/|daemon/api/|daemon/manager|tests/)' |
+                found_in -n 'include <jansson.h>' | absent .
 }
 
 @test "only policy/policy.c knows libbpf" {
-        c_files | grep -vE '^(daemon/policy/|bpf/|tests/)' |
-                xargs grep -nE 'include (<bpf/|"[^"]*\.skel\.h")' | absent .
+        c_files | found -vE '^(daemon/policy/|bpf/|tests/)' |
+                found_in -nE 'include (<bpf/|"[^"]*\.skel\.h")' | absent .
 }
 
 @test "each source says its licence in its first lines" {
@@ -178,16 +178,16 @@ EOF_LAYERS
 }
 
 @test "no line holds a tab or trailing blanks" {
-        { c_files; scripts; } | xargs grep -nE "$(printf '\t')| +\$" | absent .
+        { c_files; scripts; } | found_in -nE "$(printf '\t')| +\$" | absent .
 }
 
 @test "what is left to do has an issue number" {
-        { c_files; scripts; find . -maxdepth 1 -name '*.md'; } | grep -v '^tests/bats/tree.bats$' |
-                xargs grep -nwE 'TODO|FIXME|XXX' | absent -vE 'TODO\(#[0-9]+\)|/# \*TODO/' # TAP has such a directive
+        { c_files; scripts; find . -maxdepth 1 -name '*.md'; } | found -v '^tests/bats/tree.bats$' |
+                found_in -nwE 'TODO|FIXME|XXX' | absent -vE 'TODO\(#[0-9]+\)|/# \*TODO/' # TAP has such a directive
 }
 
 @test "comments are /* */ only" {
-        c_files | xargs grep -nE '^ *//|; *//' | absent .
+        c_files | found_in -nE '^ *//|; *//' | absent .
 }
 
 @test "clang-format agrees" {
@@ -204,6 +204,18 @@ EOF_LAYERS
         scripts | xargs shellcheck -x -e SC1091,SC2016,SC2030,SC2031,SC2034,SC2153,SC2154
 }
 
+@test "each check of a test can fail it" {
+        # Of `[ a ] && [ b ]` only the last command's failure ends a test, unless it is a function's own result.
+        awk '
+                held != "" && $0 != "}" { print held; bad = 1 }
+                { held = "" }
+                /^ *\[\[? .*\]\]? && \[/ && !/\|\|/ { held = FILENAME ":" FNR ": " $0 }
+                END { exit bad }' "$abs_top_srcdir"/tests/bats/*.bats "$abs_top_srcdir"/tests/bats/*.bash
+        # What fails in front of a pipe is seen: every file loads what sets this.
+        grep -qx 'set -o pipefail' "$abs_top_srcdir/tests/bats/common.bash"
+        found -L '^load ' "$abs_top_srcdir"/tests/bats/*.bats | absent .
+}
+
 @test "no macro of the programs returns (those of tests may, to check a call)" {
         c_files | grep -v '^tests/' | xargs awk '
                 /^ *# *define .*\\$/ { inside = 1 }
@@ -212,14 +224,14 @@ EOF_LAYERS
 }
 
 @test "no goto" {
-        c_files | grep -v '^bpf/' | xargs grep -nE '^ +goto ' | absent .
+        c_files | found -v '^bpf/' | found_in -nE '^ +goto ' | absent .
 }
 
 @test "nothing of the daemon waits for an idle loop, which clients can keep busy" {
-        grep -rnE 'G_PRIORITY_(LOW|[A-Z_]*IDLE)|g_idle_add *\(' daemon lib --include='*.[ch]' | absent .
+        found -rnE 'G_PRIORITY_(LOW|[A-Z_]*IDLE)|g_idle_add *\(' daemon lib --include='*.[ch]' | absent .
         # A source made to be idle says which priority it has instead.
-        grep -rn -A1 'g_idle_source_new' daemon lib --include='*.[ch]' | grep -v 'g_idle_source_new\|^--' |
+        found -rn -A1 'g_idle_source_new' daemon lib --include='*.[ch]' | found -v 'g_idle_source_new\|^--' |
                 absent -v 'g_source_set_priority(.*, G_PRIORITY_DEFAULT)'
         # So does this.
-        grep -rnE 'g_idle_add_full *\(' daemon lib --include='*.[ch]' | absent -v 'g_idle_add_full(G_PRIORITY_DEFAULT,'
+        found -rnE 'g_idle_add_full *\(' daemon lib --include='*.[ch]' | absent -v 'g_idle_add_full(G_PRIORITY_DEFAULT,'
 }

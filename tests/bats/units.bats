@@ -30,8 +30,8 @@ setup() {
 }
 
 @test "no path of the build is left in what is installed" {
-        find "$root" -type f \( -path '*/systemd/*' -o -path '*/man/*' -o -name '*.conf' \) -print0 |
-                xargs -0 grep -nE '@[A-Za-z_]+@' | absent -v '@system-service'
+        find "$root" -type f \( -path '*/systemd/*' -o -path '*/man/*' -o -name '*.conf' \) |
+                found_in -nE '@[A-Za-z_]+@' | absent -v '@system-service'
 }
 
 @test "systemd takes the units" {
@@ -46,7 +46,7 @@ setup() {
                 run systemd-analyze verify --man=no "$unit"
                 echo "$output"
                 [ "$status" = 0 ]
-                grep -F "$(basename "$unit")" <<<"$output" | absent .
+                found -F "$(basename "$unit")" <<<"$output" | absent .
         done
 }
 
@@ -73,15 +73,15 @@ setup() {
         *) [[ "$folder" == "$(variable prefix)"/* ]] || [[ "$(variable polkitrulesdir)" != '${'* ]] ;;
         esac
         # the manual says the same
-        sed 's/\\-/-/g' "$(find "$root" -name nsresourced.8)" | grep -qxF ".I $folder/00-nsresource.rules"
+        sed 's/\\-/-/g' "$(find "$root" -name nsresourced.8)" | grep -xF ".I $folder/00-nsresource.rules" >/dev/null
 }
 
 @test "the provider's unit names no user: the look-up would wait on the provider" {
-        grep -E '^(User|Group|SupplementaryGroups|DynamicUser|PAMName)=' "$units/nsresource-userdbd.service" | absent .
+        found -E '^(User|Group|SupplementaryGroups|DynamicUser|PAMName)=' "$units/nsresource-userdbd.service" | absent .
 }
 
 @test "no unit would delete the table at a stop" {
-        grep -nE '^RuntimeDirectory=' "$units"/nsresource*.service | absent .
+        found -nE '^RuntimeDirectory=' "$units"/nsresource*.service | absent .
         grep -qx 'd /run/nsresource 0755 root root -' "$root"/usr/local/lib/tmpfiles.d/nsresource.conf ||
                 grep -rqx 'd /run/nsresource 0755 root root -' "$root" --include=nsresource.conf
 }
@@ -95,9 +95,11 @@ setup() {
 
 @test "systemd rates the sandboxes no worse than today" {
         need_command systemd-analyze
-        systemd-analyze security --help | grep -q -e --offline || skip "systemd-analyze security cannot work offline"
-        systemd-analyze security --no-pager --offline=yes --threshold=55 "$units/nsresourced.service" | tail -n 1
-        systemd-analyze security --no-pager --offline=yes --threshold=20 "$units/nsresource-userdbd.service" | tail -n 1
+        systemd-analyze security --help | grep -e --offline >/dev/null || skip "systemd-analyze security cannot work offline"
+        # 5.9 and 1.4 by systemd 252.
+        # The daemon works as root on everybody's processes, user namespaces and control groups, and loads BPF programs.
+        systemd-analyze security --no-pager --offline=yes --threshold=60 "$units/nsresourced.service" >/dev/null
+        systemd-analyze security --no-pager --offline=yes --threshold=15 "$units/nsresource-userdbd.service" >/dev/null
 }
 
 @test "sysusers and tmpfiles take their snippets" {
@@ -243,5 +245,5 @@ selinux_type() {
         grep -qF 'g_build_filename(paths->runtime_folder, "details", NULL)' "$abs_top_srcdir/daemon/manager.c"
         # two rules, and neither is about them
         [ "$(grep -c '^(allow' "$module")" = 2 ]
-        grep '^(allow' "$module" | absent -E 'details|nsresource_run_t \(file'
+        found '^(allow' "$module" | absent -E 'details|nsresource_run_t \(file'
 }

@@ -452,7 +452,7 @@ activated() {
 
 @test "nss-systemd finds the names, and a cold look-up does not wait for itself" {
         need_command getent unshare
-        [ -e /lib/x86_64-linux-gnu/libnss_systemd.so.2 ] || ldconfig -p | grep -q libnss_systemd ||
+        [ -e /lib/x86_64-linux-gnu/libnss_systemd.so.2 ] || ldconfig -p | grep libnss_systemd >/dev/null ||
                 cannot nss-systemd "libnss-systemd is not installed"
         activated 0
         cat >in-namespace <<END
