@@ -97,8 +97,12 @@
 #define LIMIT_ASK_MSEC 3000u /* without a line of an answer: a directory is slow at times */
 
 /* Requests for which no slot is vetted yet wait so long, in all: some slots that are not answered
- * for, also on a machine on which a look through /proc takes seconds. */
+ * for, also on a machine on which a look through /proc takes seconds.  They have no child
+ * meanwhile, but two descriptors each, which keep their namespace.  An account has so many of them
+ * as there are slots in one question; what is beyond is refused. */
 #define LIMIT_VETTING_MSEC 25000u
+#define LIMIT_VETTING_WAITS LIMIT_CONNECTIONS /* each connection has one call at a time */
+#define LIMIT_VETTING_WAITS_PER_ACCOUNT 64u
 
 /* How old an answer about a slot may be by which it is lent.  The name service's, of either kind: a
  * directory gets users at any time, and it is asked ahead for up to 64 slots; a request that meets
@@ -163,9 +167,10 @@
 #define LIMIT_TASKS 512u /* TasksMax= */
 
 /* Descriptors: a connection's, with those of its call, and one more while that waits for a door or
- * a helper, and while it waits to be discarded; two of each child; a sum for everything else. */
+ * a helper, and while it waits to be discarded; two of what waits to be vetted; two of each child;
+ * a sum for everything else. */
 #define LIMIT_DESCRIPTORS_OF_CALL 8u
 #define LIMIT_DESCRIPTORS                                                               \
         (LIMIT_CONNECTIONS * (LIMIT_DESCRIPTORS_OF_CALL + 3) + LIMIT_DISCARDS_WAITING + \
-         LIMIT_CHILDREN * 4 + 1024)
+         LIMIT_VETTING_WAITS * 2 + LIMIT_CHILDREN * 4 + 1024)
 #define LIMIT_NOFILE 65536u /* LimitNOFILE= */

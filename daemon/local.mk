@@ -123,6 +123,7 @@ daemon_unit_tests =
 daemon_unit_tests += tests/unit/test-allocator
 daemon_unit_tests += tests/unit/test-allocator-end
 daemon_unit_tests += tests/unit/test-allocator-sweep
+daemon_unit_tests += tests/unit/test-allocator-waits
 daemon_unit_tests += tests/unit/test-cgroup
 daemon_unit_tests += tests/unit/test-details
 daemon_unit_tests += tests/unit/test-leftovers
@@ -141,6 +142,9 @@ tests_unit_test_allocator_end_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_allocator_end_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cgroup_remove,--wrap=cgroup_removal_free
 tests_unit_test_allocator_sweep_SOURCES = tests/unit/test-allocator-sweep.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/leftovers-fixture.h tests/unit/unit.h
 tests_unit_test_allocator_sweep_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
+tests_unit_test_allocator_waits_SOURCES = tests/unit/test-allocator-waits.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/unit.h
+tests_unit_test_allocator_waits_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_allocator_waits_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=vetter_check,--wrap=vetter_want,--wrap=vetter_forget_wanted,--wrap=vetter_go_on,--wrap=g_timeout_source_new
 tests_unit_test_namespace_name_SOURCES = tests/unit/test-namespace-name.c
 tests_unit_test_namespace_name_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_slot_locks_SOURCES = tests/unit/test-slot-locks.c

@@ -37,13 +37,15 @@ struct Job {
         uint64_t number; /* of all jobs, in the order in which they came */
         /* What of the IDs it waits to be vetted; 0: it does not. */
         uint32_t wanted_start, wanted_n;
-        GSource *deadline; /* for waiting, from the first time on */
+        Turn *vetting_wait; /* from the first time on, as the next */
+        GSource *deadline;
 };
 
 #define JOB_WAITS 1000 /* beside the outcomes */
 
 static void job_free(Job *job) {
         source_drop(&job->deadline);
+        turn_free(job->vetting_wait);
         name_wait_free(job->wait);
         (void) fd_close(job->userns_fd);
         userns_helper_free(job->helper);
@@ -78,6 +80,7 @@ int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator) {
                 .config = *config,
                 .jobs = g_ptr_array_new_with_free_func((GDestroyNotify) job_free),
                 .name_waits = name_waits_new(),
+                .vetting_waits = turns_new(LIMIT_VETTING_WAITS, LIMIT_VETTING_WAITS_PER_ACCOUNT, 0),
                 .removals = g_hash_table_new_full(NULL, NULL, NULL, allocator_removal_free),
                 .removal_turns = turns_new(
                         LIMIT_CGROUP_REMOVALS, LIMIT_CGROUP_REMOVALS_PER_ACCOUNT,
@@ -98,6 +101,7 @@ void allocator_free(Allocator *allocator) {
         table_writer_watch_slots(allocator->config.table, NULL, NULL);
         g_ptr_array_unref(allocator->jobs);
         name_waits_free(allocator->name_waits);
+        turns_free(allocator->vetting_waits);
         allocator_stop_removing(allocator);
         allocator_stop_leaving(allocator);
         g_free(allocator);
@@ -406,7 +410,16 @@ static gboolean job_waited_too_long(gpointer userdata) {
         return G_SOURCE_REMOVE;
 }
 
+static void on_vetting_wait(Turn *turn, void *userdata) {
+}
+
+/* Without its child: children are few, and whom this waits for may never answer. */
 static int job_wait_for_slot(Job *job, uint32_t start, uint32_t n_ids) {
+        if (!job->vetting_wait && turns_take(
+                                          job->allocator->vetting_waits, job->request.account_uid,
+                                          on_vetting_wait, job, &job->vetting_wait) != 0)
+                return ALLOCATOR_E_BUSY;
+        userns_helper_end_child(job->helper);
         job->wanted_start = start;
         job->wanted_n = n_ids;
         vetter_want(job->allocator->config.vetter, start, n_ids);

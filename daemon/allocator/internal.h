@@ -18,6 +18,7 @@ struct Allocator {
         GPtrArray *jobs; /* under way: Job, owned */
         uint64_t n_jobs; /* that have ever been */
         NameWaits *name_waits;
+        Turns *vetting_waits; /* requests that wait for a slot to be vetted */
         GHashTable *removals; /* record -> what is being removed of it, or waits, owned */
         Turns *removal_turns;
 

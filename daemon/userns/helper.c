@@ -217,21 +217,27 @@ void userns_helper_stop(void) {
 
 /* helpers */
 
+void userns_helper_end_child(UsernsHelper *helper) {
+        Joiner *joiner = g_steal_pointer(&helper->joiner);
+
+        if (!joiner)
+                return;
+        joiner->helper = NULL;
+        if (helper->deadline) /* it may be stopped, or yet to begin */
+                child_kill(joiner->child);
+        else
+                g_queue_push_tail(&turns.done, joiner);
+        if (turns.waiting.length > 0)
+                kill_done();
+        schedule_tidy();
+}
+
 void userns_helper_free(UsernsHelper *helper) {
         if (!helper)
                 return;
 
         (void) g_queue_remove(&turns.waiting, helper);
-        if (helper->joiner) {
-                helper->joiner->helper = NULL;
-                if (helper->deadline) /* it may be stopped, or yet to begin */
-                        child_kill(helper->joiner->child);
-                else
-                        g_queue_push_tail(&turns.done, helper->joiner);
-                if (turns.waiting.length > 0)
-                        kill_done();
-                schedule_tidy();
-        }
+        userns_helper_end_child(helper);
         source_drop(&helper->deadline);
         fd_close(helper->ns_fd);
         fd_close(helper->uid_map_fd);

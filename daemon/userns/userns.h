@@ -125,6 +125,11 @@ int userns_helper_new(
  * Accepts NULL. */
 void userns_helper_free(UsernsHelper *helper);
 
+/* Of a helper that has joined: the same, but keep the maps, which can be read and written as
+ * before.  The kernel judges by who opened a map and who writes, both of which are this process,
+ * and a map that is open keeps its namespace, so that this cannot be another by then. */
+void userns_helper_end_child(UsernsHelper *helper);
+
 /* Read both maps of the joined namespace. */
 int userns_helper_read_maps(UsernsHelper *helper, UsernsMaps *ret_maps);
 
