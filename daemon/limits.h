@@ -13,10 +13,13 @@
 #define LIMIT_CONNECTIONS 4096u
 #define LIMIT_CONNECTIONS_PER_ACCOUNT 128u
 
-/* Sockets of connections that have ended, refused ones among them, and may hold descriptors: they
+/* Descriptors of connections that have ended, refused ones among them, and may hold some: they
  * wait for a child that closes them, and for as long as there can be no child nothing else can be
  * done.  Beyond this number nothing more is accepted, and who connects waits in the kernel. */
 #define LIMIT_DISCARDS_WAITING 4096u
+/* Of one account a few are open here, so many with a child that keeps them: half of what that child
+ * may have open. */
+#define LIMIT_DISCARDS_PER_ACCOUNT 32768u
 
 /* Doors (daemon/door/door.h).  Idle ones are kept ready so that a call with descriptors costs one
  * hop, not one fork.  A door that hangs on a client's descriptor cannot be got rid of until that

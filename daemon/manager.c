@@ -44,7 +44,11 @@
 #define SWEEP_INTERVAL_MSEC 10000
 
 /* What clients can have us take at once is below what the unit allows. */
-_Static_assert(LIMIT_CHILDREN + VARLINK_DISCARDS_MAX + LIMIT_THREADS <= LIMIT_TASKS, "TasksMax=");
+/* The server discards, and so do the doors. */
+_Static_assert(
+        LIMIT_CHILDREN + 2 * (VARLINK_DISCARDS_MAX + VARLINK_DISCARD_KEEPERS_MAX) + LIMIT_THREADS <=
+                LIMIT_TASKS,
+        "TasksMax=");
 _Static_assert(LIMIT_DESCRIPTORS_OF_CALL == VARLINK_DESCRIPTORS_MAX, "descriptors of a call");
 _Static_assert(LIMIT_DESCRIPTORS <= LIMIT_NOFILE, "LimitNOFILE=");
 
@@ -671,6 +675,7 @@ static int manager_listen(Manager *manager, int take_fd, const char *path) {
                 .connections_max = LIMIT_CONNECTIONS,
                 .connections_per_account_max = LIMIT_CONNECTIONS_PER_ACCOUNT,
                 .discards_max = LIMIT_DISCARDS_WAITING,
+                .discards_per_account_max = LIMIT_DISCARDS_PER_ACCOUNT,
                 .account = manager_account,
                 .receive = manager_receive,
                 .answered = manager_answered,

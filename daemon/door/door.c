@@ -563,7 +563,7 @@ int door_keeper_new(const DoorKeeperConfig *config, DoorKeeper **ret_keeper) {
                                 .cgroup2 = config->cgroup2 },
                 .run = config->run ?: door_child_run,
                 .doors = g_ptr_array_new_with_free_func((GDestroyNotify) door_free),
-                .discards = varlink_discards_new(),
+                .discards = varlink_discards_new(LIMIT_DISCARDS_PER_ACCOUNT),
                 .waiting = G_QUEUE_INIT,
         };
         if (stat("/proc/self/ns/user", &st) < 0)

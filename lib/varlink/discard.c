@@ -3,6 +3,11 @@
 
 #include "lib/varlink/discard.h"
 
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "lib/util/child.h"
 #include "lib/util/fd.h"
 #include "lib/util/turns.h"
@@ -11,8 +16,11 @@
 typedef struct Bin {
         VarlinkDiscards *discards;
         uint32_t account;
-        GArray *fds;
-        Turn *turn; /* asked for, or come: then there is a child */
+        GArray *loose; /* sockets that are open here */
+        Child *keeper; /* has others; NULL: none has been needed */
+        int keeper_fd;
+        unsigned n_kept; /* that the keeper has */
+        Turn *turn;      /* asked for, or come: then there is a child */
         Child *child;
         guint pause;
 } Bin;
@@ -20,27 +28,46 @@ typedef struct Bin {
 struct VarlinkDiscards {
         GHashTable *bins; /* account -> Bin, owned: those with something in them, or a child */
         Turns *turns;
-        unsigned n_waiting;
+        unsigned kept_max;
+        unsigned n_descriptors;
+        unsigned n_keepers;
 };
+
+/* It is dead, or another holds it now. */
+static void bin_forget_keeper(Bin *bin) {
+        bin->keeper = NULL;
+        bin->keeper_fd = fd_close(bin->keeper_fd);
+        bin->n_kept = 0;
+        bin->discards->n_keepers--;
+}
+
+static void bin_end_keeper(Bin *bin) {
+        if (!bin->keeper)
+                return;
+        child_forget(bin->keeper);
+        bin_forget_keeper(bin);
+}
 
 static void bin_free(void *data) {
         Bin *bin = data;
 
+        bin_end_keeper(bin);
         if (bin->pause != 0)
                 g_source_remove(bin->pause);
         if (bin->child)
                 child_forget(bin->child);
         turn_free(bin->turn);
-        (void) g_array_free(bin->fds, TRUE);
+        (void) g_array_free(bin->loose, TRUE);
         g_free(bin);
 }
 
-VarlinkDiscards *varlink_discards_new(void) {
+VarlinkDiscards *varlink_discards_new(unsigned kept_per_account_max) {
         VarlinkDiscards *discards = g_new(VarlinkDiscards, 1);
 
         *discards = (VarlinkDiscards){
                 .bins = g_hash_table_new_full(NULL, NULL, NULL, bin_free),
                 .turns = turns_new(VARLINK_DISCARDS_MAX, 1, 1),
+                .kept_max = kept_per_account_max,
         };
         return discards;
 }
@@ -62,25 +89,39 @@ static void bin_pause(Bin *bin) {
 static void on_exited(Child *child, void *userdata) {
         Bin *bin = userdata;
 
+        if (child == bin->keeper) { /* nobody told it to */
+                bin_forget_keeper(bin);
+                return;
+        }
         bin->child = NULL;
         turn_free(g_steal_pointer(&bin->turn));
         bin_pause(bin);
 }
 
-/* Whether there is a child that has taken all. */
+/* Something else has each of them, so this is not the end of any. */
+static void close_all(VarlinkDiscards *discards, GArray *fds, guint from) {
+        for (guint i = from; i < fds->len; i++)
+                fd_close(g_array_index(fds, int, i));
+        discards->n_descriptors -= fds->len - from;
+        g_array_set_size(fds, from);
+}
+
+/* Whether there is a child that has taken them: all that are open here, or what the keeper has. */
 static int bin_empty(Bin *bin) {
         int r;
 
-        if (bin->fds->len == 0)
+        if (bin->keeper) {
+                bin->child = bin->keeper;
+                bin_forget_keeper(bin);
+        } else if (bin->loose->len > 0) {
+                r = child_new_holding(
+                        (const int *) (void *) bin->loose->data, bin->loose->len, on_exited, bin,
+                        &bin->child);
+                if (r < 0)
+                        return r;
+                close_all(bin->discards, bin->loose, 0);
+        } else
                 return 0;
-        r = child_new_holding(
-                (const int *) (void *) bin->fds->data, bin->fds->len, on_exited, bin, &bin->child);
-        if (r < 0)
-                return r;
-        for (guint i = 0; i < bin->fds->len; i++)
-                fd_close(g_array_index(bin->fds, int, i));
-        bin->discards->n_waiting -= bin->fds->len;
-        g_array_set_size(bin->fds, 0);
         child_kill(bin->child);
         return 0;
 }
@@ -88,7 +129,7 @@ static int bin_empty(Bin *bin) {
 static void on_turn(Turn *turn, void *userdata) {
         Bin *bin = userdata;
 
-        if (bin_empty(bin) == 0)
+        if (bin_empty(bin) == 0 && bin->child)
                 return;
         turn_free(g_steal_pointer(&bin->turn));
         bin_pause(bin);
@@ -98,12 +139,91 @@ static void on_turn(Turn *turn, void *userdata) {
 static void bin_go_on(Bin *bin) {
         if (bin->turn || bin->pause != 0)
                 return;
-        if (bin->fds->len == 0) {
+        if (bin->loose->len == 0 && !bin->keeper) {
                 (void) g_hash_table_remove(bin->discards->bins, GUINT_TO_POINTER(bin->account));
                 return;
         }
         /* An account asks for one turn at a time, so there is always room to wait. */
         (void) turns_take(bin->discards->turns, bin->account, on_turn, bin, &bin->turn);
+}
+
+/* keepers */
+
+/* It receives what it is sent, and has it until it is killed. */
+static void keep(const void *data) {
+        union {
+                char space[CMSG_SPACE(VARLINK_DISCARDS_LOOSE * sizeof(int))];
+                struct cmsghdr align;
+        } control;
+        char byte;
+        struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+
+        child_die_with(*(const pid_t *) data);
+        for (;;) {
+                struct msghdr message = {
+                        .msg_iov = &iov,
+                        .msg_iovlen = 1,
+                        .msg_control = &control,
+                        .msg_controllen = sizeof(control),
+                };
+
+                if (recvmsg(0, &message, MSG_CMSG_CLOEXEC) == 0)
+                        (void) pause();
+        }
+}
+
+static void bin_add_keeper(Bin *bin) {
+        auto_fd ours = -1, theirs = -1;
+        pid_t parent = getpid();
+        int ends[2];
+
+        if (bin->discards->n_keepers >= VARLINK_DISCARD_KEEPERS_MAX ||
+            socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+                return;
+        ours = ends[0];
+        theirs = ends[1];
+        if (child_new(&theirs, 1, keep, &parent, on_exited, bin, &bin->keeper) < 0)
+                return;
+        bin->keeper_fd = g_steal_fd(&ours);
+        bin->discards->n_keepers++;
+}
+
+/* All of them in one message, or none. */
+static bool send_away(int socket, const int *fds) {
+        union {
+                char space[CMSG_SPACE(VARLINK_DISCARDS_LOOSE * sizeof(int))];
+                struct cmsghdr align;
+        } control = { .align = {
+                              .cmsg_level = SOL_SOCKET,
+                              .cmsg_type = SCM_RIGHTS,
+                              .cmsg_len = CMSG_LEN(VARLINK_DISCARDS_LOOSE * sizeof(int)),
+                      } };
+        struct iovec iov = { .iov_base = (char[]){ 'x' }, .iov_len = 1 };
+        struct msghdr message = {
+                .msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+
+        memcpy(CMSG_DATA(&control.align), fds, VARLINK_DISCARDS_LOOSE * sizeof(int));
+        return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+}
+
+/* Those that came last: what the keeper could not be sent before may be what it never can. */
+static void bin_put_away(Bin *bin) {
+        while (bin->loose->len >= VARLINK_DISCARDS_LOOSE &&
+               bin->n_kept + VARLINK_DISCARDS_LOOSE <= bin->discards->kept_max) {
+                guint from = bin->loose->len - VARLINK_DISCARDS_LOOSE;
+
+                if (!bin->keeper)
+                        bin_add_keeper(bin);
+                if (!bin->keeper ||
+                    !send_away(bin->keeper_fd, &g_array_index(bin->loose, int, from)))
+                        return;
+                bin->n_kept += VARLINK_DISCARDS_LOOSE;
+                close_all(bin->discards, bin->loose, from);
+        }
 }
 
 void varlink_discards_add(VarlinkDiscards *discards, int take_fd, uint32_t account) {
@@ -114,23 +234,25 @@ void varlink_discards_add(VarlinkDiscards *discards, int take_fd, uint32_t accou
                 *bin = (Bin){
                         .discards = discards,
                         .account = account,
-                        .fds = g_array_new(FALSE, FALSE, sizeof(int)),
+                        .loose = g_array_new(FALSE, FALSE, sizeof(int)),
+                        .keeper_fd = -1,
                 };
                 g_hash_table_insert(discards->bins, GUINT_TO_POINTER(account), bin);
         }
-        g_array_append_val(bin->fds, take_fd);
-        discards->n_waiting++;
+        g_array_append_val(bin->loose, take_fd);
+        discards->n_descriptors++;
+        bin_put_away(bin);
         bin_go_on(bin);
 }
 
 unsigned varlink_discards_n_waiting(const VarlinkDiscards *discards, uint32_t account) {
         const Bin *bin = g_hash_table_lookup(discards->bins, GUINT_TO_POINTER(account));
 
-        return bin ? bin->fds->len : 0;
+        return bin ? bin->loose->len + bin->n_kept : 0;
 }
 
-unsigned varlink_discards_n_waiting_total(const VarlinkDiscards *discards) {
-        return discards->n_waiting;
+unsigned varlink_discards_n_descriptors(const VarlinkDiscards *discards) {
+        return discards->n_descriptors;
 }
 
 void varlink_discards_free(VarlinkDiscards *discards) {
@@ -144,6 +266,7 @@ void varlink_discards_free(VarlinkDiscards *discards) {
                 /* One that hangs is not waited for. */
                 if (((Bin *) bin)->child)
                         child_forget(g_steal_pointer(&((Bin *) bin)->child));
+                bin_end_keeper(bin);
                 (void) bin_empty(bin);
         }
         g_hash_table_unref(discards->bins);

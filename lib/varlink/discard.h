@@ -8,7 +8,13 @@
  *
  * One child takes all that an account has waiting, and an account has one child at a time: one that
  * never ends holds up its own account's sockets only.  Where there can be no child they wait on.
- * Children are watched by the default main context. */
+ * Children are watched by the default main context.
+ *
+ * Who connects may have sent descriptors before anybody can know who that is, so there is no way to
+ * refuse to have such a socket, and an account whose child hangs can make one after the other.
+ * Therefore only a few of an account are open here; the others are sent to a child that keeps them
+ * until it is the account's next to be killed.  (Before Linux 6.10 the kernel refuses to send
+ * sockets with sockets in sockets, five deep: those stay open here.) */
 
 #include <stdint.h>
 
@@ -18,10 +24,15 @@
 #define VARLINK_DISCARDS_MAX 8u
 /* After a child, or after one that could not be: so many forks a second does one account cost. */
 #define VARLINK_DISCARD_PAUSE_MSEC 100u
+/* Of an account's sockets so many are open here before a keeper is sent them: a hundred
+ * accounts that do their worst have no more than the server allows.  Keepers: one an account. */
+#define VARLINK_DISCARDS_LOOSE 32u
+#define VARLINK_DISCARD_KEEPERS_MAX 6u
 
 typedef struct VarlinkDiscards VarlinkDiscards;
 
-VarlinkDiscards *varlink_discards_new(void);
+/* `kept_per_account_max`: what is beyond with an account's keeper stays open here. */
+VarlinkDiscards *varlink_discards_new(unsigned kept_per_account_max);
 
 /* What still waits is given to children, and what they cannot take stays open: this process is to
  * end soon, and does not linger then, either. */
@@ -30,8 +41,10 @@ void varlink_discards_free(VarlinkDiscards *discards);
 /* The socket has been shut down. */
 void varlink_discards_add(VarlinkDiscards *discards, int take_fd, uint32_t account);
 
-/* Sockets that wait: of one account, of all. */
+/* Sockets of an account that wait, wherever. */
 unsigned varlink_discards_n_waiting(const VarlinkDiscards *discards, uint32_t account);
-unsigned varlink_discards_n_waiting_total(const VarlinkDiscards *discards);
+
+/* What all that wait take of this process's descriptors. */
+unsigned varlink_discards_n_descriptors(const VarlinkDiscards *discards);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkDiscards, varlink_discards_free)

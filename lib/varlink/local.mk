@@ -50,6 +50,6 @@ tests_unit_test_varlink_client_LDADD = $(varlink_test_libs)
 tests_unit_test_varlink_turns_SOURCES = tests/unit/test-varlink-turns.c $(varlink_fixture)
 tests_unit_test_varlink_turns_LDADD = $(varlink_test_libs)
 tests_unit_test_varlink_turns_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sendmsg
-tests_unit_test_varlink_discard_SOURCES = tests/unit/test-varlink-discard.c
+tests_unit_test_varlink_discard_SOURCES = tests/unit/test-varlink-discard.c tests/unit/unit.h
 tests_unit_test_varlink_discard_LDADD = $(varlink_test_libs)
-tests_unit_test_varlink_discard_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=syscall
+tests_unit_test_varlink_discard_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=syscall,--wrap=sendmsg

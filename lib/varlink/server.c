@@ -20,6 +20,7 @@
 #define CONNECTIONS_MAX 4096u
 #define CONNECTIONS_PER_ACCOUNT_MAX 128u
 #define DISCARDS_MAX 4096u
+#define DISCARDS_PER_ACCOUNT_MAX 32768u
 
 typedef struct MethodEntry {
         const VarlinkMethod *method;
@@ -266,7 +267,7 @@ static void on_accepted(int take_fd, void *userdata) {
 static bool on_may_accept(void *userdata) {
         VarlinkServer *server = userdata;
 
-        return varlink_discards_n_waiting_total(server->discards) < server->config.discards_max;
+        return varlink_discards_n_descriptors(server->discards) < server->config.discards_max;
 }
 
 static bool on_short_of_descriptors(void *userdata) {
@@ -398,6 +399,8 @@ int varlink_server_new(
                 server->config.connections_per_account_max = CONNECTIONS_PER_ACCOUNT_MAX;
         if (server->config.discards_max == 0)
                 server->config.discards_max = DISCARDS_MAX;
+        if (server->config.discards_per_account_max == 0)
+                server->config.discards_per_account_max = DISCARDS_PER_ACCOUNT_MAX;
         server->handlers = (VarlinkConnectionHandlers){
                 .message = on_message,
                 .receive = config->receive ? on_receive : NULL,
@@ -415,7 +418,7 @@ int varlink_server_new(
                 .by_name = g_hash_table_new(g_str_hash, g_str_equal),
         };
         server->context = g_main_context_ref(context ? context : g_main_context_default());
-        server->discards = varlink_discards_new();
+        server->discards = varlink_discards_new(server->config.discards_per_account_max);
         server->queue = varlink_run_queue_new(server->context);
         server->interfaces =
                 g_ptr_array_new_with_free_func((GDestroyNotify) varlink_interface_free);

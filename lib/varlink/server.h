@@ -91,10 +91,12 @@ typedef struct VarlinkServerConfig {
         unsigned connections_per_account_max; /* 0 = 128.  Bounds what one account has waiting of
                                                * everything: calls, and memory with the limits
                                                * above */
-        /* Sockets that wait for a child that closes them (varlink/discard.h), of all accounts; 0 =
-         * 4096.  Beyond it no more connections are accepted until there are fewer: a refused one
-         * has to be closed like that, too.  Connections that are there come on top. */
+        /* Descriptors of what waits for a child that closes it (varlink/discard.h), of all
+         * accounts; 0 = 4096.  Beyond it no more connections are accepted until there are fewer: a
+         * refused one has to be closed like that, too.  Connections that are there come on top. */
         unsigned discards_max;
+        /* Sockets of one account that wait elsewhere, with a child of ours; 0 = 32,768. */
+        unsigned discards_per_account_max;
         /* Bytes that wait for a peer that does not read: then its calls and the rest of a call's
          * many answers do, too.  0 = VARLINK_OUTPUT_HIGH, which is the most; below that the kernel
          * is told to keep no more than about twice as much besides. */

@@ -18,14 +18,31 @@
 
 #include <glib.h>
 
+#include "tests/unit/unit.h"
+
 #define ACCOUNT 1000u
 #define OTHER 1001u
+#define KEPT_MAX 1000u
 
 /* Where there can be no process. */
 static bool forks_fail;
 static unsigned n_forks;
 /* Children that are killed hang instead. */
 static bool kills_fail;
+
+/* The kernel does not take a socket into a message. */
+static bool sends_fail;
+
+ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags) {
+        if (sends_fail) {
+                errno = ETOOMANYREFS;
+                return -1;
+        }
+        return __real_sendmsg(fd, message, flags);
+}
 
 long __real_syscall(long number, ...);
 long __wrap_syscall(long number, ...);
@@ -125,11 +142,11 @@ static bool is_held(int pipe_fd) {
 }
 
 static void test_closed_by_a_child(void) {
-        g_autoptr(VarlinkDiscards) discards = varlink_discards_new();
+        g_autoptr(VarlinkDiscards) discards = varlink_discards_new(KEPT_MAX);
         int pipe_fd, fd = doomed_socket(&pipe_fd);
 
         varlink_discards_add(discards, fd, ACCOUNT);
-        g_assert_cmpuint(varlink_discards_n_waiting_total(discards), ==, 0);
+        g_assert_cmpuint(varlink_discards_n_descriptors(discards), ==, 0);
         g_assert_cmpint(fcntl(fd, F_GETFD), ==, -1);
         wait_until(is_gone, &pipe_fd);
         wait_until(no_children, NULL);
@@ -138,7 +155,7 @@ static void test_closed_by_a_child(void) {
 
 /* Without processes nothing is closed here, and all of it is when there are some again. */
 static void test_no_process(void) {
-        g_autoptr(VarlinkDiscards) discards = varlink_discards_new();
+        g_autoptr(VarlinkDiscards) discards = varlink_discards_new(KEPT_MAX);
         int pipes[200], fds[200];
 
         forks_fail = true;
@@ -151,16 +168,15 @@ static void test_no_process(void) {
                 run_for(VARLINK_DISCARD_PAUSE_MSEC);
         g_assert_cmpuint(varlink_discards_n_waiting(discards, ACCOUNT), ==, 100);
         g_assert_cmpuint(varlink_discards_n_waiting(discards, OTHER), ==, 100);
-        for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
+        for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
                 g_assert_true(is_held(pipes[i]));
-                g_assert_cmpint(fcntl(fds[i], F_GETFD), >=, 0);
-        }
+        g_assert_cmpuint(varlink_discards_n_descriptors(discards), ==, G_N_ELEMENTS(fds));
 
         forks_fail = false;
         n_forks = 0;
         for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
                 wait_until(is_gone, &pipes[i]);
-        g_assert_cmpuint(varlink_discards_n_waiting_total(discards), ==, 0);
+        g_assert_cmpuint(varlink_discards_n_descriptors(discards), ==, 0);
         /* One for each account, whatever it had. */
         g_assert_cmpuint(n_forks, ==, 2);
         wait_until(no_children, NULL);
@@ -170,7 +186,7 @@ static void test_no_process(void) {
 
 /* A child that hangs holds up its own account's sockets, in one line and without more children. */
 static void test_hanging_child(void) {
-        VarlinkDiscards *discards = varlink_discards_new();
+        VarlinkDiscards *discards = varlink_discards_new(KEPT_MAX);
         int hanging_pipe, waiting_pipe, pipe_fd;
 
         kills_fail = true;
@@ -200,11 +216,133 @@ static void test_hanging_child(void) {
         close(pipe_fd);
 }
 
+/* An account whose child hangs. */
+static VarlinkDiscards *hanging_new(unsigned kept_max, int *ret_pipe) {
+        VarlinkDiscards *discards = varlink_discards_new(kept_max);
+
+        kills_fail = true;
+        varlink_discards_add(discards, doomed_socket(ret_pipe), ACCOUNT);
+        kills_fail = false;
+        return discards;
+}
+
+static void add(VarlinkDiscards *discards, int *ret_pipes, unsigned n) {
+        for (unsigned i = 0; i < n; i++)
+                varlink_discards_add(discards, doomed_socket(&ret_pipes[i]), ACCOUNT);
+}
+
+/* All of it comes to its end with the children. */
+static void end_hanging(VarlinkDiscards *discards, int hanging_pipe, int *pipes, unsigned n) {
+        run_for(2 * VARLINK_DISCARD_PAUSE_MSEC);
+        g_assert_cmpuint(varlink_discards_n_waiting(discards, ACCOUNT), ==, n);
+        for (unsigned i = 0; i < n; i++)
+                g_assert_true(is_held(pipes[i]));
+        varlink_discards_free(discards);
+        for (unsigned i = 0; i < n; i++) {
+                wait_until(is_gone, &pipes[i]);
+                close(pipes[i]);
+        }
+        wait_until(is_gone, &hanging_pipe);
+        wait_until(no_children, NULL);
+        close(hanging_pipe);
+}
+
+#define MANY (20 * VARLINK_DISCARDS_LOOSE + 7)
+
+/* However much an account has waiting behind a child that hangs, it takes few descriptors here. */
+static void test_many_behind_a_hanging_child(void) {
+        int hanging_pipe, pipes[MANY];
+        VarlinkDiscards *discards = hanging_new(KEPT_MAX, &hanging_pipe);
+
+        n_forks = 0;
+        add(discards, pipes, MANY);
+        g_assert_cmpuint(varlink_discards_n_descriptors(discards), ==, 7);
+        g_assert_cmpuint(n_forks, ==, 1);
+        end_hanging(discards, hanging_pipe, pipes, MANY);
+}
+
+static void test_keeper_limit(void) {
+        int hanging_pipe, pipes[4 * VARLINK_DISCARDS_LOOSE];
+        VarlinkDiscards *discards = hanging_new(3 * VARLINK_DISCARDS_LOOSE, &hanging_pipe);
+
+        add(discards, pipes, 3 * VARLINK_DISCARDS_LOOSE);
+        g_assert_cmpuint(varlink_discards_n_descriptors(discards), ==, 0);
+        add(discards, pipes + 3 * VARLINK_DISCARDS_LOOSE, VARLINK_DISCARDS_LOOSE);
+        g_assert_cmpuint(varlink_discards_n_descriptors(discards), ==, VARLINK_DISCARDS_LOOSE);
+        end_hanging(discards, hanging_pipe, pipes, G_N_ELEMENTS(pipes));
+}
+
+/* What the kernel does not send stays here, and goes the same way as before. */
+static void test_nothing_is_sent(void) {
+        int hanging_pipe, pipes[2 * VARLINK_DISCARDS_LOOSE + 1];
+        VarlinkDiscards *discards = hanging_new(KEPT_MAX, &hanging_pipe);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(pipes); i++) {
+                int fd = doomed_socket(&pipes[i]);
+
+                sends_fail = true;
+                varlink_discards_add(discards, fd, ACCOUNT);
+                sends_fail = false;
+                g_assert_cmpint(fcntl(fd, F_GETFD), >=, 0);
+        }
+        end_hanging(discards, hanging_pipe, pipes, G_N_ELEMENTS(pipes));
+}
+
+static bool is_empty(void *discards) {
+        return varlink_discards_n_waiting(discards, ACCOUNT) == 0;
+}
+
+/* A keeper is the next to be killed when the one before is done, and then what is left here. */
+static void test_keeper_is_next(void) {
+        g_autoptr(VarlinkDiscards) discards = varlink_discards_new(KEPT_MAX);
+        int pipes[3 * VARLINK_DISCARDS_LOOSE + 1];
+
+        add(discards, pipes, G_N_ELEMENTS(pipes));
+        wait_until(is_empty, discards);
+        for (size_t i = 0; i < G_N_ELEMENTS(pipes); i++) {
+                wait_until(is_gone, &pipes[i]);
+                close(pipes[i]);
+        }
+        g_assert_cmpuint(varlink_discards_n_descriptors(discards), ==, 0);
+        wait_until(no_children, NULL);
+}
+
+/* One that somebody else ends. */
+static void test_keeper_dies(void) {
+        g_autoptr(VarlinkDiscards) discards = NULL;
+        int hanging_pipe, pipes[VARLINK_DISCARDS_LOOSE];
+        g_autoptr(GArray) before = NULL, after = NULL;
+
+        discards = hanging_new(KEPT_MAX, &hanging_pipe);
+        before = unit_find_children();
+        add(discards, pipes, G_N_ELEMENTS(pipes));
+        after = unit_find_children();
+        g_assert_cmpuint(before->len, ==, 1);
+        g_assert_cmpuint(after->len, ==, 2);
+        g_assert_cmpuint(varlink_discards_n_waiting(discards, ACCOUNT), ==, G_N_ELEMENTS(pipes));
+        for (guint i = 0; i < after->len; i++) {
+                pid_t pid = g_array_index(after, pid_t, i);
+
+                if (pid != g_array_index(before, pid_t, 0))
+                        g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+        }
+        wait_until(is_empty, discards);
+        /* The other may end now: nothing is left to do after it. */
+        g_assert_cmpint(kill(g_array_index(before, pid_t, 0), SIGKILL), ==, 0);
+        for (size_t i = 0; i < G_N_ELEMENTS(pipes); i++) {
+                wait_until(is_gone, &pipes[i]);
+                close(pipes[i]);
+        }
+        wait_until(no_children, NULL);
+        run_for(2 * VARLINK_DISCARD_PAUSE_MSEC);
+        close(hanging_pipe);
+}
+
 /* What waits when the server ends is not closed by it, either. */
 static void test_end(void) {
         int pipe_fd, fd = doomed_socket(&pipe_fd), late_pipe_fd,
                      late_fd = doomed_socket(&late_pipe_fd);
-        VarlinkDiscards *discards = varlink_discards_new();
+        VarlinkDiscards *discards = varlink_discards_new(KEPT_MAX);
 
         forks_fail = true;
         varlink_discards_add(discards, fd, ACCOUNT);
@@ -213,7 +351,7 @@ static void test_end(void) {
         wait_until(is_gone, &pipe_fd);
         g_assert_cmpint(fcntl(fd, F_GETFD), ==, -1);
 
-        discards = varlink_discards_new();
+        discards = varlink_discards_new(KEPT_MAX);
         forks_fail = true;
         varlink_discards_add(discards, late_fd, ACCOUNT);
         varlink_discards_free(discards);
@@ -294,12 +432,92 @@ static void test_server_bounded(void) {
         g_assert_cmpint(rmdir(folder), ==, 0);
 }
 
+/* Whose the next connection is. */
+static uint32_t account_of_next;
+
+static uint32_t account(const VarlinkPeer *peer, void *userdata) {
+        return account_of_next;
+}
+
+static bool has_hung_up(void *userdata) {
+        struct pollfd poll_fd = { .fd = *(int *) userdata };
+
+        return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & POLLHUP);
+}
+
+static bool has_answer(void *userdata) {
+        struct pollfd poll_fd = { .fd = *(int *) userdata, .events = POLLIN };
+
+        return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & POLLIN);
+}
+
+static void test_server_serves_others(void) {
+        static const char call[] = "{\"method\":\"org.varlink.service.GetInfo\"}";
+        static const VarlinkServerConfig config = {
+                .vendor = "",
+                .product = "",
+                .version = "",
+                .url = "",
+                .account = account,
+                .connections_per_account_max = 1,
+                .discards_max = VARLINK_DISCARDS_LOOSE + 10,
+                .discards_per_account_max = KEPT_MAX,
+        };
+        g_autofree char *folder = g_dir_make_tmp("test-discard-XXXXXX", NULL), *path = NULL;
+        g_autoptr(VarlinkServer) server = NULL;
+        int pipes[10 * VARLINK_DISCARDS_LOOSE], other_pipe, fd;
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+        path = g_build_filename(folder, "socket", NULL);
+        g_assert_cmpint(varlink_server_new(&config, NULL, &server), ==, 0);
+        g_assert_cmpint(varlink_server_listen_path(server, path, 0600), ==, 0);
+        account_of_next = ACCOUNT;
+        kills_fail = true;
+        for (size_t i = 0; i < G_N_ELEMENTS(pipes); i++) {
+                fd = client_new(path, &pipes[i]);
+                wait_until(has_hung_up, &fd);
+                close(fd);
+                /* Only the first hangs. */
+                kills_fail = false;
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(pipes); i++)
+                g_assert_true(is_held(pipes[i]));
+
+        account_of_next = OTHER;
+        fd = client_new(path, &other_pipe);
+        wait_until(is_gone, &other_pipe);
+        close(fd);
+        close(other_pipe);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        (void) g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
+        g_assert_cmpint(connect(fd, (const struct sockaddr *) &address, sizeof(address)), ==, 0);
+        g_assert_cmpint(send(fd, call, sizeof(call), 0), ==, sizeof(call));
+        wait_until(has_answer, &fd);
+        close(fd);
+
+        g_clear_pointer(&server, varlink_server_free);
+        for (size_t i = 0; i < G_N_ELEMENTS(pipes); i++) {
+                wait_until(is_gone, &pipes[i]);
+                close(pipes[i]);
+        }
+        wait_until(no_children, NULL);
+        (void) unlink(path);
+        g_assert_cmpint(rmdir(folder), ==, 0);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/varlink/discard/closed-by-a-child", test_closed_by_a_child);
         g_test_add_func("/varlink/discard/no-process", test_no_process);
         g_test_add_func("/varlink/discard/hanging-child", test_hanging_child);
+        g_test_add_func(
+                "/varlink/discard/many-behind-a-hanging-child", test_many_behind_a_hanging_child);
+        g_test_add_func("/varlink/discard/keeper-limit", test_keeper_limit);
+        g_test_add_func("/varlink/discard/keeper-is-next", test_keeper_is_next);
+        g_test_add_func("/varlink/discard/keeper-dies", test_keeper_dies);
+        g_test_add_func("/varlink/discard/nothing-is-sent", test_nothing_is_sent);
         g_test_add_func("/varlink/discard/end", test_end);
         g_test_add_func("/varlink/discard/server-bounded", test_server_bounded);
+        g_test_add_func("/varlink/discard/server-serves-others", test_server_serves_others);
         return g_test_run();
 }
