@@ -13,8 +13,8 @@
  * Who connects may have sent descriptors before anybody can know who that is, so there is no way to
  * refuse to have such a socket, and an account whose child hangs can make one after the other.
  * Therefore only a few of an account are open here; the others are sent to a child that keeps them
- * until it is the account's next to be killed.  (Before Linux 6.10 the kernel refuses to send
- * sockets with sockets in sockets, five deep: those stay open here.) */
+ * until it is the account's next to be killed.  (Linux 6.1 refuses to send sockets with
+ * sockets in sockets, five deep: those stay open here.) */
 
 #include <stdint.h>
 

@@ -288,6 +288,27 @@ static void test_nothing_is_sent(void) {
         end_hanging(discards, hanging_pipe, pipes, G_N_ELEMENTS(pipes));
 }
 
+static void test_limit_of_keepers(void) {
+        VarlinkDiscards *discards = varlink_discards_new(KEPT_MAX);
+        int pipe_fd;
+
+        for (uint32_t k = 0; k <= VARLINK_DISCARD_KEEPERS_MAX; k++) {
+                kills_fail = true;
+                varlink_discards_add(discards, doomed_socket(&pipe_fd), ACCOUNT + k);
+                kills_fail = false;
+                close(pipe_fd);
+                for (unsigned i = 0; i < VARLINK_DISCARDS_LOOSE; i++) {
+                        varlink_discards_add(discards, doomed_socket(&pipe_fd), ACCOUNT + k);
+                        close(pipe_fd);
+                }
+                g_assert_cmpuint(
+                        varlink_discards_n_descriptors(discards), ==,
+                        k < VARLINK_DISCARD_KEEPERS_MAX ? 0 : VARLINK_DISCARDS_LOOSE);
+        }
+        varlink_discards_free(discards);
+        wait_until(no_children, NULL);
+}
+
 static bool is_empty(void *discards) {
         return varlink_discards_n_waiting(discards, ACCOUNT) == 0;
 }
@@ -513,6 +534,7 @@ int main(int argc, char **argv) {
         g_test_add_func(
                 "/varlink/discard/many-behind-a-hanging-child", test_many_behind_a_hanging_child);
         g_test_add_func("/varlink/discard/keeper-limit", test_keeper_limit);
+        g_test_add_func("/varlink/discard/limit-of-keepers", test_limit_of_keepers);
         g_test_add_func("/varlink/discard/keeper-is-next", test_keeper_is_next);
         g_test_add_func("/varlink/discard/keeper-dies", test_keeper_dies);
         g_test_add_func("/varlink/discard/nothing-is-sent", test_nothing_is_sent);
