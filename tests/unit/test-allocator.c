@@ -650,8 +650,14 @@ static int ask_for_account(uint32_t uid, void *userdata) {
         return 0;
 }
 
+static int ask_for_key(void *userdata) {
+        return -ENOKEY; /* none is charged for any */
+}
+
 static void use_uid_trials(Fixture *f) {
-        UidTrialsConfig config = { .effective_uid = EFFECTIVE_UID, .become = ask_for_account };
+        UidTrialsConfig config = { .effective_uid = EFFECTIVE_UID,
+                                   .become = ask_for_account,
+                                   .get_key = ask_for_key };
 
         f->accounts =
                 mmap(NULL, sizeof(*f->accounts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
