@@ -477,11 +477,18 @@ static void manager_warn(const char *text, void *userdata) {
         log_warning("%s", text);
 }
 
+static bool manager_is_claimed(uint32_t start, uint32_t n_ids, void *userdata) {
+        const Manager *manager = userdata;
+
+        return host_ids_claims(manager->host_ids, start, n_ids);
+}
+
 static int manager_make_vetter(Manager *manager) {
         const VetterConfig config = {
                 .table = manager->table,
                 .asker = manager->asker,
                 .ask_names = manager->settings.ask_name_service,
+                .is_claimed = manager_is_claimed,
                 .answered = manager_vetted,
                 .notice = manager_warn,
                 .userdata = manager,

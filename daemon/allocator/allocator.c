@@ -205,7 +205,9 @@ static bool allocator_offer(uint32_t start, uint32_t n_ids, void *userdata) {
         int r;
 
         g_clear_pointer(&offer->claim, vetting_claim_free);
-        if (offer->error < 0 || !allocator_is_vetted(offer, start, n_ids))
+        /* What is somebody's by a file need not be asked about, nor waited for. */
+        if (offer->error < 0 || host_ids_claims(offer->allocator->config.host_ids, start, n_ids) ||
+            !allocator_is_vetted(offer, start, n_ids))
                 return false;
         r = vetting_claim(
                 offer->allocator->config.host_ids, offer->allocator->config.lock_folder, start,

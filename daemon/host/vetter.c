@@ -226,6 +226,9 @@ static bool batch_foresee(uint32_t start, uint32_t n_ids, void *userdata) {
         const Vetter *vetter = batch->vetter;
         uint32_t slot = (start - vetter->pool_start) / TABLE_SLOT_SIZE;
 
+        if (vetter->config.is_claimed &&
+            vetter->config.is_claimed(start, n_ids, vetter->config.userdata))
+                return false;
         if (names_are_known(vetter, slot))
                 batch->n_ready += vetter->names[slot].answer == VETTER_FREE;
         else

@@ -23,6 +23,9 @@ typedef struct VetterConfig {
         TableWriter *table; /* borrowed, as the next */
         Asker *asker;
         bool ask_names;
+        /* Whether these IDs will not be lent whatever is answered (/etc, Reserved=): nothing is
+         * asked ahead about them.  NULL: none. */
+        bool (*is_claimed)(uint32_t start, uint32_t n_ids, void *userdata);
         /* Something was found out: whoever waits may try again. */
         void (*answered)(void *userdata);
         /* Something for the log: what the name service, or the host, cannot be asked, or can again.

@@ -236,6 +236,17 @@ gone() {
         nothing_is_left
 }
 
+@test "nobody waits for answers about what Reserved= or a file of /etc names, nor for a directory that hangs there" {
+        printf 'hang %s %s\n' $((FIRST + SLOT)) $((FIRST + 64 * SLOT - 1)) >"$NSR/directory"
+        printf 'bob:%s:%s\n' $((FIRST + 40 * SLOT)) $((24 * SLOT)) >"$NSR/etc/subuid"
+        pool 64 "Reserved=$((FIRST + SLOT))-$((FIRST + 40 * SLOT - 1))"
+        daemon_start
+        lend only
+        [ "$(slot_number "$GOT")" = 0 ]
+        nothing_is_left
+        [ "$(grep -c 'The name service does not answer' "$NSR/log")" = 0 ]
+}
+
 @test "useradd's side of the pool comes last: first what lies above SUB_UID_MAX, then from the top down" {
         printf 'SUB_UID_MAX %s\nSUB_GID_MAX 600000\n' $((FIRST + 2 * SLOT)) >"$NSR/etc/login.defs"
         daemon_start
