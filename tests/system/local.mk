@@ -5,9 +5,9 @@
 EXTRA_DIST += \
 	%D%/README.md %D%/all-checks %D%/all-checks.service %D%/fetch-tree %D%/run-container %D%/system.sh \
 	%D%/c-cold %D%/c-names %D%/c-units %D%/run-machine %D%/machine-init %D%/machine.sh \
-	%D%/machine-checks.service %D%/m-clients %D%/m-containers
+	%D%/machine-checks.service %D%/m-clients %D%/m-containers %D%/m-nspawn
 
-CONTAINER_TOOLS = tests/tools/varlink-call
+CONTAINER_TOOLS = tests/tools/varlink-call tests/tools/hold-at
 
 # CONTAINER_CHECK=tests/system/c-x runs that one alone.
 container-check: all
