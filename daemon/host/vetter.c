@@ -62,6 +62,8 @@ struct Vetter {
         uint32_t pool_start, n_slots;
         SlotNames *names;
         Ask *names_ask;
+        bool names_ahead; /* nobody waits for what it asks */
+        guint interrupt;
         Asked asked[ASKER_SLOTS_MAX];
         uint32_t n_asked, n_answered;
         GArray *wanted;        /* slots that requests wait for */
@@ -261,11 +263,35 @@ static void names_ask(Vetter *vetter, const Batch *batch) {
         vetter->n_asked = vetter->n_answered = 0;
 }
 
+static gboolean on_interrupt(gpointer userdata) {
+        Vetter *vetter = userdata;
+
+        vetter->interrupt = 0;
+        if (vetter->names_ask && vetter->names_ahead) {
+                ask_forget(g_steal_pointer(&vetter->names_ask));
+                vetter->n_asked = vetter->n_answered = 0;
+        }
+        vetter_go_on(vetter);
+        return G_SOURCE_REMOVE;
+}
+
+/* What is asked ahead may take longer, all together, than a request can wait.  It ends not at once:
+ * this may be called for one of its own answers. */
+static void interrupt_ahead(Vetter *vetter) {
+        const GArray *wanted = vetter->wanted;
+
+        for (guint i = 0; i < wanted->len && vetter->interrupt == 0; i++)
+                if (!names_are_known(vetter, g_array_index(wanted, uint32_t, i)))
+                        vetter->interrupt = g_timeout_add(0, on_interrupt, vetter);
+}
+
 /* Whether enough of what comes next is vetted. */
 static void names_go_on(Vetter *vetter) {
         Batch batch = { .vetter = vetter, .max = ASKER_SLOTS_MAX };
         bool is_wanted;
 
+        if (vetter->names_ask && vetter->names_ahead)
+                interrupt_ahead(vetter);
         if (!vetter->config.ask_names || vetter->names_ask)
                 return;
         if (names_are_in_trouble(vetter)) {
@@ -277,6 +303,7 @@ static void names_go_on(Vetter *vetter) {
         is_wanted = batch.n > 0;
         if (is_wanted)
                 batch.max = MIN(batch.max, WANTED_AT_ONCE);
+        vetter->names_ahead = !is_wanted;
         if (batch.n < batch.max)
                 table_writer_foresee(vetter->config.table, batch_foresee, &batch);
         if (is_wanted || (batch.n > 0 && batch.n_ready < READY_SLOTS_LOW))
@@ -454,6 +481,7 @@ void vetter_free(Vetter *vetter) {
                 return;
         if (vetter->names_ask)
                 ask_forget(vetter->names_ask);
+        g_clear_handle_id(&vetter->interrupt, g_source_remove);
         for (int i = 0; i < LOOKS_N; i++) {
                 if (vetter->looks[i].ask)
                         ask_forget(vetter->looks[i].ask);

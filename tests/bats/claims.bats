@@ -40,6 +40,11 @@ SCRIPT
         pool 4
 }
 
+# checked: what `nsresourcectl check` says; it fails for much that this machine does not have.
+checked() {
+        "$abs_top_builddir/nsresourcectl" --socket="$NSR/socket" check || [ $? = 1 ]
+}
+
 teardown() {
         daemon_teardown
 }
@@ -152,7 +157,7 @@ lends_slot() {
         nothing_is_left
         [ "$(grep -c 'The name service does not answer' "$NSR/log")" = 1 ]
         call org.nsresource.Manager.GetStatus '{}' | jq -e '.messages | any(startswith("The name service does not answer"))'
-        "$abs_top_builddir/nsresourcectl" --socket="$NSR/socket" check | grep -A1 'note.*The name service does not answer'
+        checked | grep 'note.*The name service does not answer'
         # Registering lends nothing, and is not held up.
         background "$ALICE" unshare -U --map-root-user -- sleep 3600
         wait_for namespace_is_new "$BACKGROUND"
@@ -283,7 +288,7 @@ no_message() {
         replace subuid "carol:100000:65536" "bob:$((GOT + 10)):100"
         wait_for says "$range, are claimed by somebody else now: $claim"
         message "$range, are claimed by somebody else now: $claim"
-        "$abs_top_builddir/nsresourcectl" --socket="$NSR/socket" check | grep -F "note    nsresourced says: $range, are claimed"
+        checked | grep -F "note    nsresourced says: $range, are claimed"
         # Another change that is none of this range's.
         replace group 'root:x:0:' 'staff:x:50:'
         replace passwd 'root:x:0:0:root:/root:/bin/sh' "dora:x:$((GOT + SLOT + 5)):50::/:/bin/sh"

@@ -241,6 +241,34 @@ static void test_ahead(Fixture *f, gconstpointer data) {
         g_assert_cmpuint(count_lines(f, "asked"), ==, n_asked);
 }
 
+/* The first slot that was asked about. */
+static uint32_t first_asked(const Fixture *f) {
+        g_autofree char *path = path_of(f, "asked"), *text = NULL;
+
+        g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+        return ((uint32_t) g_ascii_strtoull(text, NULL, 10) - POOL_START) / SLOT;
+}
+
+/* Who waits does not wait for what is asked ahead. */
+static void test_ahead_is_interrupted(Fixture *f, gconstpointer data) {
+        uint32_t first, wanted;
+
+        if (!unit_need_root())
+                return;
+        write_file(f, "names", "[ -e \"$here/go\" ] || exec sleep 1000\necho \"$start free\"\n");
+        vetter_go_on(f->vetter);
+        while (count_lines(f, "asked") == 0)
+                (void) g_main_context_iteration(NULL, FALSE);
+        first = first_asked(f);
+        wanted = first == 0 ? 1 : first - 1;
+        write_file(f, "go", "");
+        g_assert_cmpint(find_out(f, wanted, 1), ==, VETTER_FREE);
+        /* It was not waited for, until nobody expected an answer any more. */
+        g_assert_cmpint(check(f, first), !=, VETTER_TAKEN);
+        run_until_all_known(f);
+        g_assert_cmpint(check(f, first), !=, VETTER_TAKEN);
+}
+
 static void test_without_names(Fixture *f, gconstpointer data) {
         const char *example;
 
@@ -431,6 +459,7 @@ int main(int argc, char **argv) {
 #define ADD(name, func) g_test_add("/vetter/" name, Fixture, NULL, set_up, func, tear_down)
         ADD("names", test_names);
         ADD("ahead", test_ahead);
+        ADD("ahead-is-interrupted", test_ahead_is_interrupted);
         ADD("without-names", test_without_names);
         ADD("own-names", test_own_names);
         ADD("used", test_used);
