@@ -35,4 +35,49 @@ setup() {
 @test "README shows the commands that there are" {
         grep -qxF '    sudo ./quickstart demo' "$abs_top_srcdir/README.md"
         grep -qxF '    sudo ./quickstart test' "$abs_top_srcdir/README.md"
+        grep -qxF '    sudo ./quickstart shell' "$abs_top_srcdir/README.md"
+}
+
+# functions_of_quickstart: load them without running anything.
+functions_of_quickstart() {
+        sed '$d' "$quickstart" >"$BATS_TEST_TMPDIR/functions"
+        [ "$(tail -n 1 "$quickstart")" = 'main "$@"' ]
+        # shellcheck disable=SC1091 # made above
+        . "$BATS_TEST_TMPDIR/functions"
+        log_dir=$BATS_TEST_TMPDIR
+}
+
+@test "another apt is waited for, and nothing else that fails" {
+        functions_of_quickstart
+        mkdir "$BATS_TEST_TMPDIR/bin"
+        cat >"$BATS_TEST_TMPDIR/bin/apt-get" <<'END'
+#!/bin/sh
+echo "$*" >>"$CALLS"
+[ "$(wc -l <"$CALLS")" -gt 2 ] || { echo "E: $SAYS"; exit 100; }
+END
+        printf '#!/bin/sh\n' >"$BATS_TEST_TMPDIR/bin/sleep"
+        chmod 755 "$BATS_TEST_TMPDIR/bin/"*
+        export PATH=$BATS_TEST_TMPDIR/bin:$PATH CALLS=$BATS_TEST_TMPDIR/calls
+        SAYS="Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 9" apt update >said
+        [ "$(cat said)" = "Waiting for another apt to end: E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 9" ]
+        [ "$(cat "$CALLS")" = "$(printf '%s\n' '-q -y update' '-q -y update' '-q -y update')" ]
+        rm "$CALLS"
+        export SAYS="Unable to locate package nothing"
+        run apt install nothing
+        [ "$status" = 1 ]
+        [ "$(wc -l <"$CALLS")" = 1 ]
+}
+
+@test "a step that takes long tells how far it is" {
+        functions_of_quickstart
+        is_terminal=1
+        results_folder=$BATS_TEST_TMPDIR results_n=7
+        touch "$BATS_TEST_TMPDIR/a.trs"
+        step "a step" bash -c 'echo "PASS: a"; echo "ok 1"; echo other; sleep 3' >said
+        results_folder=
+        grep -q $'\ra step  *2 passed, 1 of 7 files,' said
+        tail -c 30 said | grep -qE 'ok \([0-9]+ s\)$'
+        run step "another" false
+        [ "$status" = 1 ]
+        [[ "$output" == *"FAILED ("* ]]
 }
