@@ -120,9 +120,9 @@
 /* Children that try whether the kernel still knows a range's UIDs (daemon/leftovers/uid-trial.h),
  * those of the blocks that were used: ten to twenty microseconds a UID in an emulated machine, so a
  * container's take some milliseconds, and a slot of which all were used about a second
- * (HACKING.md).  One account has one of the places, for a second at the most, and waits for its
- * turn with the next.  A UID that is known takes a place for 0.12 seconds, of which the child
- * sleeps. */
+ * (tests/bench/README.md).  One account has one of the places, for a second at the most, and waits
+ * for its turn with the next.  A UID that is known takes a place for 0.12 seconds, of which the
+ * child sleeps. */
 #define LIMIT_UID_TRIALS 4u
 #define LIMIT_UID_TRIALS_PER_ACCOUNT 1u
 #define LIMIT_UID_TRIALS_WAITING_PER_ACCOUNT \

@@ -26,5 +26,19 @@ if HAVE_BATS
 TESTS += $(bats_tests)
 endif
 
+# For who works on the tree.  What is quick: all but tests that wait for real time, build much, or start many daemons.
+slow_tests = %D%/unit/test-allocator-sweep %D%/unit/test-door %D%/unit/test-table-crash %D%/unit/test-varlink-connection
+quick_bats = %D%/bats/tree.bats %D%/bats/units.bats %D%/bats/quickstart.bats
+check-quick:
+	$(MAKE) check TESTS='$(filter-out $(slow_tests),$(filter tests/unit/%,$(TESTS))) $(quick_bats)'
+lint:
+	$(MAKE) check TESTS=%D%/bats/tree.bats
+format:
+	cd $(srcdir) && git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
+compile-commands:
+	$(MAKE) clean
+	bear -- $(MAKE) all
+.PHONY: check-quick lint format compile-commands
+
 include %D%/fuzz/local.mk
 include %D%/bench/local.mk

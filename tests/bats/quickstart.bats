@@ -75,7 +75,7 @@ END
         touch "$BATS_TEST_TMPDIR/a.trs"
         step "a step" bash -c 'echo "PASS: a"; echo "ok 1"; echo other; sleep 3' >said
         results_folder=
-        grep -q $'\ra step  *2 passed, 1 of 7 files,' said
+        grep -q $'\ra step  *2 passed, 1 of 7 files, ' said
         tail -c 30 said | grep -qE 'ok \([0-9]+ s\)$'
         run step "another" false
         [ "$status" = 1 ]

@@ -7,7 +7,7 @@ tests_bench_bench_allocate_SOURCES = %D%/bench-allocate.c tests/unit/holder.h
 tests_bench_bench_allocate_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_bench_bench_allocate_LDADD = libvarlink.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
 
-EXTRA_DIST += %D%/bench-allocate.sh
+EXTRA_DIST += %D%/README.md %D%/bench-allocate.sh
 tests_bench_bench_names_SOURCES = %D%/bench-names.c
 tests_bench_bench_names_LDADD = libtable-write.la libutil.la $(GLIB_LIBS)
 
