@@ -217,6 +217,9 @@ static gboolean manager_reconcile(gpointer userdata) {
 static void manager_policy_event(const PolicyEvent *event, void *userdata) {
         Manager *manager = userdata;
 
+        if (!manager->allocator || allocator_release_ended(manager->allocator, event->userns_inode))
+                return;
+        /* Reports were lost, or the record is another namespace's by now: all are looked at. */
         if (manager->reconcile_cursor == 0)
                 manager_schedule(manager, 0);
 }

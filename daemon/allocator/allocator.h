@@ -139,6 +139,10 @@ int allocator_add_cgroup(
  * proven and clean and enforced all along, the slot is free again, else quarantined. */
 void allocator_release(Allocator *allocator, uint32_t record, bool proven);
 
+/* The kernel says that the namespace with this inode number has ended (0: it does not say which).
+ * Whether its record was released; if not, somebody has to look at all of them. */
+bool allocator_release_ended(Allocator *allocator, uint64_t userns_inode);
+
 /* Whether of some live record only userns_probe_refresh() can tell if its namespace lives: the
  * kernel policy does not note ends, or does not know of the record (it was lent without
  * enforcement). */

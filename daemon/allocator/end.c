@@ -160,6 +160,16 @@ void allocator_release(Allocator *allocator, uint32_t record, bool proven) {
                 allocator_leave(allocator, record, proven);
 }
 
+bool allocator_release_ended(Allocator *allocator, uint64_t userns_inode) {
+        TableWriter *table = allocator->config.table;
+        uint32_t record =
+                userns_inode == 0 ? TABLE_NONE : table_writer_find_userns(table, userns_inode, 0);
+
+        /* What is reserved belongs to a request, which keeps the namespace. */
+        return record != TABLE_NONE && table_writer_state(table, record) >= TABLE_STATE_MAPPING &&
+               allocator_release_if_dead(allocator, record);
+}
+
 /* Quarantined ranges of which the proof came late, or whose giving back was interrupted. */
 static void allocator_reconcile_quarantined(Allocator *allocator, unsigned max) {
         TableWriter *table = allocator->config.table;

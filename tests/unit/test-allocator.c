@@ -360,6 +360,27 @@ static void test_kernel_is_witness(Fixture *f, gconstpointer unused) {
         g_assert_cmpuint(table_writer_state(f->table, record), !=, TABLE_STATE_ACTIVE);
 }
 
+/* The kernel's report is believed of the record that its namespace has, when the kernel's own record
+ * says so, too. */
+static void test_report_names_its_namespace(Fixture *f, gconstpointer unused) {
+        FakePolicy *fake = fake_policy(f->policy);
+        uint64_t inode;
+        uint32_t record;
+
+        g_assert_cmpint(request(f, "a", 65536, allocator_allocate), ==, 0);
+        record = fake->last_record;
+        inode = table_writer_record(f->table, record)->userns_inode;
+        fake->slot = POLICY_SLOT_LENT;
+        g_assert_false(allocator_release_ended(f->allocator, inode));
+        fake->slot = POLICY_SLOT_BEREAVED;
+        g_assert_false(allocator_release_ended(f->allocator, 0));
+        g_assert_false(allocator_release_ended(f->allocator, inode + 1));
+        g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_ACTIVE);
+        g_assert_true(allocator_release_ended(f->allocator, inode));
+        g_assert_cmpuint(table_writer_state(f->table, record), !=, TABLE_STATE_ACTIVE);
+        g_assert_false(allocator_release_ended(f->allocator, inode));
+}
+
 static void test_unenforced_is_marked_before_mapped(Fixture *f, gconstpointer unused) {
         FakePolicy *fake = fake_policy(f->policy);
 
@@ -856,6 +877,7 @@ int main(int argc, char **argv) {
                 { "/allocator/protect-fails", test_protect_fails },
                 { "/allocator/single-is-cut", test_single_is_cut },
                 { "/allocator/client-writes-in-between", test_client_writes_in_between },
+                { "/allocator/report-names-its-namespace", test_report_names_its_namespace },
                 { "/allocator/kernel-is-witness", test_kernel_is_witness },
                 { "/allocator/unenforced-is-marked", test_unenforced_is_marked_before_mapped },
                 { "/allocator/quota", test_quota },
