@@ -161,6 +161,19 @@ VARLINK_DESCRIPTORS_MAX lib/varlink/server.h bytes, % descriptors.
 EOF
 }
 
+@test "the manual of org.nsresource.Manager has each method and parameter of its text, and no other" {
+        local page="$abs_top_srcdir/man/nsresource-varlink.7.in" text="$abs_top_srcdir/lib/interfaces/org.nsresource.Manager.varlink"
+        # Names of types are the text's own business; a line can hold a whole list of parameters.
+        sed -e 's/#.*//' -e 's/^interface .*//' -e 's/^type [A-Za-z]*//' -e 's/^method //' "$text" |
+                sed -E 's/:[^,()]*(\(([a-z, ]*)\))?/ \2 /g' | grep -oE '[A-Za-z]+' | LC_ALL=C sort -u >"$BATS_TEST_TMPDIR/text"
+        sed -n '/^\.SH METHODS/,/^\.SH EXIT/p' "$page" |
+                sed -n -e 's/^\.SS \([A-Za-z]*\).*/\1/p' -e 's/^\.\(B\|BR\|RB\) //p' |
+                sed -e 's/Enforcement=\|Reserved=\|\bmore\b//g' -e 's/"[^"]*"//g' | grep -oE '[A-Za-z]+' |
+                LC_ALL=C sort -u >"$BATS_TEST_TMPDIR/page"
+        diff "$BATS_TEST_TMPDIR/text" "$BATS_TEST_TMPDIR/page"
+        [ "$(wc -l <"$BATS_TEST_TMPDIR/page")" -gt 40 ]
+}
+
 @test "the unit allows the children and descriptors that the limits add up to" {
         local unit="$abs_top_srcdir/units/nsresourced.service.in" limits="$abs_top_srcdir/daemon/limits.h" file
         # daemon/manager.c does not compile if they add up to more than these.

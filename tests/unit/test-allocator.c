@@ -360,8 +360,8 @@ static void test_kernel_is_witness(Fixture *f, gconstpointer unused) {
         g_assert_cmpuint(table_writer_state(f->table, record), !=, TABLE_STATE_ACTIVE);
 }
 
-/* The kernel's report is believed of the record that its namespace has, when the kernel's own record
- * says so, too. */
+/* The kernel's report is believed of the record that its namespace has, when the kernel's own
+ * record says so, too. */
 static void test_report_names_its_namespace(Fixture *f, gconstpointer unused) {
         FakePolicy *fake = fake_policy(f->policy);
         uint64_t inode;
