@@ -17,9 +17,9 @@
  * wait for a child that closes them, and for as long as there can be no child nothing else can be
  * done.  Beyond this number nothing more is accepted, and who connects waits in the kernel. */
 #define LIMIT_DISCARDS_WAITING 4096u
-/* Of one account a few are open here, so many with a child that keeps them: half of what that child
- * may have open. */
-#define LIMIT_DISCARDS_PER_ACCOUNT 32768u
+/* Of one account a few are open here, so many with a child that keeps them.  Each can have a full
+ * queue of what nobody has read, 228 KiB: 0.9 GiB of kernel memory an account. */
+#define LIMIT_DISCARDS_PER_ACCOUNT 4096u
 
 /* Doors (daemon/door/door.h).  Idle ones are kept ready so that a call with descriptors costs one
  * hop, not one fork.  A door that hangs on a client's descriptor cannot be got rid of until that

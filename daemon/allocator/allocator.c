@@ -190,8 +190,6 @@ static bool allocator_is_vetted(Offer *offer, uint32_t start, uint32_t n_ids) {
 
         if (!offer->allocator->config.vetter)
                 return true;
-        if (offer->unknown_n == n_ids)
-                return false;
         answer = vetter_check(offer->allocator->config.vetter, start, n_ids);
         if (answer == VETTER_UNKNOWN && offer->unknown_n == 0) {
                 offer->unknown_start = start;
@@ -204,6 +202,8 @@ static bool allocator_offer(uint32_t start, uint32_t n_ids, void *userdata) {
         Offer *offer = userdata;
         int r;
 
+        if (offer->unknown_n == n_ids) /* nothing behind it is taken */
+                return false;
         g_clear_pointer(&offer->claim, vetting_claim_free);
         /* What is somebody's by a file need not be asked about, nor waited for. */
         if (offer->error < 0 || host_ids_claims(offer->allocator->config.host_ids, start, n_ids) ||
@@ -601,17 +601,17 @@ static GArray *allocator_list_waiting(const Allocator *allocator) {
 void allocator_try_waiting(Allocator *allocator) {
         g_autoptr(GArray) places = allocator_list_waiting(allocator);
         Vetter *vetter = allocator->config.vetter;
-        bool slots_run_out = false;
+        uint32_t run_out = 0; /* bit N: who wants N slots finds none of which enough is known */
 
         if (vetter)
                 vetter_forget_wanted(vetter);
         /* Accounts take turns: the oldest of each, then the second. */
         for (guint i = 0; i < places->len; i++) {
                 Job *job = g_array_index(places, Place, i).job;
-                bool is_one = job->wanted_n <= TABLE_SLOT_SIZE;
+                uint32_t bit = UINT32_C(1) << allocator_n_records(job->wanted_n);
                 int r;
 
-                if (is_one && slots_run_out)
+                if (run_out & bit)
                         continue;
                 if (vetter_check(vetter, job->wanted_start, job->wanted_n) == VETTER_UNKNOWN) {
                         vetter_want(vetter, job->wanted_start, job->wanted_n);
@@ -620,8 +620,8 @@ void allocator_try_waiting(Allocator *allocator) {
                 r = job->finish(job);
                 if (r != JOB_WAITS)
                         job_end(job, r);
-                else if (is_one)
-                        slots_run_out = true;
+                else
+                        run_out |= bit;
         }
 }
 

@@ -62,7 +62,7 @@ struct Vetter {
         uint32_t pool_start, n_slots;
         SlotNames *names;
         Ask *names_ask;
-        bool names_ahead; /* nobody waits for what it asks */
+        uint32_t n_waited_for; /* the first of them: for the others nobody waits */
         guint interrupt;
         Asked asked[ASKER_SLOTS_MAX];
         uint32_t n_asked, n_answered;
@@ -267,7 +267,7 @@ static gboolean on_interrupt(gpointer userdata) {
         Vetter *vetter = userdata;
 
         vetter->interrupt = 0;
-        if (vetter->names_ask && vetter->names_ahead) {
+        if (vetter->names_ask && vetter->n_answered >= vetter->n_waited_for) {
                 ask_forget(g_steal_pointer(&vetter->names_ask));
                 vetter->n_asked = vetter->n_answered = 0;
         }
@@ -280,9 +280,13 @@ static gboolean on_interrupt(gpointer userdata) {
 static void interrupt_ahead(Vetter *vetter) {
         const GArray *wanted = vetter->wanted;
 
-        for (guint i = 0; i < wanted->len && vetter->interrupt == 0; i++)
-                if (!names_are_known(vetter, g_array_index(wanted, uint32_t, i)))
+        for (guint i = 0; i < wanted->len && vetter->interrupt == 0; i++) {
+                uint32_t slot = g_array_index(wanted, uint32_t, i);
+
+                if (!names_are_known(vetter, slot) &&
+                    table_writer_state(vetter->config.table, slot) == TABLE_STATE_FREE)
                         vetter->interrupt = g_timeout_add(0, on_interrupt, vetter);
+        }
 }
 
 /* Whether enough of what comes next is vetted. */
@@ -290,7 +294,7 @@ static void names_go_on(Vetter *vetter) {
         Batch batch = { .vetter = vetter, .max = ASKER_SLOTS_MAX };
         bool is_wanted;
 
-        if (vetter->names_ask && vetter->names_ahead)
+        if (vetter->names_ask && vetter->n_answered >= vetter->n_waited_for)
                 interrupt_ahead(vetter);
         if (!vetter->config.ask_names || vetter->names_ask)
                 return;
@@ -303,7 +307,7 @@ static void names_go_on(Vetter *vetter) {
         is_wanted = batch.n > 0;
         if (is_wanted)
                 batch.max = MIN(batch.max, WANTED_AT_ONCE);
-        vetter->names_ahead = !is_wanted;
+        vetter->n_waited_for = batch.n;
         if (batch.n < batch.max)
                 table_writer_foresee(vetter->config.table, batch_foresee, &batch);
         if (is_wanted || (batch.n > 0 && batch.n_ready < READY_SLOTS_LOW))

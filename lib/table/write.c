@@ -281,8 +281,8 @@ static bool take_window(TableWriter *writer, uint32_t slot, Choice *choice, bool
 }
 
 /* Slots side by side that were never used: of those that come first, from a random place on; of the
- * others, from the top downwards.  The place stays until a range is stored: whoever must ask
- * somebody about a window before it can be taken finds it offered again. */
+ * others, from the top downwards.  The place stays until a range of several slots is stored:
+ * whoever must ask somebody about a window before it can be taken finds it offered again. */
 static uint32_t choose_unused_window(
         TableWriter *writer, uint32_t begin, uint32_t end, Choice *choice) {
         uint32_t n = end - begin;
@@ -525,7 +525,8 @@ int table_writer_reserve(
                 return TABLE_E_EXHAUSTED;
 
         store_range(writer, range, &choice);
-        writer->first_window = g_rand_int(writer->rand);
+        if (range->size > TABLE_SLOT_SIZE)
+                writer->first_window = g_rand_int(writer->rand);
         number = choice.chosen[0];
         table_live_move(
                 writer->live, number, &writer->image.records[number],

@@ -22,7 +22,8 @@ typedef struct Bin {
         unsigned n_kept; /* that the keeper has */
         Turn *turn;      /* asked for, or come: then there is a child */
         Child *child;
-        guint pause;
+        guint kill, pause;
+        gint64 no_keeper_usec; /* none could be made: not before this is another tried */
 } Bin;
 
 struct VarlinkDiscards {
@@ -54,6 +55,8 @@ static void bin_free(void *data) {
         bin_end_keeper(bin);
         if (bin->pause != 0)
                 g_source_remove(bin->pause);
+        if (bin->kill != 0)
+                g_source_remove(bin->kill);
         if (bin->child)
                 child_forget(bin->child);
         turn_free(bin->turn);
@@ -94,8 +97,17 @@ static void on_exited(Child *child, void *userdata) {
                 return;
         }
         bin->child = NULL;
+        g_clear_handle_id(&bin->kill, g_source_remove);
         turn_free(g_steal_pointer(&bin->turn));
         bin_pause(bin);
+}
+
+static gboolean on_kill(gpointer userdata) {
+        Bin *bin = userdata;
+
+        bin->kill = 0;
+        child_kill(bin->child);
+        return G_SOURCE_REMOVE;
 }
 
 /* Something else has each of them, so this is not the end of any. */
@@ -110,7 +122,7 @@ static void close_all(VarlinkDiscards *discards, GArray *fds, guint from) {
 static int bin_empty(Bin *bin) {
         int r;
 
-        if (bin->keeper) {
+        if (bin->keeper && (bin->n_kept > 0 || bin->loose->len == 0)) {
                 bin->child = bin->keeper;
                 bin_forget_keeper(bin);
         } else if (bin->loose->len > 0) {
@@ -122,7 +134,9 @@ static int bin_empty(Bin *bin) {
                 close_all(bin->discards, bin->loose, 0);
         } else
                 return 0;
-        child_kill(bin->child);
+        /* Children that were forked a moment ago have copies of all that was open here, until they
+         * have closed them: theirs must not be the last. */
+        bin->kill = g_timeout_add(VARLINK_DISCARD_PAUSE_MSEC, on_kill, bin);
         return 0;
 }
 
@@ -178,7 +192,11 @@ static void bin_add_keeper(Bin *bin) {
         int ends[2];
 
         if (bin->discards->n_keepers >= VARLINK_DISCARD_KEEPERS_MAX ||
-            socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+            g_get_monotonic_time() < bin->no_keeper_usec)
+                return;
+        bin->no_keeper_usec =
+                g_get_monotonic_time() + VARLINK_DISCARD_PAUSE_MSEC * G_TIME_SPAN_MILLISECOND;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
                 return;
         ours = ends[0];
         theirs = ends[1];
@@ -257,15 +275,18 @@ unsigned varlink_discards_n_descriptors(const VarlinkDiscards *discards) {
 
 void varlink_discards_free(VarlinkDiscards *discards) {
         GHashTableIter i;
-        gpointer bin;
+        gpointer value;
 
         if (!discards)
                 return;
         g_hash_table_iter_init(&i, discards->bins);
-        while (g_hash_table_iter_next(&i, NULL, &bin)) {
+        while (g_hash_table_iter_next(&i, NULL, &value)) {
+                Bin *bin = value;
+
                 /* One that hangs is not waited for. */
-                if (((Bin *) bin)->child)
-                        child_forget(g_steal_pointer(&((Bin *) bin)->child));
+                if (bin->child)
+                        child_forget(g_steal_pointer(&bin->child));
+                g_clear_handle_id(&bin->kill, g_source_remove);
                 bin_end_keeper(bin);
                 (void) bin_empty(bin);
         }

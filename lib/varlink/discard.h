@@ -21,13 +21,13 @@
 #include <glib.h>
 
 /* Children of all accounts: they last as long as a fork and an exit, unless they hang. */
-#define VARLINK_DISCARDS_MAX 8u
+#define VARLINK_DISCARDS_MAX 48u
 /* After a child, or after one that could not be: so many forks a second does one account cost. */
 #define VARLINK_DISCARD_PAUSE_MSEC 100u
-/* Of an account's sockets so many are open here before a keeper is sent them: a hundred
- * accounts that do their worst have no more than the server allows.  Keepers: one an account. */
+/* Of an account's sockets so many are open here before a keeper is sent them.  Keepers: one an
+ * account, and so many accounts can have children that hang before anybody else notices. */
 #define VARLINK_DISCARDS_LOOSE 32u
-#define VARLINK_DISCARD_KEEPERS_MAX 6u
+#define VARLINK_DISCARD_KEEPERS_MAX VARLINK_DISCARDS_MAX
 
 typedef struct VarlinkDiscards VarlinkDiscards;
 

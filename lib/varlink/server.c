@@ -20,7 +20,7 @@
 #define CONNECTIONS_MAX 4096u
 #define CONNECTIONS_PER_ACCOUNT_MAX 128u
 #define DISCARDS_MAX 4096u
-#define DISCARDS_PER_ACCOUNT_MAX 32768u
+#define DISCARDS_PER_ACCOUNT_MAX 4096u
 
 typedef struct MethodEntry {
         const VarlinkMethod *method;

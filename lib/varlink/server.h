@@ -95,7 +95,7 @@ typedef struct VarlinkServerConfig {
          * accounts; 0 = 4096.  Beyond it no more connections are accepted until there are fewer: a
          * refused one has to be closed like that, too.  Connections that are there come on top. */
         unsigned discards_max;
-        /* Sockets of one account that wait elsewhere, with a child of ours; 0 = 32,768. */
+        /* Sockets of one account that wait elsewhere, with a child of ours; 0 = 4,096. */
         unsigned discards_per_account_max;
         /* Bytes that wait for a peer that does not read: then its calls and the rest of a call's
          * many answers do, too.  0 = VARLINK_OUTPUT_HIGH, which is the most; below that the kernel

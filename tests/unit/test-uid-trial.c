@@ -30,7 +30,8 @@ typedef struct Kernel {
         uint32_t n_calls, error_at; /* this call fails with EAGAIN; 0: none */
         uint32_t charged;           /* this UID is charged for keys, for ... */
         int n_charged;              /* ... so many calls; -1: always */
-        bool gives_keys;            /* there is no rule for keys */
+        int without_keys;           /* errno for everybody: what a kernel without keys, or without
+                                     * a rule for them, says; -1: a key is given */
 } Kernel;
 
 typedef struct Fixture {
@@ -66,8 +67,8 @@ static int become(uint32_t uid, void *userdata) {
 static int get_key(void *userdata) {
         Kernel *kernel = userdata;
 
-        if (kernel->gives_keys)
-                return 0;
+        if (kernel->without_keys != 0)
+                return kernel->without_keys < 0 ? 0 : -kernel->without_keys;
         if (getuid() != kernel->charged || kernel->n_charged == 0)
                 return -ENOKEY;
         kernel->n_charged--;
@@ -201,9 +202,11 @@ static void test_unwatched(Fixture *f, gconstpointer unused) {
         g_assert_cmpstr(
                 text, ==, "it could not be found out whether the kernel still knows its UIDs");
         f->kernel->is_unwatched = false;
-        f->kernel->gives_keys = true;
+        f->kernel->without_keys = -1;
         g_assert_cmpint(try(f, START, 10), ==, UID_TRIAL_UNKNOWN);
-        f->kernel->gives_keys = false;
+        f->kernel->without_keys = ENOSYS;
+        g_assert_cmpint(try(f, START, 10), ==, UID_TRIAL_CLEAN);
+        f->kernel->without_keys = 0;
         /* So it is with this machine's kernel, which has no policy; and without an effective UID
          * that it could know. */
         g_clear_pointer(&f->trial, uid_trial_free);

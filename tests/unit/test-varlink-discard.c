@@ -184,6 +184,36 @@ static void test_no_process(void) {
                 close(pipes[i]);
 }
 
+/* A child that was forked a moment before has copies of the sockets until it has closed them.  What
+ * they lead to is released by the child that is to be killed all the same. */
+static void test_copies(void) {
+        VarlinkDiscards *discards = varlink_discards_new(KEPT_MAX);
+        int socket, pipe_fd, go[2], status;
+        pid_t pid;
+
+        socket = doomed_socket(&pipe_fd);
+        g_assert_cmpint(pipe(go), ==, 0);
+        pid = fork();
+        g_assert_cmpint(pid, >=, 0);
+        if (pid == 0) {
+                char byte;
+
+                _exit(read(go[0], &byte, 1) != 1 || close(socket) < 0 || !is_held(pipe_fd));
+        }
+        varlink_discards_add(discards, socket, ACCOUNT);
+        /* Long enough for one that is killed at once. */
+        g_usleep(50 * 1000);
+        g_assert_cmpint(write(go[1], "x", 1), ==, 1);
+        g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+        g_assert_cmpint(status, ==, 0);
+        wait_until(is_gone, &pipe_fd);
+        wait_until(no_children, NULL);
+        varlink_discards_free(discards);
+        close(pipe_fd);
+        close(go[0]);
+        close(go[1]);
+}
+
 /* A child that hangs holds up its own account's sockets, in one line and without more children. */
 static void test_hanging_child(void) {
         VarlinkDiscards *discards = varlink_discards_new(KEPT_MAX);
@@ -191,6 +221,7 @@ static void test_hanging_child(void) {
 
         kills_fail = true;
         varlink_discards_add(discards, doomed_socket(&hanging_pipe), ACCOUNT);
+        run_for(2 * VARLINK_DISCARD_PAUSE_MSEC);
         kills_fail = false;
         n_forks = 0;
         for (unsigned i = 0; i < 20; i++) {
@@ -222,6 +253,7 @@ static VarlinkDiscards *hanging_new(unsigned kept_max, int *ret_pipe) {
 
         kills_fail = true;
         varlink_discards_add(discards, doomed_socket(ret_pipe), ACCOUNT);
+        run_for(2 * VARLINK_DISCARD_PAUSE_MSEC);
         kills_fail = false;
         return discards;
 }
@@ -303,7 +335,7 @@ static void test_limit_of_keepers(void) {
                 }
                 g_assert_cmpuint(
                         varlink_discards_n_descriptors(discards), ==,
-                        k < VARLINK_DISCARD_KEEPERS_MAX ? 0 : VARLINK_DISCARDS_LOOSE);
+                        k < VARLINK_DISCARD_KEEPERS_MAX ? 0 : VARLINK_DISCARDS_LOOSE + 1);
         }
         varlink_discards_free(discards);
         wait_until(no_children, NULL);
@@ -530,6 +562,7 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/varlink/discard/closed-by-a-child", test_closed_by_a_child);
         g_test_add_func("/varlink/discard/no-process", test_no_process);
+        g_test_add_func("/varlink/discard/copies", test_copies);
         g_test_add_func("/varlink/discard/hanging-child", test_hanging_child);
         g_test_add_func(
                 "/varlink/discard/many-behind-a-hanging-child", test_many_behind_a_hanging_child);
