@@ -115,7 +115,7 @@ void allocator_leaving_usage(
         }
 }
 
-/* Nobody's any more. */
+/* No namespace has the range any more, and it is not to be lent yet. */
 static void allocator_quarantine(Allocator *allocator, uint32_t record) {
         if (table_writer_state(allocator->config.table, record) == TABLE_STATE_RELEASING)
                 table_writer_set_state(allocator->config.table, record, TABLE_STATE_QUARANTINED);

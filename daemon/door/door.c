@@ -510,8 +510,8 @@ static gboolean on_refill(gpointer userdata) {
                count_state(keeper, DOOR_IDLE) < LIMIT_DOORS_IDLE)
                 r = door_start(keeper);
 
-        /* Short of processes or memory: if a door is left, those who wait have its return to wait
-         * for. */
+        /* Short of processes or memory.  A door that works will be idle again, and serve those who
+         * wait; where all of them hang, nobody will. */
         if (r < 0 && count_state(keeper, DOOR_STUCK) == keeper->doors->len)
                 while (keeper->waiting.length > 0)
                         end_waiting(keeper, keeper->waiting.head, r);

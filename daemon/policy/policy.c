@@ -703,8 +703,8 @@ static bool look_at_pins(Policy *policy, PolicyLoad *load) {
                         policy,
                         "the kernel protects ranges that are lent from another pool than the "
                         "configured one",
-                        "set PoolStart= and PoolEnd= as they were until these namespaces have "
-                        "ended, or reboot");
+                        "set Start= and End= as they were until these namespaces have ended, or "
+                        "reboot");
                 return false;
         }
         memcpy(load->map_fds, policy_pins_maps(policy->pins), sizeof(load->map_fds));

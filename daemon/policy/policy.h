@@ -3,7 +3,7 @@
 
 /* The kernel policy as the daemon sees it: loading, pinning, adopting, telling the kernel which
  * slots are lent and to whom, and hearing of the end of namespaces.  policy/policy.c (libbpf) and
- * policy/none.c (builds without it) have this one header; only policy/policy.c knows libbpf.  Knows
+ * policy/none.c (builds without it) have this one header; only this folder knows libbpf.  Knows
  * nothing of the table, requests, /proc. */
 
 #include <stdbool.h>
@@ -20,7 +20,7 @@ enum {
         POLICY_E_FULL = 2, /* no room in the kernel's maps */
 };
 
-/* One rule of the policy (threats.md, "Rules"), for `check` and `status`. */
+/* One rule of the policy (see the head of bpf/policy.bpf.c), for `check` and `status`. */
 typedef struct PolicyRule {
         const char *name; /* "make", "tmpfile", ... */
         bool active;

@@ -279,7 +279,8 @@ static gboolean on_answer(int fd, GIOCondition condition, gpointer userdata) {
         UsernsHelper *helper = joiner->helper;
         int r;
 
-        /* It said all it has to say, or its end: that is on_exited()'s, who reads why. */
+        /* The child has answered already, or the request does not wait for it any more; or the
+         * socket says that the child has ended, and on_exited() will tell why. */
         if (!helper || !helper->deadline || !(condition & G_IO_IN)) {
                 source_drop(&joiner->source);
                 return G_SOURCE_REMOVE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* CRC-32 as in IEEE 802.3 and zlib, eight bytes a step: it is computed for every answer, in every
+/* CRC-32 as in IEEE 802.3 and zlib, sixteen bytes a step: it is computed for every answer, in every
  * process. */
 
 #include <stddef.h>

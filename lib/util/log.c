@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The one mutable file-scope state outside main.c (style guide, "Shape"). */
+/* The one mutable file-scope state outside main.c. */
 static int log_max_priority = LOG_INFO;
 
 void log_set_max_priority(int max_priority) {

@@ -143,7 +143,7 @@ EOF_LAYERS
                 found_in -n 'include <jansson.h>' | absent .
 }
 
-@test "only policy/policy.c knows libbpf" {
+@test "only daemon/policy knows libbpf" {
         c_files | found -vE '^(daemon/policy/|bpf/|tests/)' |
                 found_in -nE 'include (<bpf/|"[^"]*\.skel\.h")' | absent .
 }
