@@ -18,13 +18,14 @@ libclient_la_SOURCES = \
 	%D%/run-filter.c %D%/run-filter.h \
 	%D%/run-group.c %D%/run-group.h \
 	%D%/run-init.c \
+	%D%/run-message.c %D%/run-message.h \
 	%D%/run-name.c %D%/run-name.h \
 	%D%/run-namespace.c %D%/run-namespace.h \
 	%D%/run-supervise.c %D%/run-supervise.h \
 	%D%/show.c \
 	%D%/status.c \
 	%D%/unenforced.c \
-	%D%/verb.h \
+	%D%/verb.c %D%/verb.h \
 	%D%/whose.c
 libclient_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 libclient_la_LIBADD = libtable-read.la libvarlink.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)

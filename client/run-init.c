@@ -15,6 +15,7 @@
 
 #include "client/message.h"
 #include "client/run-filter.h"
+#include "client/run-message.h"
 #include "client/run-namespace.h"
 
 /* PID 1 of the namespace.  It never waits for anything that the command controls: it reaps whom it

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "client/message.h"
+#include "client/run-message.h"
 #include "client/run-namespace.h"
 #include "lib/util/fd.h"
 

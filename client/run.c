@@ -12,6 +12,7 @@
 #include "client/message.h"
 #include "client/run-group.h"
 #include "client/run-name.h"
+#include "client/run-message.h"
 #include "client/run-namespace.h"
 #include "client/run-supervise.h"
 #include "client/verb.h"

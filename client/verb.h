@@ -58,6 +58,9 @@ enum {
                 { "help", no_argument, NULL, VERB_OPTION_HELP }, {             \
         }
 
+/* Take one of the common options.  Returns whether it is one. */
+bool verb_take_option(VerbContext *context, int option);
+
 /* getopt_long() that takes the common options itself.  Returns the next option of the verb's own,
  * '?' for a bad one (said on standard error already), -1 at the end, and -1 with context->done for
  * --help.  `shorts` is "" or, to stop at the first argument, "+". */

@@ -39,7 +39,7 @@ libdaemon_la_SOURCES = \
 	%D%/allocator/cgroups.c \
 	%D%/allocator/end.c \
 	%D%/allocator/leave.c \
-	%D%/allocator/name.c \
+	%D%/allocator/leaving.c %D%/allocator/name.c %D%/allocator/record.c \
 	%D%/allocator/sweep.c \
 	%D%/api/container.c \
 	%D%/api/errors.c %D%/api/errors.h \
@@ -54,7 +54,7 @@ libdaemon_la_SOURCES = \
 	%D%/door/child.c %D%/door/child.h \
 	%D%/host/host-ids.h \
 	%D%/leftovers/leftovers.c %D%/leftovers/leftovers.h %D%/leftovers/internal.h \
-	%D%/leftovers/child.c %D%/leftovers/claims.c %D%/leftovers/files.c %D%/leftovers/ipc.c \
+	%D%/leftovers/child.c %D%/leftovers/task.c %D%/leftovers/claims.c %D%/leftovers/files.c %D%/leftovers/ipc.c \
 	%D%/leftovers/processes.c \
 	%D%/limits.h \
 	%D%/manager.c %D%/manager.h \

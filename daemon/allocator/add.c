@@ -20,14 +20,6 @@ int allocator_find(Allocator *allocator, const UsernsIdentity *userns, uint32_t 
         return 0;
 }
 
-DetailsKey allocator_details_key(const TableRecord *range) {
-        return (DetailsKey){
-                .userns_inode = range->userns_inode,
-                .userns_id = range->userns_id,
-                .birth_usec = range->birth_usec,
-        };
-}
-
 /* Whether the list takes it: asked before whose it is, as the protocol has it. */
 static int check_cgroup_list(
         Details *details, uint32_t record, const DetailsKey *key, uint64_t id) {

@@ -85,9 +85,8 @@ int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator) {
                 .removal_turns = turns_new(
                         LIMIT_CGROUP_REMOVALS, LIMIT_CGROUP_REMOVALS_PER_ACCOUNT,
                         LIMIT_CGROUP_REMOVALS_WAITING_PER_ACCOUNT),
-                .leaving = g_hash_table_new_full(NULL, NULL, NULL, allocator_leaving_free),
         };
-        allocator_start_sweeping(allocator);
+        allocator_start_leaving(allocator);
         table_writer_watch_slots(config->table, allocator_slot_changed, allocator);
         *ret_allocator = allocator;
         return 0;

@@ -21,23 +21,10 @@ struct AllocatorLooks {
         gint64 began, not_before; /* microseconds */
         guint source;
         uint32_t clean; /* the record that is being given back */
+        AllocatorStepFunc done;
 };
 
 static void schedule_look(Allocator *allocator);
-
-GArray *allocator_list_owners(const Allocator *allocator, uint32_t record) {
-        GArray *owners = g_array_new(FALSE, FALSE, sizeof(CgroupRange));
-        g_autoptr(GArray) ranges = g_array_new(FALSE, TRUE, sizeof(LeftoversRange));
-
-        (void) allocator_list_ranges(allocator, record, ranges);
-        for (guint i = 0; i < ranges->len; i++) {
-                const LeftoversRange *range = &g_array_index(ranges, LeftoversRange, i);
-                CgroupRange owner = { range->start, range->size };
-
-                g_array_append_val(owners, owner);
-        }
-        return owners;
-}
 
 static AllocatorLooks *get_looks(Allocator *allocator) {
         if (!allocator->looks) {
@@ -80,7 +67,7 @@ static void on_looked(const bool *clean, size_t n, void *userdata) {
                         all_clean = all_clean && clean[i];
                 if (all_clean) {
                         looks->clean = record;
-                        allocator_give_back(allocator, record);
+                        looks->done(allocator, record);
                         looks->clean = TABLE_NONE;
                 } else
                         allocator_try_again(allocator, record);
@@ -126,7 +113,7 @@ static void schedule_look(Allocator *allocator) {
         looks->source = g_timeout_add((guint) (delay / 1000), begin_look, allocator);
 }
 
-bool allocator_has_no_cgroups(Allocator *allocator, uint32_t record) {
+bool allocator_has_no_cgroups(Allocator *allocator, uint32_t record, AllocatorStepFunc clean) {
         AllocatorLooks *looks;
 
         if (!allocator->config.cgroups)
@@ -134,6 +121,7 @@ bool allocator_has_no_cgroups(Allocator *allocator, uint32_t record) {
         looks = get_looks(allocator);
         if (looks->clean == record)
                 return true;
+        looks->done = clean;
         (void) g_hash_table_add(looks->waiting, GUINT_TO_POINTER(record));
         schedule_look(allocator);
         return false;

@@ -13,6 +13,9 @@ typedef struct NameWait NameWait;
 typedef struct NameWaits NameWaits;
 typedef struct UidTrial UidTrial;
 
+/* What comes next for a record. */
+typedef void (*AllocatorStepFunc)(Allocator *allocator, uint32_t record);
+
 struct Allocator {
         AllocatorConfig config;
         GPtrArray *jobs; /* under way: Job, owned */
@@ -28,6 +31,7 @@ struct Allocator {
         GHashTable *doubted; /* account -> until when its ranges are looked at alone */
         gint64 sweep_not_before, sweep_at; /* microseconds */
         guint sweep_source;
+        AllocatorStepFunc swept_clean;
         uint32_t quarantine_cursor;
         AllocatorLooks *looks; /* for control groups; NULL: none yet */
 };
@@ -89,6 +93,7 @@ bool allocator_was_clean(const Allocator *allocator, uint32_t record);
 void allocator_leaving_usage(
         const Allocator *allocator, uint32_t account_uid, uint32_t *ret_n_ranges,
         uint64_t *ret_n_ids);
+void allocator_start_leaving(Allocator *allocator);
 void allocator_stop_leaving(Allocator *allocator);
 
 /* Add what the record's range has of IDs: its own, side by side, and each slot that is delegated to
@@ -98,8 +103,10 @@ uint64_t allocator_list_ranges(const Allocator *allocator, uint32_t record, GArr
 /* The same as CgroupRange. */
 GArray *allocator_list_owners(const Allocator *allocator, uint32_t record);
 
-/* What leaves is clean: it is free, or quarantined; or has to be looked at again, later. */
-void allocator_give_back(Allocator *allocator, uint32_t record);
+/* No namespace has the range any more, and it is not to be lent yet. */
+void allocator_quarantine(Allocator *allocator, uint32_t record);
+
+/* What leaves is not clean: it is looked at again, later each time. */
 void allocator_try_again(Allocator *allocator, uint32_t record);
 
 /* The same, for a reason that is not the account's: in a moment, and not charged to it. */
@@ -108,18 +115,17 @@ void allocator_put_off(Allocator *allocator, uint32_t record);
 /* Say what keeps the range; once, as long as it is of one kind. */
 void allocator_tell(Allocator *allocator, uint32_t record, const char *kind, const char *why);
 
-/* Nothing of the range is left that can be seen. */
-void allocator_try_uids(Allocator *allocator, uint32_t record);
-
-/* Look at what leaves: at that time or before; when the next of it is due. */
+/* Look at what leaves: at that time or before; when the next of it is due.  `clean`: nothing of the
+ * range is left that can be seen. */
 void allocator_schedule_sweep(Allocator *allocator, gint64 due_usec);
 void allocator_schedule_next_sweep(Allocator *allocator);
-void allocator_start_sweeping(Allocator *allocator);
+void allocator_start_sweeping(Allocator *allocator, AllocatorStepFunc clean);
 void allocator_stop_sweeping(Allocator *allocator);
 
 /* Whether a look just found that the IDs of what leaves own no directory of a control group.  Else
- * one is under way, after which allocator_give_back() or allocator_try_again() is called. */
-bool allocator_has_no_cgroups(Allocator *allocator, uint32_t record);
+ * one is under way, after which `clean` or allocator_try_again() is called; the same `clean` each
+ * time. */
+bool allocator_has_no_cgroups(Allocator *allocator, uint32_t record, AllocatorStepFunc clean);
 void allocator_stop_looking(Allocator *allocator);
 
 /* Requests that wait for a name, all together. */

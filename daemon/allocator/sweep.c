@@ -136,7 +136,7 @@ static void allocator_swept_record(
         if (in_time)
                 leaving->is_alone = false;
         if (worst->what == LEFTOVERS_NOTHING) {
-                allocator_try_uids(allocator, record);
+                allocator->swept_clean(allocator, record);
                 return;
         }
         if (!in_time && sweep->account == LEFTOVERS_OF_ALL) {
@@ -401,7 +401,8 @@ void allocator_schedule_next_sweep(Allocator *allocator) {
                 allocator_schedule_sweep(allocator, due);
 }
 
-void allocator_start_sweeping(Allocator *allocator) {
+void allocator_start_sweeping(Allocator *allocator, AllocatorStepFunc clean) {
+        allocator->swept_clean = clean;
         allocator->sweeps = g_hash_table_new_full(NULL, NULL, NULL, sweep_free);
         allocator->doubted = g_hash_table_new_full(NULL, NULL, NULL, g_free);
 }

@@ -751,10 +751,3 @@ void table_writer_usage(
 uint32_t table_writer_kept(const TableWriter *writer, uint32_t account_uid) {
         return table_live_kept(writer->live, account_uid);
 }
-
-uint32_t table_range_kept(uint32_t size, uint32_t n_delegated) {
-        if (size == 0)
-                return 0;
-        return n_delegated +
-               (size == 1 ? TABLE_KEPT_PER_SINGLE : (size + TABLE_SLOT_SIZE - 1) / TABLE_SLOT_SIZE);
-}

@@ -193,6 +193,11 @@ void table_writer_usage(
 uint32_t table_writer_kept(const TableWriter *writer, uint32_t account_uid);
 
 /* How much a range would add to that. */
-uint32_t table_range_kept(uint32_t size, uint32_t n_delegated);
+static inline uint32_t table_range_kept(uint32_t size, uint32_t n_delegated) {
+        if (size == 0)
+                return 0;
+        return n_delegated +
+               (size == 1 ? TABLE_KEPT_PER_SINGLE : (size + TABLE_SLOT_SIZE - 1) / TABLE_SLOT_SIZE);
+}
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TableWriter, table_writer_free)

@@ -73,6 +73,35 @@ EOF_LAYERS
         done | absent .
 }
 
+# calls: "FILE OTHER" for each file of the programs that calls a function, or uses a variable, of another, without .c; by
+# what was built.
+calls() {
+        local object file
+        find daemon lib nss userdb client -name '*.o' | found -v 'tests_' | while read -r object; do
+                # Names of objects begin with that of what they are for, unless it has no flags of its own.
+                file=$(sed 's:\.o$::; s:/\.libs/:/:' <<<"$object")
+                [ -e "$abs_top_srcdir/$file.c" ] || file=${file%/*}/$(sed 's/^[a-z_0-9]*-//' <<<"${file##*/}")
+                nm "$object" | awk -v file="$file" '$(NF - 1) ~ /^[TDBRVU]$/ { print $(NF - 1), $NF, file }'
+        done | awk '
+                $1 == "U" { users[$2, $3]; next }
+                { home[$2] = $3 }
+                END {
+                        for (user in users) {
+                                split(user, part, SUBSEP)
+                                if (part[1] in home && home[part[1]] != part[2])
+                                        print part[2], home[part[1]]
+                        }
+                }' | sort -u
+}
+
+@test "no files call each other in a circle" {
+        need_command nm tsort
+        cd "$abs_top_builddir"
+        calls >"$BATS_TEST_TMPDIR/calls"
+        [ "$(wc -l <"$BATS_TEST_TMPDIR/calls")" -gt 300 ]
+        tsort "$BATS_TEST_TMPDIR/calls" 2>&1 >/dev/null | absent .
+}
+
 @test "what every program of a host loads includes nothing but itself" {
         # The table's reader, for the NSS module; and what is shared with other folders, row by row.
         found -nE '#include "' lib/table/{read,format,name,describe}.* | absent -vE '"(lib/table/[a-z-]*\.h|lib/util/parse\.h|config\.h)"'
