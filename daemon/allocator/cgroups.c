@@ -21,7 +21,6 @@ struct AllocatorLooks {
         gint64 began, not_before; /* microseconds */
         guint source;
         uint32_t clean; /* the record that is being given back */
-        AllocatorStepFunc done;
 };
 
 static void schedule_look(Allocator *allocator);
@@ -67,7 +66,7 @@ static void on_looked(const bool *clean, size_t n, void *userdata) {
                         all_clean = all_clean && clean[i];
                 if (all_clean) {
                         looks->clean = record;
-                        looks->done(allocator, record);
+                        allocator->looked_clean(allocator, record);
                         looks->clean = TABLE_NONE;
                 } else
                         allocator_try_again(allocator, record);
@@ -113,7 +112,7 @@ static void schedule_look(Allocator *allocator) {
         looks->source = g_timeout_add((guint) (delay / 1000), begin_look, allocator);
 }
 
-bool allocator_has_no_cgroups(Allocator *allocator, uint32_t record, AllocatorStepFunc clean) {
+bool allocator_has_no_cgroups(Allocator *allocator, uint32_t record) {
         AllocatorLooks *looks;
 
         if (!allocator->config.cgroups)
@@ -121,7 +120,6 @@ bool allocator_has_no_cgroups(Allocator *allocator, uint32_t record, AllocatorSt
         looks = get_looks(allocator);
         if (looks->clean == record)
                 return true;
-        looks->done = clean;
         (void) g_hash_table_add(looks->waiting, GUINT_TO_POINTER(record));
         schedule_look(allocator);
         return false;

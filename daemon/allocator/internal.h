@@ -13,9 +13,6 @@ typedef struct NameWait NameWait;
 typedef struct NameWaits NameWaits;
 typedef struct UidTrial UidTrial;
 
-/* What comes next for a record. */
-typedef void (*AllocatorStepFunc)(Allocator *allocator, uint32_t record);
-
 struct Allocator {
         AllocatorConfig config;
         GPtrArray *jobs; /* under way: Job, owned */
@@ -27,11 +24,14 @@ struct Allocator {
 
         /* Proven dead, and what the host has of them is to be removed: record -> Leaving, owned. */
         GHashTable *leaving;
+        /* What comes next: nothing of the record's range is left that can be seen; and no directory
+         * of a control group. */
+        void (*swept_clean)(Allocator *allocator, uint32_t record);
+        void (*looked_clean)(Allocator *allocator, uint32_t record);
         GHashTable *sweeps;  /* account, or LEFTOVERS_OF_ALL -> its look that is under way: Sweep */
         GHashTable *doubted; /* account -> until when its ranges are looked at alone */
         gint64 sweep_not_before, sweep_at; /* microseconds */
         guint sweep_source;
-        AllocatorStepFunc swept_clean;
         uint32_t quarantine_cursor;
         AllocatorLooks *looks; /* for control groups; NULL: none yet */
 };
@@ -115,17 +115,15 @@ void allocator_put_off(Allocator *allocator, uint32_t record);
 /* Say what keeps the range; once, as long as it is of one kind. */
 void allocator_tell(Allocator *allocator, uint32_t record, const char *kind, const char *why);
 
-/* Look at what leaves: at that time or before; when the next of it is due.  `clean`: nothing of the
- * range is left that can be seen. */
+/* Look at what leaves: at that time or before; when the next of it is due. */
 void allocator_schedule_sweep(Allocator *allocator, gint64 due_usec);
 void allocator_schedule_next_sweep(Allocator *allocator);
-void allocator_start_sweeping(Allocator *allocator, AllocatorStepFunc clean);
+void allocator_start_sweeping(Allocator *allocator);
 void allocator_stop_sweeping(Allocator *allocator);
 
 /* Whether a look just found that the IDs of what leaves own no directory of a control group.  Else
- * one is under way, after which `clean` or allocator_try_again() is called; the same `clean` each
- * time. */
-bool allocator_has_no_cgroups(Allocator *allocator, uint32_t record, AllocatorStepFunc clean);
+ * one is under way, after which looked_clean() or allocator_try_again() is called. */
+bool allocator_has_no_cgroups(Allocator *allocator, uint32_t record);
 void allocator_stop_looking(Allocator *allocator);
 
 /* Requests that wait for a name, all together. */

@@ -20,7 +20,7 @@
 static void allocator_give_back(Allocator *allocator, uint32_t record) {
         Leaving *leaving = g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
 
-        if (!allocator_has_no_cgroups(allocator, record, allocator_give_back)) {
+        if (!allocator_has_no_cgroups(allocator, record)) {
                 leaving->due_usec = G_MAXINT64; /* until that is known */
                 return;
         }
@@ -138,7 +138,9 @@ void allocator_leave(Allocator *allocator, uint32_t record, bool proven) {
 
 void allocator_start_leaving(Allocator *allocator) {
         allocator->leaving = g_hash_table_new_full(NULL, NULL, NULL, allocator_leaving_free);
-        allocator_start_sweeping(allocator, allocator_try_uids);
+        allocator->swept_clean = allocator_try_uids;
+        allocator->looked_clean = allocator_give_back;
+        allocator_start_sweeping(allocator);
 }
 
 void allocator_stop_leaving(Allocator *allocator) {

@@ -401,8 +401,7 @@ void allocator_schedule_next_sweep(Allocator *allocator) {
                 allocator_schedule_sweep(allocator, due);
 }
 
-void allocator_start_sweeping(Allocator *allocator, AllocatorStepFunc clean) {
-        allocator->swept_clean = clean;
+void allocator_start_sweeping(Allocator *allocator) {
         allocator->sweeps = g_hash_table_new_full(NULL, NULL, NULL, sweep_free);
         allocator->doubted = g_hash_table_new_full(NULL, NULL, NULL, g_free);
 }

@@ -408,7 +408,7 @@ static Door *find_idle(DoorKeeper *keeper) {
 static int send_request(Door *door, int fd, size_t n_bytes) {
         DoorRequest request = { .n_bytes = (uint32_t) MIN(n_bytes, VARLINK_MESSAGE_MAX) };
 
-        return fd_send(door->fd, &request, sizeof(request), fd);
+        return fd_send(door->fd, &request, sizeof(request), &fd, 1);
 }
 
 /* Give the request to an idle door.  -EAGAIN: there is none.  Other errors are the connection's: a

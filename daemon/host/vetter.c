@@ -275,6 +275,16 @@ static gboolean on_interrupt(gpointer userdata) {
         return G_SOURCE_REMOVE;
 }
 
+/* Whether the slot is so near in the question that another would be no sooner answered. */
+static bool is_next(const Vetter *vetter, uint32_t slot) {
+        uint32_t end = MIN(vetter->n_asked, vetter->n_answered + WANTED_AT_ONCE);
+
+        for (uint32_t i = vetter->n_answered; i < end; i++)
+                if (vetter->asked[i].slot == slot)
+                        return true;
+        return false;
+}
+
 /* What is asked ahead may take longer, all together, than a request can wait.  It ends not at once:
  * this may be called for one of its own answers. */
 static void interrupt_ahead(Vetter *vetter) {
@@ -283,7 +293,7 @@ static void interrupt_ahead(Vetter *vetter) {
         for (guint i = 0; i < wanted->len && vetter->interrupt == 0; i++) {
                 uint32_t slot = g_array_index(wanted, uint32_t, i);
 
-                if (!names_are_known(vetter, slot) &&
+                if (!names_are_known(vetter, slot) && !is_next(vetter, slot) &&
                     table_writer_state(vetter->config.table, slot) == TABLE_STATE_FREE)
                         vetter->interrupt = g_timeout_add(0, on_interrupt, vetter);
         }

@@ -65,7 +65,7 @@ void userns_joiner_run(const void *data) {
 }
 
 int userns_joiner_send(int socket, int ns_fd, uid_t owner) {
-        return fd_send(socket, &owner, sizeof(owner), ns_fd);
+        return fd_send(socket, &owner, sizeof(owner), &ns_fd, 1);
 }
 
 int userns_joiner_receive(int socket) {

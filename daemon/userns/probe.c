@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/userns/look.h"
+#include "lib/util/fd-send.h"
 #include "lib/util/fd.h"
 
 #ifndef FD_NSFS_ROOT /* Linux 6.18 */
@@ -101,21 +102,6 @@ static bool handles_work(void) {
 
 /* In a child: a new user namespace, a file opened in it, passed on. */
 static void send_file_of_new_userns(int socket) {
-        union {
-                char space[CMSG_SPACE(2 * sizeof(int))];
-                struct cmsghdr align;
-        } control = { .align = {
-                              .cmsg_level = SOL_SOCKET,
-                              .cmsg_type = SCM_RIGHTS,
-                              .cmsg_len = CMSG_LEN(2 * sizeof(int)),
-                      } };
-        struct iovec iov = { .iov_base = (char[]){ 'x' }, .iov_len = 1 };
-        struct msghdr message = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
         int fds[2];
 
         if (unshare(CLONE_NEWUSER) < 0)
@@ -124,8 +110,7 @@ static void send_file_of_new_userns(int socket) {
         fds[1] = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
         if (fds[0] < 0 || fds[1] < 0)
                 _exit(1);
-        memcpy(CMSG_DATA(&control.align), fds, sizeof(fds));
-        _exit(sendmsg(socket, &message, MSG_NOSIGNAL) == 1 ? 0 : 1);
+        _exit(fd_send(socket, "x", 1, fds, G_N_ELEMENTS(fds)) < 0);
 }
 
 static int receive_two(int socket, int fds[static 2]) {

@@ -4,11 +4,11 @@
 #include "lib/varlink/discard.h"
 
 #include <stdbool.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/util/child.h"
+#include "lib/util/fd-send.h"
 #include "lib/util/fd.h"
 #include "lib/util/turns.h"
 
@@ -163,6 +163,8 @@ static void bin_go_on(Bin *bin) {
 
 /* keepers */
 
+G_STATIC_ASSERT(VARLINK_DISCARDS_LOOSE <= FD_SEND_MAX);
+
 /* It receives what it is sent, and has it until it is killed. */
 static void keep(const void *data) {
         union {
@@ -206,28 +208,6 @@ static void bin_add_keeper(Bin *bin) {
         bin->discards->n_keepers++;
 }
 
-/* All of them in one message, or none. */
-static bool send_away(int socket, const int *fds) {
-        union {
-                char space[CMSG_SPACE(VARLINK_DISCARDS_LOOSE * sizeof(int))];
-                struct cmsghdr align;
-        } control = { .align = {
-                              .cmsg_level = SOL_SOCKET,
-                              .cmsg_type = SCM_RIGHTS,
-                              .cmsg_len = CMSG_LEN(VARLINK_DISCARDS_LOOSE * sizeof(int)),
-                      } };
-        struct iovec iov = { .iov_base = (char[]){ 'x' }, .iov_len = 1 };
-        struct msghdr message = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
-
-        memcpy(CMSG_DATA(&control.align), fds, VARLINK_DISCARDS_LOOSE * sizeof(int));
-        return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
-}
-
 /* Those that came last: what the keeper could not be sent before may be what it never can. */
 static void bin_put_away(Bin *bin) {
         while (bin->loose->len >= VARLINK_DISCARDS_LOOSE &&
@@ -237,7 +217,8 @@ static void bin_put_away(Bin *bin) {
                 if (!bin->keeper)
                         bin_add_keeper(bin);
                 if (!bin->keeper ||
-                    !send_away(bin->keeper_fd, &g_array_index(bin->loose, int, from)))
+                    fd_send(bin->keeper_fd, "x", 1, &g_array_index(bin->loose, int, from),
+                            VARLINK_DISCARDS_LOOSE) < 0)
                         return;
                 bin->n_kept += VARLINK_DISCARDS_LOOSE;
                 close_all(bin->discards, bin->loose, from);
