@@ -76,11 +76,14 @@ EOF_LAYERS
 # calls: "FILE OTHER" for each file of the programs that calls a function, or uses a variable, of another, without .c; by
 # what was built.
 calls() {
-        local object file
+        local object file name
         find daemon lib nss userdb client -name '*.o' | found -v 'tests_' | while read -r object; do
                 # Names of objects begin with that of what they are for, unless it has no flags of its own.
                 file=$(sed 's:\.o$::; s:/\.libs/:/:' <<<"$object")
-                [ -e "$abs_top_srcdir/$file.c" ] || file=${file%/*}/$(sed 's/^[a-z_0-9]*-//' <<<"${file##*/}")
+                if [ ! -e "$abs_top_srcdir/$file.c" ]; then
+                        name=${file##*/}
+                        file=${file%/*}/${name#*-}
+                fi
                 nm "$object" | awk -v file="$file" '$(NF - 1) ~ /^[TDBRVU]$/ { print $(NF - 1), $NF, file }'
         done | awk '
                 $1 == "U" { users[$2, $3]; next }
