@@ -98,6 +98,9 @@
  * asked ahead of need, for whole batches of slots, so no request occupies one of its own. */
 #define LIMIT_ASKS 6u
 #define LIMIT_ASK_MSEC 3000u /* without a line of an answer: a directory is slow at times */
+/* For the first line, which only says that the program has started up, on a machine that may be
+ * busy: no fault of who is asked. */
+#define LIMIT_ASK_START_MSEC 10000u
 
 /* Requests for which no slot is vetted yet wait so long, in all: some slots that are not answered
  * for, also on a machine on which a look through /proc takes seconds.  They have no child

@@ -77,6 +77,7 @@ struct Manager {
         ApiContext api;
         guint reconcile_source;
         uint32_t reconcile_cursor;
+        unsigned n_told;  /* records released since the last of these by what the kernel told */
         bool sweeping;    /* a look through /proc is under way */
         bool swept;       /* the pass that is under way, or begins, is the one after it */
         gint64 sweep_due; /* microseconds */
@@ -200,6 +201,7 @@ static gboolean manager_reconcile(gpointer userdata) {
         Manager *manager = userdata;
 
         manager->reconcile_source = 0;
+        manager->n_told = 0;
         if (!manager->allocator)
                 return G_SOURCE_REMOVE;
 
@@ -217,9 +219,15 @@ static gboolean manager_reconcile(gpointer userdata) {
 static void manager_policy_event(const PolicyEvent *event, void *userdata) {
         Manager *manager = userdata;
 
-        if (!manager->allocator || allocator_release_ended(manager->allocator, event->userns_inode))
+        if (!manager->allocator)
                 return;
-        /* Reports were lost, or the record is another namespace's by now: all are looked at. */
+        if (manager->n_told < RECONCILE_CHUNK &&
+            allocator_release_ended(manager->allocator, event->userns_inode)) {
+                manager->n_told++;
+                return;
+        }
+        /* Reports were lost, the record is another namespace's by now, or there are too many ends
+         * for one turn: all are looked at. */
         if (manager->reconcile_cursor == 0)
                 manager_schedule(manager, 0);
 }

@@ -190,7 +190,7 @@ static bool allocator_is_vetted(Offer *offer, uint32_t start, uint32_t n_ids) {
         if (!offer->allocator->config.vetter)
                 return true;
         answer = vetter_check(offer->allocator->config.vetter, start, n_ids);
-        if (answer == VETTER_UNKNOWN && offer->unknown_n == 0) {
+        if (answer == VETTER_UNKNOWN) {
                 offer->unknown_start = start;
                 offer->unknown_n = n_ids;
         }
@@ -201,7 +201,7 @@ static bool allocator_offer(uint32_t start, uint32_t n_ids, void *userdata) {
         Offer *offer = userdata;
         int r;
 
-        if (offer->unknown_n == n_ids) /* nothing behind it is taken */
+        if (offer->unknown_n > 0) /* nothing behind it is taken */
                 return false;
         g_clear_pointer(&offer->claim, vetting_claim_free);
         /* What is somebody's by a file need not be asked about, nor waited for. */
@@ -411,14 +411,11 @@ static gboolean job_waited_too_long(gpointer userdata) {
         return G_SOURCE_REMOVE;
 }
 
-static void on_vetting_wait(Turn *turn, void *userdata) {
-}
-
 /* Without its child: children are few, and whom this waits for may never answer. */
 static int job_wait_for_slot(Job *job, uint32_t start, uint32_t n_ids) {
         if (!job->vetting_wait && turns_take(
                                           job->allocator->vetting_waits, job->request.account_uid,
-                                          on_vetting_wait, job, &job->vetting_wait) != 0)
+                                          NULL, NULL, &job->vetting_wait) != 0)
                 return ALLOCATOR_E_BUSY;
         userns_helper_end_child(job->helper);
         job->wanted_start = start;
@@ -453,8 +450,6 @@ static int job_finish_allocate(Job *job) {
                 r = allocator_map(job, record);
         else if (r == ALLOCATOR_E_EXHAUSTED && offer.unknown_n > 0)
                 r = job_wait_for_slot(job, offer.unknown_start, offer.unknown_n);
-        if (allocator->config.vetter)
-                vetter_go_on(allocator->config.vetter);
         return r;
 }
 
@@ -550,10 +545,13 @@ static int job_finish_register(Job *job) {
 
 static void job_joined(UsernsHelper *helper, int result, void *userdata) {
         Job *job = userdata;
+        Vetter *vetter = job->request.size > 0 ? job->allocator->config.vetter : NULL;
         int r = result < 0 ? result : job->finish(job);
 
         if (r != JOB_WAITS)
                 job_end(job, r);
+        if (vetter)
+                vetter_go_on(vetter);
 }
 
 /* A job that waits, and which of its account's it is: from 1 on, 0 before that is counted. */
@@ -600,14 +598,16 @@ static GArray *allocator_list_waiting(const Allocator *allocator) {
 void allocator_try_waiting(Allocator *allocator) {
         g_autoptr(GArray) places = allocator_list_waiting(allocator);
         Vetter *vetter = allocator->config.vetter;
-        uint32_t run_out = 0; /* bit N: who wants N slots finds none of which enough is known */
+        /* Bit N: who wants N slots finds none of which enough is known; 0: a single ID. */
+        uint32_t run_out = 0;
 
         if (vetter)
                 vetter_forget_wanted(vetter);
         /* Accounts take turns: the oldest of each, then the second. */
         for (guint i = 0; i < places->len; i++) {
                 Job *job = g_array_index(places, Place, i).job;
-                uint32_t bit = UINT32_C(1) << allocator_n_records(job->wanted_n);
+                uint32_t n_slots = job->wanted_n == 1 ? 0 : allocator_n_records(job->wanted_n);
+                uint32_t bit = UINT32_C(1) << n_slots;
                 int r;
 
                 if (run_out & bit)
@@ -622,6 +622,8 @@ void allocator_try_waiting(Allocator *allocator) {
                 else
                         run_out |= bit;
         }
+        if (vetter)
+                vetter_go_on(vetter);
 }
 
 /* The helper belongs to the job. */

@@ -115,9 +115,6 @@ static gboolean on_poll(gpointer userdata) {
         return G_SOURCE_CONTINUE;
 }
 
-static void on_turn(Turn *turn, void *userdata) {
-}
-
 NameWait *allocator_wait_for_name(
         Allocator *allocator, const AllocatorRequest *request, NameWaitFunc done, void *userdata) {
         TableWriter *table = allocator->config.table;
@@ -142,8 +139,8 @@ NameWait *allocator_wait_for_name(
                 .userdata = userdata,
         };
         if (turns_take(
-                    allocator->name_waits->waits, request->account_uid, on_turn, wait,
-                    &wait->turn) != 0) {
+                    allocator->name_waits->waits, request->account_uid, NULL, NULL, &wait->turn) !=
+            0) {
                 wait->turn = NULL;
                 name_wait_free(wait);
                 return NULL;

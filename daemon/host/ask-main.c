@@ -76,22 +76,29 @@ static bool run_names(int n, char **arguments) {
         return true;
 }
 
+/* A long pass is not one that hangs, nor is a program that had to wait for a processor. */
+#define SIGN_USEC (G_USEC_PER_SEC / 2)
+
+static void give_sign(void) {
+        printf(ASKER_ALIVE "\n");
+        (void) fflush(stdout);
+}
+
 /* IDs within the pool: where they start, and how many of them have been told already. */
 typedef struct Seen {
-        uint32_t start, end, n;
+        uint32_t start, end;
+        gint64 sign_usec; /* of the last sign of life */
         GHashTable *sizes;
 } Seen;
-
-/* A sign of life now and then: a long pass is not one that hangs. */
-#define SEEN_PER_SIGN 4096u
 
 static void see(uint32_t start, uint32_t n_ids, void *userdata) {
         Seen *seen = userdata;
         uint64_t end = MIN((uint64_t) start + n_ids, seen->end);
+        gint64 now = g_get_monotonic_time();
 
-        if (++seen->n % SEEN_PER_SIGN == 0) {
-                printf(ASKER_ALIVE "\n");
-                (void) fflush(stdout);
+        if (now - seen->sign_usec >= SIGN_USEC) {
+                seen->sign_usec = now;
+                give_sign();
         }
         start = MAX(start, seen->start);
         if (start >= end)
@@ -116,6 +123,8 @@ int main(int argc, char **argv) {
 
         /* Others of the same user run too, and are to be kept out of the answers. */
         (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+        /* From here on it is those who are asked that may be slow. */
+        give_sign();
         if (argc >= 2 && strcmp(argv[1], ASKER_NAMES) == 0)
                 done = run_names(argc - 2, argv + 2);
         else if (argc >= 2 && strcmp(argv[1], ASKER_USED) == 0)

@@ -138,9 +138,9 @@ static gboolean on_deadline(gpointer userdata) {
         return G_SOURCE_REMOVE;
 }
 
-static void ask_expect(Ask *ask) {
+static void ask_expect(Ask *ask, guint msec) {
         source_drop(&ask->deadline);
-        ask->deadline = g_timeout_source_new(LIMIT_ASK_MSEC);
+        ask->deadline = g_timeout_source_new(msec);
         g_source_set_callback(ask->deadline, on_deadline, ask, NULL);
         g_source_attach(ask->deadline, NULL);
 }
@@ -175,7 +175,7 @@ static gboolean on_readable(int fd, GIOCondition condition, gpointer userdata) {
         if (n < 0 && errno == EAGAIN)
                 return G_SOURCE_CONTINUE;
         if (n > 0 && ask_take(ask, bytes, (size_t) n)) {
-                ask_expect(ask);
+                ask_expect(ask, LIMIT_ASK_MSEC);
                 return G_SOURCE_CONTINUE;
         }
         ask->complete = ask->complete && n == 0;
@@ -206,7 +206,7 @@ static int ask_start(Ask *ask, const AskRun *run) {
         ask->source = g_unix_fd_source_new(ask->fd, G_IO_IN);
         g_source_set_callback(ask->source, G_SOURCE_FUNC(on_readable), ask, NULL);
         g_source_attach(ask->source, NULL);
-        ask_expect(ask);
+        ask_expect(ask, LIMIT_ASK_START_MSEC);
         return 0;
 }
 

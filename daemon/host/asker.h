@@ -15,7 +15,7 @@ typedef struct Asker Asker;
 typedef struct Ask Ask;
 
 /* What is asked: the program's first argument.  Each answer is a line; the last one is ASKER_END,
- * and ASKER_ALIVE comes in between.
+ * and ASKER_ALIVE comes first, and in between.
  *
  *   names START...   for each slot, in that order: "START free", "START taken user|group NAME" or
  *                    "START error TEXT".  Asks the name service, without any privilege.

@@ -19,10 +19,16 @@
 #define READY_SLOTS_LOW 32u
 /* Slots that requests wait for in one question: whoever comes next waits for its end. */
 #define WANTED_AT_ONCE 16u
+/* What comes so soon in the question that is being asked is waited for. */
+#define NEXT_SLOTS 4u
 /* So many slots in a row without an answer, and nothing is expected of the name service for a while
  * but now and then an answer about one slot. */
 #define UNANSWERED_MAX 2u
 #define PROBE_USEC (10 * G_USEC_PER_SEC)
+/* Where no child can be had nobody was asked: again after so long, and so often in a row before
+ * that counts as no answer. */
+#define AGAIN_MSEC 100u
+#define AGAIN_MAX 60u
 
 typedef struct SlotNames {
         uint8_t answer;          /* VetterAnswer */
@@ -50,8 +56,9 @@ typedef struct Look {
         gint64 begin_usec,
                 known_usec; /* begin of this one; of the last that was complete; 0: never */
         gint64 took_usec;   /* the last that was complete */
-        bool failed;
-        bool needed; /* nothing is lent without it */
+        unsigned n_failed;  /* in a row */
+        bool failed;        /* so often that nothing is expected of it for a while */
+        bool needed;        /* nothing is lent without it */
         const char *trouble, *relief;
 } Look;
 
@@ -63,7 +70,8 @@ struct Vetter {
         SlotNames *names;
         Ask *names_ask;
         uint32_t n_waited_for; /* the first of them: for the others nobody waits */
-        guint interrupt;
+        guint interrupt, again;
+        unsigned n_again; /* in a row */
         Asked asked[ASKER_SLOTS_MAX];
         uint32_t n_asked, n_answered;
         GArray *wanted;        /* slots that requests wait for */
@@ -91,6 +99,22 @@ static uint32_t slot_of(const Vetter *vetter, uint32_t id) {
         return (id - vetter->pool_start) / TABLE_SLOT_SIZE;
 }
 
+static gboolean on_again(gpointer userdata) {
+        Vetter *vetter = userdata;
+
+        vetter->again = 0;
+        vetter_answered(vetter);
+        vetter_go_on(vetter);
+        return G_SOURCE_REMOVE;
+}
+
+/* Nobody could be asked.  Whoever waits wants it again in a moment; false: that has lasted. */
+static bool vetter_ask_again(Vetter *vetter) {
+        if (vetter->again == 0)
+                vetter->again = g_timeout_add(AGAIN_MSEC, on_again, vetter);
+        return ++vetter->n_again <= AGAIN_MAX;
+}
+
 /* names */
 
 static bool names_are_in_trouble(const Vetter *vetter) {
@@ -104,12 +128,17 @@ static bool names_are_known(const Vetter *vetter, uint32_t slot) {
                        table_writer_record(vetter->config.table, slot)->released_order;
 }
 
+/* In trouble: until it is time for whoever comes next to try again. */
+static bool names_rest(const Vetter *vetter) {
+        return names_are_in_trouble(vetter) && g_get_monotonic_time() < vetter->probe_usec;
+}
+
 static VetterAnswer check_names(const Vetter *vetter, uint32_t slot) {
         if (!vetter->config.ask_names)
                 return VETTER_FREE;
         if (names_are_known(vetter, slot))
                 return vetter->names[slot].answer;
-        return names_are_in_trouble(vetter) ? VETTER_TAKEN : VETTER_UNKNOWN;
+        return names_rest(vetter) ? VETTER_TAKEN : VETTER_UNKNOWN;
 }
 
 static void set_trouble(Vetter *vetter, char *take_text) {
@@ -257,27 +286,19 @@ static void names_ask(Vetter *vetter, const Batch *batch) {
         vetter->n_answered = 0;
         if (asker_ask(
                     vetter->config.asker, ASKER_NAMES, arguments, names_line, names_done, vetter,
-                    &vetter->names_ask) == 0)
+                    &vetter->names_ask) == 0) {
+                vetter->n_again = 0;
                 return;
-        names_unanswered(vetter, "nsresource-ask cannot be run");
+        }
+        if (!vetter_ask_again(vetter))
+                names_unanswered(vetter, "nsresource-ask cannot be run");
         vetter->n_asked = vetter->n_answered = 0;
 }
 
-static gboolean on_interrupt(gpointer userdata) {
-        Vetter *vetter = userdata;
-
-        vetter->interrupt = 0;
-        if (vetter->names_ask && vetter->n_answered >= vetter->n_waited_for) {
-                ask_forget(g_steal_pointer(&vetter->names_ask));
-                vetter->n_asked = vetter->n_answered = 0;
-        }
-        vetter_go_on(vetter);
-        return G_SOURCE_REMOVE;
-}
-
-/* Whether the slot is so near in the question that another would be no sooner answered. */
+/* Whether the slot is so near in the question that another child, which has to start up, would be
+ * no sooner with the answer. */
 static bool is_next(const Vetter *vetter, uint32_t slot) {
-        uint32_t end = MIN(vetter->n_asked, vetter->n_answered + WANTED_AT_ONCE);
+        uint32_t end = MIN(vetter->n_asked, vetter->n_answered + NEXT_SLOTS);
 
         for (uint32_t i = vetter->n_answered; i < end; i++)
                 if (vetter->asked[i].slot == slot)
@@ -285,18 +306,30 @@ static bool is_next(const Vetter *vetter, uint32_t slot) {
         return false;
 }
 
-/* What is asked ahead may take longer, all together, than a request can wait.  It ends not at once:
- * this may be called for one of its own answers. */
-static void interrupt_ahead(Vetter *vetter) {
-        const GArray *wanted = vetter->wanted;
-
-        for (guint i = 0; i < wanted->len && vetter->interrupt == 0; i++) {
-                uint32_t slot = g_array_index(wanted, uint32_t, i);
+/* Whether what is asked ahead keeps a request waiting: all of it may take longer than that can. */
+static bool is_in_the_way(const Vetter *vetter) {
+        if (!vetter->names_ask || vetter->n_answered < vetter->n_waited_for)
+                return false;
+        for (guint i = 0; i < vetter->wanted->len; i++) {
+                uint32_t slot = g_array_index(vetter->wanted, uint32_t, i);
 
                 if (!names_are_known(vetter, slot) && !is_next(vetter, slot) &&
                     table_writer_state(vetter->config.table, slot) == TABLE_STATE_FREE)
-                        vetter->interrupt = g_timeout_add(0, on_interrupt, vetter);
+                        return true;
         }
+        return false;
+}
+
+static gboolean on_interrupt(gpointer userdata) {
+        Vetter *vetter = userdata;
+
+        vetter->interrupt = 0;
+        if (is_in_the_way(vetter)) {
+                ask_forget(g_steal_pointer(&vetter->names_ask));
+                vetter->n_asked = vetter->n_answered = 0;
+        }
+        vetter_go_on(vetter);
+        return G_SOURCE_REMOVE;
 }
 
 /* Whether enough of what comes next is vetted. */
@@ -304,15 +337,15 @@ static void names_go_on(Vetter *vetter) {
         Batch batch = { .vetter = vetter, .max = ASKER_SLOTS_MAX };
         bool is_wanted;
 
-        if (vetter->names_ask && vetter->n_answered >= vetter->n_waited_for)
-                interrupt_ahead(vetter);
+        /* Not at once: this may be called for one of its own answers. */
+        if (vetter->interrupt == 0 && is_in_the_way(vetter))
+                vetter->interrupt = g_timeout_add(0, on_interrupt, vetter);
         if (!vetter->config.ask_names || vetter->names_ask)
                 return;
-        if (names_are_in_trouble(vetter)) {
-                if (g_get_monotonic_time() < vetter->probe_usec)
-                        return;
+        if (names_rest(vetter))
+                return;
+        if (names_are_in_trouble(vetter))
                 batch.max = 1;
-        }
         batch_add_wanted(&batch);
         is_wanted = batch.n > 0;
         if (is_wanted)
@@ -373,7 +406,10 @@ static void look_line(const char *line, void *userdata) {
         }
 }
 
+/* Once is no trouble: on a busy machine even a short look may come too late. */
 static void look_set_failed(Look *look, bool failed) {
+        look->n_failed = failed ? look->n_failed + 1 : 0;
+        failed = look->n_failed >= UNANSWERED_MAX;
         if (failed != look->failed)
                 vetter_notice(look->vetter, failed ? look->trouble : look->relief);
         look->failed = failed;
@@ -410,7 +446,9 @@ static void look_begin(Look *look) {
         look->last_release = table_writer_header(vetter->config.table)->last_release;
         if (asker_ask(
                     vetter->config.asker, look->what, arguments, look_line, look_done, look,
-                    &look->ask) != 0)
+                    &look->ask) == 0)
+                look->vetter->n_again = 0;
+        else if (!vetter_ask_again(look->vetter))
                 look_set_failed(look, true);
 }
 
@@ -496,6 +534,7 @@ void vetter_free(Vetter *vetter) {
         if (vetter->names_ask)
                 ask_forget(vetter->names_ask);
         g_clear_handle_id(&vetter->interrupt, g_source_remove);
+        g_clear_handle_id(&vetter->again, g_source_remove);
         for (int i = 0; i < LOOKS_N; i++) {
                 if (vetter->looks[i].ask)
                         ask_forget(vetter->looks[i].ask);
@@ -533,6 +572,8 @@ VetterAnswer vetter_check(const Vetter *vetter, uint32_t start, uint32_t n_ids) 
                 return check_looks(vetter, start);
         for (uint32_t slot = slot_of(vetter, start); slot <= last && answer != VETTER_TAKEN;
              slot++) {
+                if (table_writer_state(vetter->config.table, slot) != TABLE_STATE_FREE)
+                        return VETTER_TAKEN;
                 answer = worse(answer, check_names(vetter, slot));
                 answer = worse(answer, check_looks(vetter, slot));
         }
@@ -555,7 +596,6 @@ void vetter_want(Vetter *vetter, uint32_t start, uint32_t n_ids) {
                         if (check_names(vetter, slot) == VETTER_UNKNOWN &&
                             !is_wanted_already(vetter, slot))
                                 g_array_append_val(vetter->wanted, slot);
-        vetter_go_on(vetter);
 }
 
 void vetter_forget_wanted(Vetter *vetter) {
@@ -563,6 +603,8 @@ void vetter_forget_wanted(Vetter *vetter) {
 }
 
 void vetter_go_on(Vetter *vetter) {
+        if (vetter->again != 0)
+                return;
         looks_go_on(vetter);
         names_go_on(vetter);
 }

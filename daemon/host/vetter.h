@@ -44,19 +44,21 @@ typedef enum VetterAnswer {
 int vetter_new(const VetterConfig *config, Vetter **ret_vetter);
 void vetter_free(Vetter *vetter);
 
-/* Of whole slots, or of a single ID of a slot that is cut up.  Cheap: looks at what is known. */
+/* Of whole slots, TAKEN if they are not free in the table either, or of a single ID of a slot that
+ * is cut up.  Cheap: looks at what is known. */
 VetterAnswer vetter_check(const Vetter *vetter, uint32_t start, uint32_t n_ids);
 
-/* Find out what a request waits for: these slots, of which vetter_check() said VETTER_UNKNOWN. What
- * was wanted first is asked about first, WANTED_AT_ONCE slots in one question. */
+/* Note what a request waits for: these slots, of which vetter_check() said VETTER_UNKNOWN.  They
+ * are asked about from vetter_go_on() on, what was wanted first first, WANTED_AT_ONCE slots in one
+ * question. */
 void vetter_want(Vetter *vetter, uint32_t start, uint32_t n_ids);
 
 /* Nothing is waited for that is not wanted again: whoever has a say in the order begins with this.
  */
 void vetter_forget_wanted(Vetter *vetter);
 
-/* Ask ahead where what is known runs out or gets old; call it when something was lent.  Asks
- * nothing while nothing is lent. */
+/* Ask about what is wanted, and ahead where what is known runs out or gets old; call it when
+ * something was lent or wanted.  Asks nothing while nothing is lent. */
 void vetter_go_on(Vetter *vetter);
 
 /* Whether the name service is asked from now on. */

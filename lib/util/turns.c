@@ -111,7 +111,8 @@ static void turns_start(Turns *turns) {
                 turn_leave_queue(turn);
                 turn->account->n_taken++;
                 turns->n_taken++;
-                turn->start(turn, turn->userdata);
+                if (turn->start)
+                        turn->start(turn, turn->userdata);
         }
         turns->starting = false;
 }

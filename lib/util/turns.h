@@ -18,7 +18,7 @@ enum {
         TURNS_E_FULL = 1, /* the account waits for `max_waiting_per_account` turns already */
 };
 
-/* The turn has come.  May take and free turns, its own too. */
+/* The turn has come.  May take and free turns, its own too.  NULL where turns are but counted. */
 typedef void (*TurnStartFunc)(Turn *turn, void *userdata);
 
 /* `max_per_account` below `max` leaves room for others when one account keeps what it has. */

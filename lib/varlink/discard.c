@@ -23,7 +23,7 @@ typedef struct Bin {
         Turn *turn;      /* asked for, or come: then there is a child */
         Child *child;
         guint kill, pause;
-        gint64 no_keeper_usec; /* none could be made: not before this is another tried */
+        gint64 no_keeper_usec; /* not before this is another made */
 } Bin;
 
 struct VarlinkDiscards {
@@ -136,7 +136,7 @@ static int bin_empty(Bin *bin) {
                 return 0;
         /* Children that were forked a moment ago have copies of all that was open here, until they
          * have closed them: theirs must not be the last. */
-        bin->kill = g_timeout_add(VARLINK_DISCARD_PAUSE_MSEC, on_kill, bin);
+        bin->kill = g_timeout_add(VARLINK_DISCARD_KILL_MSEC, on_kill, bin);
         return 0;
 }
 

@@ -24,6 +24,9 @@
 #define VARLINK_DISCARDS_MAX 48u
 /* After a child, or after one that could not be: so many forks a second does one account cost. */
 #define VARLINK_DISCARD_PAUSE_MSEC 100u
+/* Between the fork of a child and its end: so long others that were forked before it may need to
+ * close what they have copies of. */
+#define VARLINK_DISCARD_KILL_MSEC 1000u
 /* Of an account's sockets so many are open here before a keeper is sent them.  Keepers: one an
  * account, and so many accounts can have children that hang before anybody else notices. */
 #define VARLINK_DISCARDS_LOOSE 32u

@@ -221,7 +221,7 @@ static void test_hanging_child(void) {
 
         kills_fail = true;
         varlink_discards_add(discards, doomed_socket(&hanging_pipe), ACCOUNT);
-        run_for(2 * VARLINK_DISCARD_PAUSE_MSEC);
+        run_for(VARLINK_DISCARD_KILL_MSEC + VARLINK_DISCARD_PAUSE_MSEC);
         kills_fail = false;
         n_forks = 0;
         for (unsigned i = 0; i < 20; i++) {
@@ -253,7 +253,7 @@ static VarlinkDiscards *hanging_new(unsigned kept_max, int *ret_pipe) {
 
         kills_fail = true;
         varlink_discards_add(discards, doomed_socket(ret_pipe), ACCOUNT);
-        run_for(2 * VARLINK_DISCARD_PAUSE_MSEC);
+        run_for(VARLINK_DISCARD_KILL_MSEC + VARLINK_DISCARD_PAUSE_MSEC);
         kills_fail = false;
         return discards;
 }

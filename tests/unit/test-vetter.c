@@ -24,6 +24,8 @@ static const char program_text[] =
         "#!/bin/sh\n"
         "what=$1 here=$(dirname \"$0\")\n"
         "shift\n"
+        ". \"$here/start\"\n"
+        "echo alive\n"
         "if [ \"$what\" = names ]; then\n"
         "        for start; do\n"
         "                echo \"$start\" >>\"$here/asked\"\n"
@@ -33,6 +35,7 @@ static const char program_text[] =
         "        echo x >>\"$here/looked-$what\"\n"
         "        while [ -e \"$here/wait-$what\" ]; do sleep 0.05; done\n"
         "        [ ! -e \"$here/fail-$what\" ] || exit 0\n"
+        "        ! rm \"$here/fail-once-$what\" 2>/dev/null || exit 0\n"
         "        cat \"$here/$what\"\n"
         "fi\n"
         "echo end\n";
@@ -104,12 +107,14 @@ static void set_up(Fixture *f, gconstpointer data) {
         };
         TableOpenReport report = {};
 
+        ahead_usec = 0;
         f->folder = g_dir_make_tmp("test-vetter-XXXXXX", NULL);
         g_assert_nonnull(f->folder);
         g_assert_cmpint(chmod(f->folder, 0755), ==, 0);
         config.path = table = path_of(f, "table");
         program = path_of(f, "program");
         write_file(f, "program", program_text);
+        write_file(f, "start", "");
         write_file(f, "names", "echo \"$start free\"\n");
         write_file(f, "used", "");
         write_file(f, "homes", "");
@@ -149,6 +154,7 @@ static VetterAnswer find_out(Fixture *f, uint32_t slot, uint32_t n_slots) {
 
         while (vetter_check(f->vetter, start, n_ids) == VETTER_UNKNOWN) {
                 vetter_want(f->vetter, start, n_ids);
+                vetter_go_on(f->vetter);
                 g_main_context_iteration(NULL, TRUE);
         }
         return vetter_check(f->vetter, start, n_ids);
@@ -284,6 +290,7 @@ static void test_ahead_goes_on(Fixture *f, gconstpointer data) {
                 return;
         start_ahead(f, &order);
         vetter_want(f->vetter, start_of(order.slots[1]), SLOT);
+        vetter_go_on(f->vetter);
         for (unsigned i = 0; i < 100; i++) {
                 (void) g_main_context_iteration(NULL, FALSE);
                 g_usleep(1000);
@@ -314,6 +321,7 @@ static void test_own_names(Fixture *f, gconstpointer data) {
                 "echo \"$start taken user ns-web-0\"\n");
         write_file(f, "wait", "");
         vetter_want(f->vetter, start_of(7), SLOT);
+        vetter_go_on(f->vetter);
         while (count_lines(f, "asked") == 0)
                 g_usleep(1000);
         give_back(f, lend_slot(f, 7));
@@ -379,6 +387,7 @@ static void test_singles(Fixture *f, gconstpointer data) {
         write_file(f, "used", used);
         while (vetter_check(f->vetter, id, 1) == VETTER_UNKNOWN) {
                 vetter_want(f->vetter, id, 1);
+                vetter_go_on(f->vetter);
                 g_main_context_iteration(NULL, TRUE);
         }
         g_assert_cmpint(vetter_check(f->vetter, id, 1), ==, VETTER_FREE);
@@ -416,6 +425,72 @@ static void test_no_answer(Fixture *f, gconstpointer data) {
         g_assert_cmpuint(f->n_notices, ==, 1);
 }
 
+/* A program that takes long to start up is no name service that does not answer, nor is one that
+ * says that it is busy a pass that hangs. */
+static void test_slow_start(Fixture *f, gconstpointer data) {
+        if (!unit_need_root())
+                return;
+        write_file(f, "start", "sleep 4\n");
+        write_file(f, "used", "268763136 1\n");
+        g_assert_cmpint(find_out(f, 6, 1), ==, VETTER_FREE);
+        g_assert_cmpint(check(f, 5), ==, VETTER_TAKEN);
+        g_assert_cmpuint(f->n_notices, ==, 0);
+}
+
+/* When it is time to try again, whoever comes then is not refused for what was. */
+static void test_asked_again(Fixture *f, gconstpointer data) {
+        if (!unit_need_root())
+                return;
+        write_file(f, "names", "echo \"$start error Connection refused\"\n");
+        g_assert_cmpint(find_out(f, 60, 2), ==, VETTER_TAKEN);
+        while (!vetter_trouble(f->vetter))
+                g_main_context_iteration(NULL, TRUE);
+        write_file(f, "names", "echo \"$start free\"\n");
+        g_assert_cmpint(check(f, 5), ==, VETTER_TAKEN);
+        /* Lines of the old answer may still be under way, and begin the rest again. */
+        for (unsigned i = 0; i < 10 && check(f, 5) != VETTER_FREE; i++) {
+                ahead_usec += (LIMIT_VETTED_UNANSWERED_SECONDS + 1) * G_USEC_PER_SEC;
+                (void) find_out(f, 5, 1);
+        }
+        g_assert_cmpint(check(f, 5), ==, VETTER_FREE);
+        g_assert_null(vetter_trouble(f->vetter));
+}
+
+static void nothing_said(const char *line, void *userdata) {
+}
+
+static void nothing_done(bool complete, void *userdata) {
+        (*(unsigned *) userdata)--;
+}
+
+/* Where no child can be had, nobody was asked: whoever waits is told to want it again, and nobody
+ * is said not to answer. */
+static void test_no_child(Fixture *f, gconstpointer data) {
+        static const char *const arguments[] = { NULL };
+        unsigned n_stuck = 0;
+        Ask *ask;
+
+        if (!unit_need_root())
+                return;
+        write_file(f, "start", "while [ -e \"$here/stuck\" ]; do sleep 0.05; done\n");
+        write_file(f, "stuck", "");
+        while (asker_ask(
+                       f->asker, ASKER_HOMES, arguments, nothing_said, nothing_done, &n_stuck,
+                       &ask) == 0)
+                n_stuck++;
+        g_assert_cmpuint(n_stuck, ==, LIMIT_ASKS);
+        vetter_want(f->vetter, start_of(5), SLOT);
+        vetter_go_on(f->vetter);
+        while (f->n_answered < 3)
+                g_main_context_iteration(NULL, TRUE);
+        g_assert_cmpint(check(f, 5), ==, VETTER_UNKNOWN);
+        remove_file(f, "stuck");
+        g_assert_cmpint(find_out(f, 5, 1), ==, VETTER_FREE);
+        g_assert_cmpuint(f->n_notices, ==, 0);
+        while (n_stuck > 0)
+                g_main_context_iteration(NULL, TRUE);
+}
+
 /* Lines that no honest child writes change nothing but what they are about. */
 static void test_forged(Fixture *f, gconstpointer data) {
         if (!unit_need_root())
@@ -434,8 +509,12 @@ static void test_forged(Fixture *f, gconstpointer data) {
 static void test_looks_fail(Fixture *f, gconstpointer data) {
         if (!unit_need_root())
                 return;
+        write_file(f, "fail-once-used", "");
+        g_assert_cmpint(find_out(f, 50, 1), ==, VETTER_FREE);
+        g_assert_cmpuint(count_lines(f, "looked-used"), ==, 2);
+        g_assert_cmpuint(f->n_notices, ==, 0);
         write_file(f, "fail-homes", "");
-        write_file(f, "homes", "268763136 1\n");
+        ahead_usec = LIMIT_VETTED_HOMES_SECONDS * G_USEC_PER_SEC;
         g_assert_cmpint(find_out(f, 5, 1), ==, VETTER_FREE);
         g_assert_cmpuint(f->n_notices, ==, 1);
         g_assert_nonnull(strstr(vetter_trouble(f->vetter), "/home cannot be found out"));
@@ -450,11 +529,16 @@ static void test_looks_fail(Fixture *f, gconstpointer data) {
 
 /* Whoever a directory has by now is asked for before the slot is lent again. */
 static void test_lent_again(Fixture *f, gconstpointer data) {
+        uint32_t record;
+
         if (!unit_need_root())
                 return;
         g_assert_cmpint(find_out(f, 7, 1), ==, VETTER_FREE);
         write_file(f, "names", "echo \"$start taken user carol\"\n");
-        give_back(f, lend_slot(f, 7));
+        record = lend_slot(f, 7);
+        /* Nobody waits for what is lent. */
+        g_assert_cmpint(check(f, 7), ==, VETTER_TAKEN);
+        give_back(f, record);
         g_assert_cmpint(find_out(f, 7, 1), ==, VETTER_TAKEN);
 }
 
@@ -473,7 +557,6 @@ static void test_age(Fixture *f, gconstpointer data) {
         g_assert_cmpuint(count_lines(f, "asked"), ==, n_asked);
         ahead_usec = LIMIT_VETTED_NAMES_SECONDS * G_USEC_PER_SEC;
         g_assert_cmpint(find_out(f, 7, 1), ==, VETTER_TAKEN);
-        ahead_usec = 0;
 }
 
 int main(int argc, char **argv) {
@@ -489,6 +572,9 @@ int main(int argc, char **argv) {
         ADD("released-during-look", test_released_during_look);
         ADD("singles", test_singles);
         ADD("no-answer", test_no_answer);
+        ADD("slow-start", test_slow_start);
+        ADD("asked-again", test_asked_again);
+        ADD("no-child", test_no_child);
         ADD("forged", test_forged);
         ADD("looks-fail", test_looks_fail);
         ADD("lent-again", test_lent_again);
