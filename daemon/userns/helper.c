@@ -14,232 +14,71 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <glib-unix.h>
-
 #include "daemon/limits.h"
 #include "daemon/userns/joiner.h"
-#include "lib/util/child.h"
 #include "lib/util/fd.h"
 #include "lib/util/parse.h"
-#include "lib/util/source.h"
+#include "lib/util/worker-pool.h"
 
 /* A line is three numbers of at most 10 digits, each with a byte after it. */
 #define MAP_SIZE_MAX (LIMIT_MAP_EXTENTS * 33u)
 
-/* A child until it is reaped, which may be after its helper was freed. */
-typedef struct Joiner {
-        Child *child;
-        int fd;
-        GSource *source; /* of fd, from the start on: GLib wakes its loop up, which costs a turn,
-                            for every descriptor that is added or removed */
-        bool is_charged; /* to `account`: has been given a namespace */
-        uint32_t account;
-        UsernsHelper *helper; /* NULL: idle, or the helper was freed */
-} Joiner;
-
 struct UsernsHelper {
-        uint32_t account;
-        uid_t owner;
         struct stat identity;
         UsernsJoinedFunc joined;
         void *userdata;
-
-        int ns_fd; /* while waiting for its turn */
-        Joiner *joiner;
-        GSource *deadline; /* NULL: not at work, or answered for */
+        WorkerTask *task; /* NULL: its child was ended, or never was */
         int uid_map_fd, gid_map_fd;
 };
 
-/* Who has a child and who waits for one: state of the process, as its children are. */
-static struct {
-        unsigned n_children;      /* that were given a namespace */
-        GHashTable *n_by_account; /* of n_children */
-        GQueue idle;              /* Joiner */
-        GQueue done;              /* Joiner: to be killed */
-        GQueue waiting;           /* UsernsHelper */
-        GSource *tidy;
-        bool is_filling; /* `idle` */
-} turns = { .idle = G_QUEUE_INIT, .done = G_QUEUE_INIT, .waiting = G_QUEUE_INIT };
+/* Made with the first child: state of the process, as its children are. */
+static WorkerPool *pool;
+static pid_t own_pid;
 
-/* counting */
+static WorkerPool *get_pool(void) {
+        const WorkerPoolConfig config = {
+                .run = userns_joiner_run,
+                .data = &own_pid,
+                .idle_low = LIMIT_HELPERS_IDLE_LOW,
+                .idle_max = LIMIT_HELPERS_IDLE,
+                .max = LIMIT_HELPERS,
+                .max_per_account = LIMIT_HELPERS_PER_ACCOUNT,
+                .max_waiting = LIMIT_HELPERS_WAITING,
+                .msec = LIMIT_HELPER_MSEC,
+        };
 
-static unsigned account_n_children(uint32_t account) {
-        if (!turns.n_by_account)
-                return 0;
-        return GPOINTER_TO_UINT(g_hash_table_lookup(turns.n_by_account, GUINT_TO_POINTER(account)));
-}
-
-static void account_add(uint32_t account, int difference) {
-        unsigned n = account_n_children(account) + (unsigned) difference;
-
-        if (!turns.n_by_account)
-                turns.n_by_account = g_hash_table_new(NULL, NULL);
-        if (n > 0)
-                g_hash_table_insert(
-                        turns.n_by_account, GUINT_TO_POINTER(account), GUINT_TO_POINTER(n));
-        else
-                g_hash_table_remove(turns.n_by_account, GUINT_TO_POINTER(account));
-        turns.n_children += (unsigned) difference;
-
-        if (turns.n_children == 0)
-                g_clear_pointer(&turns.n_by_account, g_hash_table_unref);
-}
-
-static bool may_start(uint32_t account) {
-        return turns.n_children < LIMIT_HELPERS &&
-               account_n_children(account) < LIMIT_HELPERS_PER_ACCOUNT;
+        own_pid = getpid();
+        if (!pool)
+                pool = worker_pool_new(&config);
+        return pool;
 }
 
 unsigned userns_helper_count(void) {
-        return turns.n_children;
-}
+        WorkerCounts counts = {};
 
-/* children */
-
-static void start_waiting(void);
-
-static void joiner_free(Joiner *joiner) {
-        source_drop(&joiner->source);
-        fd_close(joiner->fd);
-        g_free(joiner);
-}
-
-static void on_exited(Child *child, void *userdata) {
-        Joiner *joiner = userdata;
-        UsernsHelper *helper = joiner->helper;
-        int r;
-
-        r = userns_joiner_receive(joiner->fd); /* why it ended, if it said so */
-        if (joiner->is_charged)
-                account_add(joiner->account, -1);
-        (void) g_queue_remove(&turns.idle, joiner);
-        (void) g_queue_remove(&turns.done, joiner);
-        joiner_free(joiner);
-
-        if (helper)
-                helper->joiner = NULL;
-        if (helper && helper->deadline) { /* it has not been answered for yet */
-                source_drop(&helper->deadline);
-                helper->joined(helper, r < 0 && r != -EAGAIN ? r : -ESRCH, helper->userdata);
-        }
-        start_waiting();
-}
-
-static GSource *attach(GSource *source, GSourceFunc func, void *userdata) {
-        g_source_set_callback(source, func, userdata, NULL);
-        g_source_attach(source, NULL);
-        return source;
-}
-
-static gboolean on_answer(int fd, GIOCondition condition, gpointer userdata);
-
-static int joiner_new(Joiner **ret_joiner) {
-        auto_fd ours = -1, theirs = -1;
-        pid_t parent = getpid();
-        Joiner *joiner = NULL;
-        int r, ends[2];
-
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-                return -errno;
-        ours = ends[0];
-        theirs = ends[1];
-
-        joiner = g_new(Joiner, 1);
-        *joiner = (Joiner){ .fd = -1 };
-        r = child_new(&theirs, 1, userns_joiner_run, &parent, on_exited, joiner, &joiner->child);
-        if (r < 0) {
-                g_free(joiner);
-                return r;
-        }
-        joiner->fd = g_steal_fd(&ours);
-        joiner->source =
-                attach(g_unix_fd_source_new(joiner->fd, G_IO_IN | G_IO_HUP),
-                       G_SOURCE_FUNC(on_answer), joiner);
-        *ret_joiner = joiner;
-        return 0;
-}
-
-static void kill_done(void) {
-        Joiner *joiner;
-
-        while ((joiner = g_queue_pop_head(&turns.done)))
-                child_kill(joiner->child);
-}
-
-/* One child a turn, so that what has come in meanwhile is served in between. */
-static gboolean on_tidy(gpointer userdata) {
-        Joiner *joiner;
-
-        kill_done();
-        if (turns.idle.length <= LIMIT_HELPERS_IDLE_LOW)
-                turns.is_filling = true;
-        if (turns.is_filling && turns.idle.length < LIMIT_HELPERS_IDLE &&
-            joiner_new(&joiner) == 0) {
-                g_queue_push_tail(&turns.idle, joiner);
-                return G_SOURCE_CONTINUE;
-        }
-        turns.is_filling =
-                false; /* full; or short of something: tried again after the next helper */
-        source_drop(&turns.tidy);
-        return G_SOURCE_REMOVE;
-}
-
-/* In the next turn of the loop, not now: to fork and to kill are the slowest parts of it all, and
- * whoever was served has the answer by then.  But not when the loop is idle: clients can keep it
- * from being so, and a child that is done holds its namespace, whose end its user waits for.  And
- * not one new child for each that was used: after a fork the daemon has to copy every page it
- * writes to. */
-static void schedule_tidy(void) {
-        if (turns.tidy)
-                return;
-        turns.tidy = g_idle_source_new();
-        g_source_set_priority(turns.tidy, G_PRIORITY_DEFAULT);
-        g_source_set_callback(turns.tidy, on_tidy, NULL, NULL);
-        g_source_attach(turns.tidy, NULL);
+        if (pool)
+                worker_pool_count(pool, &counts);
+        return counts.working + counts.killed;
 }
 
 void userns_helper_prepare(void) {
-        turns.is_filling = true;
-        while (on_tidy(NULL) == G_SOURCE_CONTINUE)
-                ;
+        /* Short of something: tried again with the first helper. */
+        (void) worker_pool_prepare(get_pool());
 }
 
 void userns_helper_stop(void) {
-        Joiner *joiner;
-
-        source_drop(&turns.tidy);
-        kill_done();
-        while ((joiner = g_queue_pop_head(&turns.idle))) {
-                child_forget(joiner->child);
-                joiner_free(joiner);
-        }
+        g_clear_pointer(&pool, worker_pool_free);
 }
 
-/* helpers */
-
 void userns_helper_end_child(UsernsHelper *helper) {
-        Joiner *joiner = g_steal_pointer(&helper->joiner);
-
-        if (!joiner)
-                return;
-        joiner->helper = NULL;
-        if (helper->deadline) /* it may be stopped, or yet to begin */
-                child_kill(joiner->child);
-        else
-                g_queue_push_tail(&turns.done, joiner);
-        if (turns.waiting.length > 0)
-                kill_done();
-        schedule_tidy();
+        g_clear_pointer(&helper->task, worker_task_free);
 }
 
 void userns_helper_free(UsernsHelper *helper) {
         if (!helper)
                 return;
 
-        (void) g_queue_remove(&turns.waiting, helper);
         userns_helper_end_child(helper);
-        source_drop(&helper->deadline);
-        fd_close(helper->ns_fd);
         fd_close(helper->uid_map_fd);
         fd_close(helper->gid_map_fd);
         g_free(helper);
@@ -253,9 +92,7 @@ static int open_maps(UsernsHelper *helper) {
         char path[32];
         struct stat st;
 
-        if (!helper->joiner)
-                return -ESRCH;
-        (void) snprintf(path, sizeof(path), "/proc/%d", (int) child_pid(helper->joiner->child));
+        (void) snprintf(path, sizeof(path), "/proc/%d", (int) worker_task_pid(helper->task));
         proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (proc < 0 || fstatat(proc, "ns/user", &st, 0) < 0)
                 return errno == ENOENT ? -ESRCH : -errno;
@@ -274,149 +111,49 @@ static int open_maps(UsernsHelper *helper) {
         return 0;
 }
 
-static gboolean on_answer(int fd, GIOCondition condition, gpointer userdata) {
-        Joiner *joiner = userdata;
-        UsernsHelper *helper = joiner->helper;
-        int r;
-
-        /* The child has answered already, or the request does not wait for it any more; or the
-         * socket says that the child has ended, and on_exited() will tell why. */
-        if (!helper || !helper->deadline || !(condition & G_IO_IN)) {
-                source_drop(&joiner->source);
-                return G_SOURCE_REMOVE;
-        }
-        r = userns_joiner_receive(fd);
-        if (r == -EAGAIN)
-                return G_SOURCE_CONTINUE;
-        if (r == 0)
-                r = open_maps(helper);
-
-        source_drop(&helper->deadline);
-        helper->joined(helper, r, helper->userdata);
-        return G_SOURCE_CONTINUE;
-}
-
-static gboolean on_deadline(gpointer userdata) {
+static void on_event(WorkerTask *task, int result, void *userdata) {
         UsernsHelper *helper = userdata;
+        int r = result;
 
-        source_drop(&helper->deadline);
-        if (helper->joiner)
-                child_kill(helper->joiner->child);
-        helper->joined(helper, -ETIMEDOUT, helper->userdata);
-        return G_SOURCE_REMOVE;
-}
-
-/* A child that takes the namespace: an idle one if there is. */
-static int send_namespace(int ns_fd, uid_t owner, Joiner **ret_joiner) {
-        Joiner *joiner;
-        int r;
-
-        while ((joiner = g_queue_pop_head(&turns.idle))) {
-                r = userns_joiner_send(joiner->fd, ns_fd, owner);
-                if (r == 0) {
-                        *ret_joiner = joiner;
-                        return 0;
-                }
-                child_kill(joiner->child); /* it has died while idle, and will be reaped */
-        }
-        r = joiner_new(&joiner);
-        if (r < 0)
-                return r;
-        r = userns_joiner_send(joiner->fd, ns_fd, owner);
-        if (r < 0) {
-                child_kill(joiner->child);
-                return r;
-        }
-        *ret_joiner = joiner;
-        return 0;
-}
-
-static int start(UsernsHelper *helper, int ns_fd) {
-        Joiner *joiner = NULL;
-        int r;
-
-        r = send_namespace(ns_fd, helper->owner, &joiner);
-        if (r < 0)
-                return r;
-
-        joiner->is_charged = true;
-        joiner->account = helper->account;
-        joiner->helper = helper;
-        account_add(helper->account, 1);
-
-        helper->joiner = joiner;
-        helper->deadline = attach(g_timeout_source_new(LIMIT_HELPER_MSEC), on_deadline, helper);
-        return 0;
-}
-
-/* The next to start: of those whose account has fewest children, who
- * has waited longest.  In plain order, a few accounts with many
- * calls that all run into the deadline would keep others waiting. */
-static UsernsHelper *find_next(void) {
-        UsernsHelper *next = NULL;
-        unsigned fewest = UINT_MAX;
-
-        for (GList *l = turns.waiting.head; l && fewest > 0; l = l->next) {
-                UsernsHelper *helper = l->data;
-                unsigned n = account_n_children(helper->account);
-
-                if (n < fewest && may_start(helper->account)) {
-                        next = helper;
-                        fewest = n;
-                }
-        }
-        return next;
-}
-
-static void start_waiting(void) {
-        UsernsHelper *helper;
-
-        /* Looked up anew each time: `joined` may free and start others. */
-        while ((helper = find_next())) {
-                int r;
-
-                (void) g_queue_remove(&turns.waiting, helper);
-                r = start(helper, helper->ns_fd);
-                helper->ns_fd = fd_close(helper->ns_fd);
-                if (r < 0)
-                        helper->joined(helper, r, helper->userdata);
-        }
+        /* One that has ended may have said why. */
+        if (result == 0 || result == -ECONNRESET)
+                r = userns_joiner_receive(worker_task_socket(task));
+        if (r == -EAGAIN && result == 0)
+                return;
+        if (r == 0 && result == 0)
+                r = open_maps(helper);
+        else if (r == 0 || r == -EAGAIN)
+                r = -ESRCH;
+        if (result == 0)
+                worker_task_rest(task);
+        helper->joined(helper, r, helper->userdata);
 }
 
 int userns_helper_new(
         int fd, uid_t outer_owner, uint32_t account, UsernsJoinedFunc joined, void *userdata,
         UsernsHelper **ret_helper) {
-        g_autoptr(UsernsHelper) helper = NULL;
+        g_autoptr(UsernsHelper) helper = g_new(UsernsHelper, 1);
+        const WorkerRequest request = {
+                .account = account,
+                .message = &outer_owner,
+                .size = sizeof(outer_owner),
+                .fd = fd,
+                .event = on_event,
+                .userdata = helper,
+        };
         int r;
 
-        if (!may_start(account) && turns.waiting.length >= LIMIT_HELPERS_WAITING)
-                return USERNS_E_BUSY;
-
-        helper = g_new(UsernsHelper, 1);
         *helper = (UsernsHelper){
-                .account = account,
-                .owner = outer_owner,
                 .joined = joined,
                 .userdata = userdata,
-                .ns_fd = -1,
                 .uid_map_fd = -1,
                 .gid_map_fd = -1,
         };
         if (fstat(fd, &helper->identity) < 0)
                 return -errno;
-
-        if (!may_start(account))
-                kill_done();
-        if (may_start(account)) {
-                r = start(helper, fd);
-                if (r < 0)
-                        return r;
-        } else {
-                helper->ns_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-                if (helper->ns_fd < 0)
-                        return -errno;
-                g_queue_push_tail(&turns.waiting, helper);
-        }
+        r = worker_pool_ask(get_pool(), &request, &helper->task);
+        if (r != 0)
+                return r == WORKER_E_BUSY ? USERNS_E_BUSY : r;
         *ret_helper = g_steal_pointer(&helper);
         return 0;
 }

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "lib/util/child.h"
-#include "lib/util/fd-send.h"
 
 /* A group that owns nothing, by convention of every distribution. */
 #define GID_NOBODY 65534u
@@ -62,10 +61,6 @@ void userns_joiner_run(const void *data) {
                 _exit(1);
         for (;;)
                 (void) pause();
-}
-
-int userns_joiner_send(int socket, int ns_fd, uid_t owner) {
-        return fd_send(socket, &owner, sizeof(owner), &ns_fd, 1);
 }
 
 int userns_joiner_receive(int socket) {

@@ -7,12 +7,10 @@
 
 #include <sys/types.h>
 
-/* `data` is the parent's pid_t; descriptor 0 is a SEQPACKET socket.  Does not return. */
+/* `data` is the parent's pid_t; descriptor 0 is a SEQPACKET socket, over which it is sent the
+ * namespace's owner, a uid_t, with the namespace.  Does not return. */
 void userns_joiner_run(const void *data) __attribute__((noreturn));
 
-/* The other end: have it join the namespace `ns_fd` (borrowed) as its owner.  -EPIPE, -ECONNRESET:
- * it has died. */
-int userns_joiner_send(int socket, int ns_fd, uid_t owner);
-
-/* 0 when it has joined, -EAGAIN: no answer yet, -ESRCH: it has died, else the -errno of setns(). */
+/* The other end: 0 when it has joined, -EAGAIN: no answer yet, -ESRCH: it has died, else the -errno
+ * of setns(). */
 int userns_joiner_receive(int socket);

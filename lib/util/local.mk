@@ -13,17 +13,20 @@ libutil_la_SOURCES = \
 	%D%/proc-status.c %D%/proc-status.h \
 	%D%/proc-userns.c %D%/proc-userns.h \
 	%D%/source.h \
-	%D%/turns.c %D%/turns.h
+	%D%/turns.c %D%/turns.h \
+	%D%/worker-pool.c %D%/worker-pool.h
 libutil_la_LIBADD = $(GLIB_LIBS)
 
-check_PROGRAMS += tests/unit/test-child tests/unit/test-fd-send tests/unit/test-parse tests/unit/test-file tests/unit/test-id-range tests/unit/test-nss-services tests/unit/test-proc-status tests/unit/test-turns
-TESTS += tests/unit/test-child tests/unit/test-fd-send tests/unit/test-parse tests/unit/test-file tests/unit/test-id-range tests/unit/test-nss-services tests/unit/test-proc-status tests/unit/test-turns
+check_PROGRAMS += tests/unit/test-child tests/unit/test-fd-send tests/unit/test-parse tests/unit/test-worker-pool tests/unit/test-file tests/unit/test-id-range tests/unit/test-nss-services tests/unit/test-proc-status tests/unit/test-turns
+TESTS += tests/unit/test-child tests/unit/test-fd-send tests/unit/test-parse tests/unit/test-worker-pool tests/unit/test-file tests/unit/test-id-range tests/unit/test-nss-services tests/unit/test-proc-status tests/unit/test-turns
 tests_unit_test_child_SOURCES = tests/unit/test-child.c tests/unit/unit.h
 tests_unit_test_child_LDADD = libutil.la $(GLIB_LIBS)
 tests_unit_test_fd_send_SOURCES = tests/unit/test-fd-send.c
 tests_unit_test_fd_send_LDADD = libutil.la $(GLIB_LIBS)
 tests_unit_test_parse_SOURCES = tests/unit/test-parse.c
 tests_unit_test_parse_LDADD = libutil.la $(GLIB_LIBS)
+tests_unit_test_worker_pool_SOURCES = tests/unit/test-worker-pool.c tests/unit/unit.h
+tests_unit_test_worker_pool_LDADD = libutil.la $(GLIB_LIBS)
 tests_unit_test_file_SOURCES = tests/unit/test-file.c
 tests_unit_test_file_LDADD = libutil.la $(GLIB_LIBS)
 tests_unit_test_id_range_SOURCES = tests/unit/test-id-range.c

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "lib/util/worker-pool.h"
+
+#include <sys/socket.h>
+
+#include "tests/unit/unit.h"
+
+#define USER 4711u
+#define OTHER 4712u
+#define MSEC 60000u
+
+/* What a child does with a message. */
+typedef enum Order {
+        ORDER_ANSWER = 'a', /* say it, and wait for the next */
+        ORDER_END = 'e',    /* say it and end */
+        ORDER_NOTHING = 'n',
+} Order;
+
+static void child_run(const void *data) {
+        for (;;) {
+                char order;
+
+                if (recv(0, &order, 1, 0) != 1)
+                        _exit(1);
+                if (order != ORDER_NOTHING && send(0, &order, 1, MSG_NOSIGNAL) != 1)
+                        _exit(1);
+                if (order == ORDER_END)
+                        _exit(0);
+        }
+}
+
+/* Tasks by number, and what became of them. */
+typedef struct Log {
+        GString *text;
+        GPtrArray *tasks; /* by number; NULL: freed */
+        GPtrArray *entries;
+} Log;
+
+typedef struct Entry {
+        Log *log;
+        guint number;
+} Entry;
+
+static void event(WorkerTask *task, int result, void *userdata) {
+        const Entry *entry = userdata;
+        char said = '-';
+
+        if (recv(worker_task_socket(task), &said, 1, MSG_DONTWAIT) != 1)
+                said = '-';
+        if (result < 0)
+                g_string_append_printf(
+                        entry->log->text, "%u:%s%c ", entry->number, g_strerror(-result), said);
+        else
+                g_string_append_printf(entry->log->text, "%u%c ", entry->number, said);
+        worker_task_rest(task);
+}
+
+static void log_init(Log *log) {
+        *log = (Log){ g_string_new(NULL), g_ptr_array_new(),
+                      g_ptr_array_new_with_free_func(g_free) };
+}
+
+static int ask(WorkerPool *pool, Log *log, uint32_t account, Order order) {
+        Entry *entry = g_new(Entry, 1);
+        char message = (char) order;
+        WorkerRequest request = {
+                .account = account,
+                .message = &message,
+                .size = 1,
+                .fd = 0,
+                .event = event,
+                .userdata = entry,
+        };
+        WorkerTask *task = NULL;
+        int r;
+
+        *entry = (Entry){ log, log->tasks->len };
+        g_ptr_array_add(log->entries, entry);
+        r = worker_pool_ask(pool, &request, &task);
+        if (r == 0)
+                g_ptr_array_add(log->tasks, task);
+        else
+                g_assert_null(task);
+        return r;
+}
+
+static void task_free(Log *log, guint number) {
+        worker_task_free(g_steal_pointer(&log->tasks->pdata[number]));
+}
+
+static void log_done(Log *log) {
+        for (guint i = 0; i < log->tasks->len; i++)
+                task_free(log, i);
+        g_ptr_array_unref(log->tasks);
+        g_ptr_array_unref(log->entries);
+        (void) g_string_free(log->text, TRUE);
+}
+
+/* Until the log says this, and not only its begin. */
+static void expect_log(const Log *log, const char *text) {
+        gint64 end = g_get_monotonic_time() + MSEC * 1000;
+
+        while (strlen(log->text->str) < strlen(text) && g_get_monotonic_time() < end)
+                (void) g_main_context_iteration(NULL, FALSE);
+        g_assert_cmpstr(log->text->str, ==, text);
+}
+
+static gboolean is_not_all_reaped(gconstpointer data) {
+        WorkerCounts counts;
+
+        worker_pool_count(data, &counts);
+        return counts.working + counts.killed > 0;
+}
+
+static void wait_until_all_reaped(const WorkerPool *pool) {
+        g_assert_true(unit_run_while(is_not_all_reaped, pool, MSEC));
+}
+
+static gboolean is_any_left(gconstpointer data) {
+        g_autoptr(GArray) pids = unit_find_children();
+
+        return pids->len > 0;
+}
+
+static void assert_counts(
+        const WorkerPool *pool, unsigned idle, unsigned working, unsigned killed) {
+        WorkerCounts counts;
+
+        worker_pool_count(pool, &counts);
+        g_assert_cmpuint(counts.idle, ==, idle);
+        g_assert_cmpuint(counts.working, ==, working);
+        g_assert_cmpuint(counts.killed, ==, killed);
+}
+
+static const WorkerPoolConfig one_task_each = {
+        .run = child_run,
+        .max = 3,
+        .max_per_account = 2,
+        .max_waiting = 2,
+        .msec = MSEC,
+};
+
+/* At most so many of one account, and of all; the rest waits, and beyond that nothing does. */
+static void test_limits(void) {
+        g_autoptr(WorkerPool) pool = worker_pool_new(&one_task_each);
+        Log log;
+
+        log_init(&log);
+        for (unsigned i = 0; i < 3; i++)
+                g_assert_cmpint(ask(pool, &log, USER, ORDER_ANSWER), ==, 0);
+        assert_counts(pool, 0, 2, 0);
+        /* One account at its limit, another is served. */
+        g_assert_cmpint(ask(pool, &log, OTHER, ORDER_ANSWER), ==, 0);
+        assert_counts(pool, 0, 3, 0);
+        g_assert_cmpint(ask(pool, &log, OTHER, ORDER_ANSWER), ==, 0);
+        g_assert_cmpint(ask(pool, &log, USER + 9, ORDER_ANSWER), ==, WORKER_E_BUSY);
+        /* Who leaves the queue leaves a place. */
+        task_free(&log, 2);
+        g_assert_cmpint(ask(pool, &log, USER + 9, ORDER_ANSWER), ==, 0);
+        log_done(&log);
+        wait_until_all_reaped(pool);
+}
+
+/* Whoever has fewest is next, and of those the one that has waited longest. */
+static void test_turns(void) {
+        WorkerPoolConfig config = one_task_each;
+        g_autoptr(WorkerPool) pool = NULL;
+        Log log;
+
+        config.max_waiting = 10;
+        pool = worker_pool_new(&config);
+        log_init(&log);
+        for (unsigned i = 0; i < 3; i++) /* 0 and 1 are served */
+                g_assert_cmpint(ask(pool, &log, USER, ORDER_ANSWER), ==, 0);
+        for (unsigned i = 0; i < 2; i++) /* 3 is served */
+                g_assert_cmpint(ask(pool, &log, OTHER, ORDER_ANSWER), ==, 0);
+        g_assert_cmpint(ask(pool, &log, USER + 9, ORDER_ANSWER), ==, 0);
+        while (log.text->len < strlen("0a 1a 3a "))
+                (void) g_main_context_iteration(NULL, TRUE);
+        g_string_truncate(log.text, 0);
+        task_free(&log, 0);
+        expect_log(&log, "5a "); /* has none; the others have one each */
+        task_free(&log, 3);
+        expect_log(&log, "5a 4a ");
+        task_free(&log, 5);
+        expect_log(&log, "5a 4a 2a ");
+        log_done(&log);
+        wait_until_all_reaped(pool);
+}
+
+/* A child that ends is told of with what it has said; a resting one's end is not told. */
+static void test_ends(void) {
+        g_autoptr(WorkerPool) pool = worker_pool_new(&one_task_each);
+        Log log;
+
+        log_init(&log);
+        g_assert_cmpint(ask(pool, &log, USER, ORDER_ANSWER), ==, 0);
+        g_assert_cmpint(ask(pool, &log, USER, ORDER_NOTHING), ==, 0);
+        expect_log(&log, "0a ");
+        unit_signal_children(SIGKILL, 2);
+        wait_until_all_reaped(pool);
+        /* Its socket was closed before it could be reaped. */
+        g_assert_cmpstr(log.text->str, ==, "0a 1:Connection reset by peer- ");
+        g_assert_cmpint(worker_task_socket(log.tasks->pdata[0]), ==, -1);
+        log_done(&log);
+}
+
+/* No sign of life in time: killed, and said once. */
+static void test_deadline(void) {
+        WorkerPoolConfig config = one_task_each;
+        g_autoptr(WorkerPool) pool = NULL;
+        Log log;
+
+        config.msec = 2000;
+        pool = worker_pool_new(&config);
+        log_init(&log);
+        g_assert_cmpint(ask(pool, &log, USER, ORDER_ANSWER), ==, 0);
+        g_assert_cmpint(ask(pool, &log, USER, ORDER_NOTHING), ==, 0);
+        expect_log(&log, "0a 1:Connection timed out- ");
+        g_assert_false(unit_run_while(is_not_all_reaped, pool, 300)); /* 0 rests */
+        assert_counts(pool, 0, 1, 0);
+        log_done(&log);
+        wait_until_all_reaped(pool);
+}
+
+static gboolean is_not_filled(gconstpointer data) {
+        WorkerCounts counts;
+
+        worker_pool_count(data, &counts);
+        return counts.idle != 4;
+}
+
+/* Idle ones are used first, and filled up when few are left; those that have died meanwhile cost
+ * nothing but a try. */
+static void test_idle(void) {
+        WorkerPoolConfig config = one_task_each;
+        g_autoptr(WorkerPool) pool = NULL;
+        Log log;
+
+        config.idle_low = 1;
+        config.idle_max = 4;
+        pool = worker_pool_new(&config);
+        g_assert_cmpint(worker_pool_prepare(pool), ==, 0);
+        assert_counts(pool, 4, 0, 0);
+        log_init(&log);
+        for (unsigned i = 0; i < 2; i++) {
+                g_assert_cmpint(ask(pool, &log, USER, ORDER_ANSWER), ==, 0);
+                expect_log(&log, i == 0 ? "0a " : "0a 1a ");
+                task_free(&log, i);
+                wait_until_all_reaped(pool);
+                assert_counts(pool, 3 - i, 0, 0);
+        }
+        g_assert_cmpint(ask(pool, &log, USER, ORDER_ANSWER), ==, 0);
+        assert_counts(pool, 1, 1, 0);
+        task_free(&log, 2);
+        g_assert_true(unit_run_while(is_not_filled, pool, MSEC));
+        wait_until_all_reaped(pool);
+
+        unit_signal_children(SIGKILL, 4);
+        g_assert_cmpint(ask(pool, &log, USER, ORDER_ANSWER), ==, 0);
+        expect_log(&log, "0a 1a 3a ");
+        log_done(&log);
+        wait_until_all_reaped(pool);
+}
+
+static void give_back(WorkerTask *task, int result, void *userdata) {
+        unsigned *n = userdata;
+        char said;
+
+        g_assert_cmpint(result, ==, 0);
+        g_assert_cmpint(recv(worker_task_socket(task), &said, 1, MSG_DONTWAIT), ==, 1);
+        (*n)++;
+        worker_task_give_back(task);
+}
+
+static gboolean is_below_20(gconstpointer data) {
+        return *(const unsigned *) data < 20;
+}
+
+/* Children that come back serve all, and nobody forks for them beyond what is idle. */
+static void test_come_back(void) {
+        WorkerPoolConfig config = one_task_each;
+        g_autoptr(WorkerPool) pool = NULL;
+        g_autoptr(GArray) before = NULL, after = NULL;
+        unsigned n = 0;
+        const WorkerRequest request = {
+                .account = USER,
+                .message = "a",
+                .size = 1,
+                .fd = 0,
+                .event = give_back,
+                .userdata = &n,
+        };
+
+        config.come_back = true;
+        config.max = config.max_per_account = 10;
+        config.idle_max = 2;
+        config.max_waiting = 20;
+        /* Those of the pools before this. */
+        g_assert_true(unit_run_while(is_any_left, NULL, MSEC));
+        pool = worker_pool_new(&config);
+        g_assert_cmpint(worker_pool_prepare(pool), ==, 0);
+        before = unit_find_children();
+        for (unsigned i = 0; i < 20; i++) {
+                WorkerTask *task;
+
+                g_assert_cmpint(worker_pool_ask(pool, &request, &task), ==, 0);
+        }
+        assert_counts(pool, 0, 2, 0);
+        g_assert_true(unit_run_while(is_below_20, &n, MSEC));
+        wait_until_all_reaped(pool);
+        assert_counts(pool, 2, 0, 0);
+        after = unit_find_children();
+        g_assert_cmpuint(before->len, ==, 2);
+        g_assert_cmpuint(after->len, ==, 2);
+}
+
+/* An idle child that says something is not used. */
+static void babble(const void *data) {
+        (void) send(0, "x", 1, MSG_NOSIGNAL);
+        for (;;)
+                (void) pause();
+}
+
+static gboolean has_no_killed(gconstpointer data) {
+        WorkerCounts counts;
+
+        worker_pool_count(data, &counts);
+        return counts.killed == 0;
+}
+
+static void test_babbler(void) {
+        WorkerPoolConfig config = one_task_each;
+        g_autoptr(WorkerPool) pool = NULL;
+
+        config.run = babble;
+        config.idle_max = 1;
+        pool = worker_pool_new(&config);
+        g_assert_cmpint(worker_pool_prepare(pool), ==, 0);
+        assert_counts(pool, 1, 0, 0);
+        g_assert_true(unit_run_while(has_no_killed, pool, MSEC));
+}
+
+/* With a share, the last ones are for those who have none. */
+static void test_share(void) {
+        WorkerPoolConfig config = one_task_each;
+        g_autoptr(WorkerPool) pool = NULL;
+        Log log;
+
+        config.max = 4;
+        config.max_per_account = 4;
+        config.share = 2;
+        pool = worker_pool_new(&config);
+        log_init(&log);
+        /* 4 are left: 2 an account; 2 are left: 1 an account. */
+        g_assert_cmpint(ask(pool, &log, USER, ORDER_ANSWER), ==, 0);
+        g_assert_cmpint(ask(pool, &log, USER, ORDER_ANSWER), ==, 0);
+        assert_counts(pool, 0, 2, 0);
+        g_assert_cmpint(ask(pool, &log, USER, ORDER_ANSWER), ==, 0);
+        assert_counts(pool, 0, 2, 0);
+        g_assert_cmpint(ask(pool, &log, OTHER, ORDER_ANSWER), ==, 0);
+        g_assert_cmpint(ask(pool, &log, OTHER + 1, ORDER_ANSWER), ==, 0);
+        assert_counts(pool, 0, 4, 0);
+        log_done(&log);
+        wait_until_all_reaped(pool);
+}
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/worker-pool/limits", test_limits);
+        g_test_add_func("/worker-pool/turns", test_turns);
+        g_test_add_func("/worker-pool/ends", test_ends);
+        g_test_add_func("/worker-pool/deadline", test_deadline);
+        g_test_add_func("/worker-pool/idle", test_idle);
+        g_test_add_func("/worker-pool/come-back", test_come_back);
+        g_test_add_func("/worker-pool/babbler", test_babbler);
+        g_test_add_func("/worker-pool/share", test_share);
+        return g_test_run();
+}
