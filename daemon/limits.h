@@ -5,7 +5,7 @@
  * lib/varlink/server.h, those of the table's file in lib/table/format.h.  Each is checked
  * before acquiring, `n >= MAX`, and a test tries MAX and MAX + 1. */
 
-/* An account is the accountable UID (daemon/host/host-ids.h, manager_account()): of a lent range
+/* An account is the accountable UID (daemon/account.h, daemon/host/host-ids.h): of a lent range
  * whoever it is charged to, of a subuid block its owner, of another container's 65,536 UIDs the
  * first.
  *

@@ -34,6 +34,7 @@ libhost_ids_la_LIBADD = libutil.la $(GLIB_LIBS)
 # All of the daemon but main.c, host-ids and the policy.
 noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
+	%D%/account.c %D%/account.h \
 	%D%/allocator/allocator.c %D%/allocator/allocator.h %D%/allocator/internal.h \
 	%D%/allocator/add.c \
 	%D%/allocator/cgroups.c \

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/account.h"
 #include "daemon/allocator/allocator.h"
 #include "daemon/api/api.h"
 #include "daemon/host/asker.h"
@@ -85,33 +86,16 @@ struct Manager {
 
 /* accounts */
 
-#define CONTAINER_SIZE 65536u
-
-/* Whether this is one of some container's many: no file of the host's knows the UID, and the
- * process is not in our user namespace, as users of a directory are, nor in one of its own. */
-static bool manager_is_of_container(Manager *manager, const VarlinkPeer *peer) {
-        return peer->uid >= CONTAINER_SIZE && !host_ids_claims(manager->host_ids, peer->uid, 1) &&
-               !userns_is_own_user(&manager->api.own_userns, peer->pid, peer->uid);
-}
-
-/* A peer whose UID lies in one of our slots counts as whoever that slot is charged to; else
- * /etc/subuid decides.  The UIDs of a container whose range is in neither count as its first one,
- * or it would have 65,536 accounts. */
 static uint32_t manager_account(const VarlinkPeer *peer, void *userdata) {
         ApiContext *api = userdata;
         Manager *manager = (Manager *) ((char *) api - G_STRUCT_OFFSET(Manager, api));
+        const AccountSources sources = {
+                .table = manager->table,
+                .host_ids = manager->host_ids,
+                .own_userns = &api->own_userns,
+        };
 
-        if (manager->table) {
-                uint32_t record = table_writer_find_id(manager->table, peer->uid);
-
-                /* Slots that the host uses are in nobody's account. */
-                if (record != TABLE_NONE &&
-                    table_writer_record(manager->table, record)->account_uid != TABLE_NONE)
-                        return table_writer_record(manager->table, record)->account_uid;
-        }
-        if (manager_is_of_container(manager, peer))
-                return peer->uid - peer->uid % CONTAINER_SIZE;
-        return host_ids_account(manager->host_ids, peer->uid);
+        return account_of_peer(&sources, peer);
 }
 
 /* doors */
