@@ -59,6 +59,7 @@ libdaemon_la_SOURCES = \
 	%D%/leftovers/processes.c \
 	%D%/limits.h \
 	%D%/manager.c %D%/manager.h \
+	%D%/reconcile.c %D%/reconcile.h \
 	%D%/host/name-cache.c %D%/host/name-cache.h \
 	%D%/api/namespace-name.c %D%/api/namespace-name.h \
 	%D%/state/settings.c %D%/state/settings.h \

@@ -20,6 +20,7 @@
 #include "daemon/limits.h"
 #include "daemon/host/name-cache.h"
 #include "daemon/policy/policy.h"
+#include "daemon/reconcile.h"
 #include "daemon/host/slot-locks.h"
 #include "daemon/leftovers/uid-trial.h"
 #include "daemon/state/unenforced.h"
@@ -34,15 +35,6 @@
 #include "lib/util/log.h"
 #include "lib/varlink/discard.h"
 #include "lib/varlink/server.h"
-
-/* A pass over all live namespaces begins this long after the last one ended.  Where the kernel
- * reports ends itself, it only catches what was missed. */
-#define RECONCILE_INTERVAL_MSEC 1000
-/* Namespaces probed in one turn of the main loop: about a millisecond. */
-#define RECONCILE_CHUNK 512u
-/* Without file handles a child reads all of /proc: seldom enough to stay below a percent of one
- * processor. */
-#define SWEEP_INTERVAL_MSEC 10000
 
 /* What clients can have us take at once is below what the unit allows. */
 /* The server discards, and so do the doors. */
@@ -72,16 +64,11 @@ struct Manager {
         Vetter *vetter;
         Claims *claims;
         Allocator *allocator;
+        Reconcile *reconcile;
         DoorKeeper *doors;
         VarlinkServer *server;
         VarlinkMethod *methods;
         ApiContext api;
-        guint reconcile_source;
-        uint32_t reconcile_cursor;
-        unsigned n_told;  /* records released since the last of these by what the kernel told */
-        bool sweeping;    /* a look through /proc is under way */
-        bool swept;       /* the pass that is under way, or begins, is the one after it */
-        gint64 sweep_due; /* microseconds */
 };
 
 /* accounts */
@@ -133,87 +120,6 @@ static void manager_answered(
                 "%.*s by UID %u refused: %s%s%.*s", LOGGED_TEXT_MAX, varlink_call_method(call),
                 varlink_call_peer(call)->uid, error_id, field ? " " : "", LOGGED_TEXT_MAX,
                 field ?: "");
-}
-
-/* reconcile */
-
-static gboolean manager_reconcile(gpointer userdata);
-
-static void manager_schedule(Manager *manager, guint delay_msec) {
-        if (manager->reconcile_source != 0)
-                g_source_remove(manager->reconcile_source);
-        /* Not when the loop is idle: clients can keep it from being so. */
-        manager->reconcile_source =
-                delay_msec == 0
-                        ? g_idle_add_full(G_PRIORITY_DEFAULT, manager_reconcile, manager, NULL)
-                        : g_timeout_add(delay_msec, manager_reconcile, manager);
-}
-
-static void manager_refreshed(int result, void *userdata) {
-        Manager *manager = userdata;
-
-        manager->sweeping = false;
-        manager->sweep_due = g_get_monotonic_time() + SWEEP_INTERVAL_MSEC * G_TIME_SPAN_MILLISECOND;
-        if (result < 0) {
-                log_warning_errno(result, "Cannot look through /proc for user namespaces");
-                return;
-        }
-        /* From the first record on, and at once: what the look has not seen is only given up by the
-         * pass after it. */
-        manager->swept = true;
-        manager->reconcile_cursor = 0;
-        manager_schedule(manager, 0);
-}
-
-/* A look through /proc is long where there are many processes: not more often than it has to be,
- * and not at all where the kernel tells of each end. */
-static void manager_sweep(Manager *manager) {
-        int r;
-
-        if (manager->sweeping || manager->swept || !userns_probe_sweeps(manager->probe) ||
-            g_get_monotonic_time() < manager->sweep_due ||
-            !allocator_needs_sweep(manager->allocator))
-                return;
-        r = userns_probe_start_refresh(manager->probe, manager_refreshed, manager);
-        if (r == 0)
-                manager->sweeping = true;
-        else
-                manager_refreshed(r < 0 ? r : -EBUSY, manager);
-}
-
-static gboolean manager_reconcile(gpointer userdata) {
-        Manager *manager = userdata;
-
-        manager->reconcile_source = 0;
-        manager->n_told = 0;
-        if (!manager->allocator)
-                return G_SOURCE_REMOVE;
-
-        if (manager->reconcile_cursor == 0)
-                manager_sweep(manager);
-        (void) allocator_reconcile(
-                manager->allocator, manager->swept || !userns_probe_sweeps(manager->probe),
-                &manager->reconcile_cursor, RECONCILE_CHUNK);
-        if (manager->reconcile_cursor == 0)
-                manager->swept = false;
-        manager_schedule(manager, manager->reconcile_cursor == 0 ? RECONCILE_INTERVAL_MSEC : 0);
-        return G_SOURCE_REMOVE;
-}
-
-static void manager_policy_event(const PolicyEvent *event, void *userdata) {
-        Manager *manager = userdata;
-
-        if (!manager->allocator)
-                return;
-        if (manager->n_told < RECONCILE_CHUNK &&
-            allocator_release_ended(manager->allocator, event->userns_inode)) {
-                manager->n_told++;
-                return;
-        }
-        /* Reports were lost, the record is another namespace's by now, or there are too many ends
-         * for one turn: all are looked at. */
-        if (manager->reconcile_cursor == 0)
-                manager_schedule(manager, 0);
 }
 
 /* making */
@@ -586,7 +492,7 @@ static int manager_start_serving(Manager *manager) {
         manager->api.vetter = manager->vetter;
         manager->api.claims = manager->claims;
         g_clear_pointer(&manager->api.refusal, g_free);
-        manager_schedule(manager, 0);
+        reconcile_start(manager->reconcile, manager->allocator, manager->probe);
 
         if (manager->settings.enforcement_required && !policy_is_enforcing(manager->policy))
                 manager_refuse(
@@ -606,9 +512,9 @@ static int manager_open_policy(Manager *manager, const char *pin_folder) {
                 .n_slots = manager->settings.n_slots,
                 .enforce = manager->settings.enforcement_required,
                 .pin_folder = pin_folder,
-                .event = manager_policy_event,
+                .event = reconcile_told,
                 .notice = manager_policy_notice,
-                .userdata = manager,
+                .userdata = manager->reconcile,
         };
         int r;
 
@@ -816,6 +722,7 @@ int manager_new(
         manager->nspawn_folder = g_strdup(paths->nspawn_folder);
         manager->userdb_socket = g_strdup(paths->userdb_socket);
         manager->name_cache = name_cache_new(paths->nscd_socket);
+        manager->reconcile = reconcile_new();
         r = manager_open(manager, paths, g_steal_fd(&slot_locks_fd));
         if (r < 0)
                 return r;
@@ -830,8 +737,7 @@ int manager_new(
 void manager_free(Manager *manager) {
         if (!manager)
                 return;
-        if (manager->reconcile_source != 0)
-                g_source_remove(manager->reconcile_source);
+        reconcile_free(manager->reconcile);
         leftovers_free(manager->leftovers);
         /* Before the server: its jobs answer their calls. */
         allocator_free(manager->allocator);
