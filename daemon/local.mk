@@ -35,6 +35,7 @@ libhost_ids_la_LIBADD = libutil.la $(GLIB_LIBS)
 noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
 	%D%/account.c %D%/account.h \
+	%D%/adopt.c %D%/adopt.h \
 	%D%/allocator/allocator.c %D%/allocator/allocator.h %D%/allocator/internal.h \
 	%D%/allocator/add.c \
 	%D%/allocator/cgroups.c \

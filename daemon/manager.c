@@ -4,10 +4,10 @@
 #include "daemon/manager.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "daemon/account.h"
+#include "daemon/adopt.h"
 #include "daemon/allocator/allocator.h"
 #include "daemon/api/api.h"
 #include "daemon/host/asker.h"
@@ -24,7 +24,6 @@
 #include "daemon/host/slot-locks.h"
 #include "daemon/leftovers/uid-trial.h"
 #include "daemon/state/unenforced.h"
-#include "daemon/host/used-ids.h"
 #include "daemon/userns/userns.h"
 #include "daemon/host/vetter.h"
 #include "lib/interfaces/interfaces.h"
@@ -124,93 +123,10 @@ static void manager_answered(
 
 /* making */
 
-static void manager_mark_used(uint32_t slot, void *userdata) {
-        Manager *manager = userdata;
-
-        if (table_writer_state(manager->table, slot) != TABLE_STATE_FREE)
-                return;
-        log_info(
-                "IDs from %u on are in use on this host: not handed out",
-                manager->settings.pool_start + slot * TABLE_SLOT_SIZE);
-        table_writer_quarantine_slot(manager->table, slot, TABLE_FLAG_HOST, TABLE_NONE);
-}
-
-static bool manager_slot_is_taken(uint32_t start, void *userdata) {
-        const Manager *manager = userdata;
-        uint32_t slot = (start - manager->settings.pool_start) / TABLE_SLOT_SIZE;
-
-        return start % TABLE_SLOT_SIZE == 0 && start >= manager->settings.pool_start &&
-               slot < manager->settings.n_slots &&
-               table_writer_state(manager->table, slot) != TABLE_STATE_FREE;
-}
-
-/* The locks of all slots that are not free, and of no others, as the table is now; from here on
- * they follow it.  That a slot's is somebody else's is no reason to serve nobody. */
-static int manager_hold_slots(Manager *manager) {
-        int r;
-
-        r = slot_locks_drop_others(manager->slot_locks, manager_slot_is_taken, manager);
-        for (uint32_t slot = 0; slot < manager->settings.n_slots && r >= 0; slot++) {
-                uint32_t start = manager->settings.pool_start + slot * TABLE_SLOT_SIZE;
-
-                if (!manager_slot_is_taken(start, manager))
-                        continue;
-                r = slot_locks_hold(manager->slot_locks, start, false);
-                if (r == SLOT_LOCKS_E_TAKEN &&
-                    !(table_writer_record(manager->table, slot)->flags & TABLE_FLAG_HOST))
-                        log_warning(
-                                "IDs from %u on are not free, but somebody has locked %s/%u: a "
-                                "container that was started while nsresourced was away?",
-                                start, manager->nspawn_folder, start);
-        }
-        if (r < 0)
-                log_error_errno(r, "Cannot lock what is not free in %s", manager->nspawn_folder);
-        return MIN(r, 0);
-}
-
-/* Slots that are free in a table but not in truth: their files may lie about, the kernel still has
- * them lent to somebody, or something of the host's uses them. */
-static int manager_take_out_of_service(Manager *manager) {
-        for (uint32_t slot = 0; slot < manager->settings.n_slots; slot++) {
-                uint32_t start = manager->settings.pool_start + slot * TABLE_SLOT_SIZE;
-                uint64_t inode;
-
-                if (table_writer_state(manager->table, slot) != TABLE_STATE_FREE)
-                        continue;
-                if (unenforced_is_marked(manager->unenforced, start))
-                        table_writer_quarantine_slot(
-                                manager->table, slot, TABLE_FLAG_UNENFORCED,
-                                unenforced_account(manager->unenforced, start));
-                else if (policy_slot(manager->policy, slot, &inode) != POLICY_SLOT_FREE)
-                        table_writer_quarantine_slot(manager->table, slot, 0, TABLE_NONE);
-        }
-        return used_ids_find_slots(
-                manager->settings.pool_start, manager->settings.n_slots, manager_mark_used,
-                manager);
-}
-
 static void manager_refuse(Manager *manager, char *take_reason) {
         g_free(manager->api.refusal);
         manager->api.refusal = take_reason;
         log_error("No ranges are handed out: %s", take_reason);
-}
-
-/* With Enforcement = none nothing in the kernel remembers who holds what when the table is lost, so
- * an administrator has to say that nobody does.  *ret_path is the file that waits for them, or
- * NULL; what cannot be found out is an error, for one may be there. */
-static int manager_find_set_aside(const Manager *manager, char **ret_path) {
-        g_autofree char *folder = g_path_get_dirname(manager->table_path);
-        g_autofree char *name = NULL;
-        int r;
-
-        r = file_find_prefix(folder, "table.set-aside", &name);
-        if (r < 0) {
-                log_error_errno(
-                        r, "Cannot find out whether %s holds a table that was lost", folder);
-                return r;
-        }
-        *ret_path = name ? g_build_filename(folder, name, NULL) : NULL;
-        return 0;
 }
 
 static int manager_open_table(Manager *manager) {
@@ -221,131 +137,17 @@ static int manager_open_table(Manager *manager) {
                 .enforced = policy_is_enforcing(manager->policy),
                 .all_entries = manager->settings.all_entries,
         };
-        g_autofree char *waiting = NULL;
-        TableOpenReport report = {};
+        char *refusal = NULL;
         int r;
 
         r = host_ids_first_untouched(manager->host_ids, &config.first_start);
         if (r < 0)
                 log_warning_errno(r, "Cannot read login.defs: its IDs are handed out like others");
-        r = table_writer_open(&config, &manager->table, &report);
-        if (r == TABLE_E_LOCKED) {
-                log_error("Another nsresourced holds %s", manager->table_path);
-                return -EBUSY;
-        }
-        if (r == TABLE_E_UNTRUSTED) {
-                log_error(
-                        "The table is not to be believed (%s); it was renamed to %s", report.reason,
-                        report.set_aside);
-                g_free(report.set_aside);
-        }
-        if (!manager->settings.enforcement_required) {
-                int k = manager_find_set_aside(manager, &waiting);
-
-                if (k < 0)
-                        return k;
-        }
-        if (waiting) {
-                g_clear_pointer(&manager->table, table_writer_free);
-                manager_refuse(
-                        manager, g_strdup_printf(
-                                         "the table was lost; when no namespace of it runs any "
-                                         "more (or after a reboot), remove %s and "
-                                         "reload nsresourced",
-                                         waiting));
-                return 0;
-        }
-        if (r == TABLE_E_UNTRUSTED)
-                r = table_writer_open(&config, &manager->table, &report);
-        if (r != 0) {
-                log_error_errno(r, "Cannot open the table %s", manager->table_path);
-                return r < 0 ? r : -ENOTRECOVERABLE;
-        }
-        log_info(
-                "Table %s: %s, %u adopted, %u rolled back", manager->table_path,
-                report.created ? "created" : "opened", report.n_adopted, report.n_rolled_back);
-        return 0;
-}
-
-/* Without its details a range goes on as it is, but what was
- * added to it stays behind at its end. */
-static int manager_open_details(Manager *manager) {
-        uint32_t n_records = table_writer_n_records(manager->table);
-        g_autofree char *aside = g_strconcat(manager->details_path, ".set-aside", NULL);
-        int r;
-
-        r = details_open(manager->details_path, n_records, &manager->details);
-        if (r == -EBADMSG) {
-                log_error(
-                        "%s is not to be believed: renamed to %s; control groups of namespaces "
-                        "that run now will not be removed",
-                        manager->details_path, aside);
-                if (rename(manager->details_path, aside) < 0) {
-                        r = -errno;
-                        log_error_errno(r, "Cannot rename it");
-                        return r;
-                }
-                r = details_open(manager->details_path, n_records, &manager->details);
-        }
-        if (r < 0)
-                log_error_errno(r, "Cannot open %s", manager->details_path);
+        r = adopt_table(
+                &config, !manager->settings.enforcement_required, &manager->table, &refusal);
+        if (r == 0 && refusal)
+                manager_refuse(manager, refusal);
         return r;
-}
-
-/* One record of the table, in a kernel that knows nothing of it yet. */
-static int manager_protect_record(Manager *manager, uint32_t record) {
-        const TableRecord *r = table_writer_record(manager->table, record), *holder = r;
-        UsernsIdentity identity;
-
-        if (table_writer_state(manager->table, record) == TABLE_STATE_FREE)
-                return 0;
-        if (r->kind == TABLE_KIND_CUT)
-                return policy_cut(manager->policy, record, r->first_single);
-        if (r->kind == TABLE_KIND_PART)
-                holder = table_writer_record(manager->table, r->holder);
-        /* Out of service: something of the host's uses it. */
-        if (!holder || holder->userns_inode == 0)
-                return 0;
-        identity = (UsernsIdentity){ .inode = holder->userns_inode, .id = holder->userns_id };
-        /* Bereaved is proof of an end; what is never lent again needs none. */
-        if ((table_writer_state(manager->table, record) == TABLE_STATE_QUARANTINED &&
-             (holder->flags & TABLE_FLAG_UNENFORCED)) ||
-            userns_probe_check(manager->probe, &identity) == USERNS_E_DEAD)
-                return policy_bereave(manager->policy, record, 1);
-        return policy_protect(manager->policy, record, 1, holder->userns_inode);
-}
-
-/* A range of which nothing was refused for a while may have left files: as if it had been lent
- * without enforcement. */
-static int manager_mark_gap(Manager *manager, uint32_t record) {
-        const TableRecord *r = table_writer_record(manager->table, record);
-
-        if (policy_has_predecessor(manager->policy) || r->userns_inode == 0 || r->size == 0 ||
-            table_writer_state(manager->table, record) == TABLE_STATE_FREE)
-                return 0;
-        return unenforced_mark(manager->unenforced, r->start, r->account_uid);
-}
-
-/* The kernel's records are empty: this is the first start, or what
- * was pinned could not be adopted.  What the table says is taken is
- * protected again; until then, what is pinned goes on protecting. */
-static int manager_protect_again(Manager *manager) {
-        uint32_t n_records = table_writer_n_records(manager->table);
-        int r = 0;
-
-        if (!policy_was_adopted(manager->policy) && policy_is_enforcing(manager->policy)) {
-                (void) userns_probe_refresh(manager->probe);
-                for (uint32_t record = 0; record < n_records && r == 0; record++) {
-                        r = manager_mark_gap(manager, record);
-                        if (r == 0)
-                                r = manager_protect_record(manager, record);
-                }
-        }
-        if (r == 0)
-                r = policy_settle(manager->policy);
-        if (r != 0)
-                log_error_errno(r, "Cannot protect again the ranges that the table knows");
-        return r > 0 ? -ENOTRECOVERABLE : r;
 }
 
 /* Whoever asked about one of our names is to ask again. */
@@ -421,6 +223,25 @@ static void manager_range_kept(const AllocatorKept *kept, void *userdata) {
                 kept->size, kept->start, kept->account_uid, kept->why);
 }
 
+static int manager_adopt(Manager *manager) {
+        const AdoptContext context = {
+                .table = manager->table,
+                .policy = manager->policy,
+                .probe = manager->probe,
+                .unenforced = manager->unenforced,
+                .slot_locks = manager->slot_locks,
+                .nspawn_folder = manager->nspawn_folder,
+                .pool_start = manager->settings.pool_start,
+                .n_slots = manager->settings.n_slots,
+        };
+        int r = adopt_records(&context);
+
+        if (r < 0)
+                return r;
+        return adopt_details(
+                manager->details_path, table_writer_n_records(manager->table), &manager->details);
+}
+
 /* From a table to an allocator: what needs both. */
 static int manager_make_allocator(Manager *manager) {
         AllocatorConfig config = {
@@ -438,18 +259,7 @@ static int manager_make_allocator(Manager *manager) {
         };
         int r;
 
-        r = manager_protect_again(manager);
-        if (r < 0)
-                return r;
-        r = manager_take_out_of_service(manager);
-        if (r < 0) {
-                log_error_errno(r, "Cannot find out which IDs are in use on this host");
-                return r;
-        }
-        r = manager_hold_slots(manager);
-        if (r < 0)
-                return r;
-        r = manager_open_details(manager);
+        r = manager_adopt(manager);
         if (r < 0)
                 return r;
         r = manager_make_vetter(manager);
