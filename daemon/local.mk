@@ -3,11 +3,11 @@
 noinst_LTLIBRARIES += libpolicy.la
 if BUILD_POLICY
 libpolicy_la_SOURCES = \
-	%D%/policy/policy.c %D%/policy/policy.h %D%/policy/internal.h \
-	%D%/policy/canary.c \
-	%D%/policy/load.c \
-	%D%/policy/pins.c \
-	%D%/policy/rules.c
+	%D%/policy/policy.c %D%/policy/policy.h %D%/policy/for-test.h \
+	%D%/policy/canary.c %D%/policy/canary.h \
+	%D%/policy/load.c %D%/policy/load.h \
+	%D%/policy/pins.c %D%/policy/pins.h \
+	%D%/policy/rules.c %D%/policy/rules.h
 libpolicy_la_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
 libpolicy_la_LIBADD = libutil.la $(LIBBPF_LIBS) $(GLIB_LIBS)
 
@@ -23,8 +23,9 @@ libpolicy_la_SOURCES = %D%/policy/none.c %D%/policy/policy.h
 libpolicy_la_CFLAGS = $(AM_CFLAGS)
 libpolicy_la_LIBADD = $(GLIB_LIBS)
 endif
-EXTRA_DIST += tests/unit/test-policy.c %D%/policy/none.c %D%/policy/policy.c %D%/policy/internal.h %D%/policy/canary.c \
-	%D%/policy/load.c %D%/policy/pins.c %D%/policy/rules.c
+EXTRA_DIST += tests/unit/test-policy.c %D%/policy/none.c %D%/policy/policy.c %D%/policy/for-test.h \
+	%D%/policy/canary.c %D%/policy/canary.h %D%/policy/load.c %D%/policy/load.h \
+	%D%/policy/pins.c %D%/policy/pins.h %D%/policy/rules.c %D%/policy/rules.h
 
 # Who has which IDs of the host: the daemon and the user database provider count by it.
 noinst_LTLIBRARIES += libhost-ids.la

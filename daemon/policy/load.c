@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "daemon/policy/load.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,8 +17,6 @@
 #include <linux/bpf.h>
 #include <linux/keyctl.h>
 #include <linux/mount.h>
-
-#include "daemon/policy/internal.h"
 
 #include "bpf/policy.skel.h"
 #include "lib/util/fd.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "daemon/policy/pins.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -13,8 +15,6 @@
 #include <bpf/libbpf.h>
 #include <glib.h>
 #include <linux/bpf.h>
-
-#include "daemon/policy/internal.h"
 
 #include "lib/util/fd.h"
 #include "lib/util/file.h"

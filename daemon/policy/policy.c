@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "daemon/policy/policy.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,8 +13,11 @@
 #include <glib-unix.h>
 #include <glib.h>
 
-#include "daemon/policy/internal.h"
-
+#include "daemon/policy/canary.h"
+#include "daemon/policy/for-test.h"
+#include "daemon/policy/load.h"
+#include "daemon/policy/pins.h"
+#include "daemon/policy/rules.h"
 #include "lib/table/format.h"
 #include "lib/util/fd.h"
 #include "lib/util/source.h"

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/policy/internal.h"
+#include "daemon/policy/rules.h"
+
+#include <glib.h>
 
 #define P(program) POLICY_OFFER(PROGRAM_##program)
 

@@ -8,7 +8,8 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 
-#include "daemon/policy/internal.h"
+#include "daemon/policy/for-test.h"
+#include "daemon/policy/rules.h"
 #include "lib/table/format.h"
 
 #define P(program) POLICY_OFFER(PROGRAM_##program)

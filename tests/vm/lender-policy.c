@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <glib.h>
 
-#include "daemon/policy/internal.h"
+#include "daemon/policy/for-test.h"
+#include "daemon/policy/rules.h"
 
 static int rule_bits(const char *names, uint32_t *ret_bits) {
         g_auto(GStrv) wanted = g_strsplit(names, ",", -1);

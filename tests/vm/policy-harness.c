@@ -29,7 +29,8 @@
 #include <glib.h>
 #include <linux/posix_acl.h>
 
-#include "daemon/policy/internal.h"
+#include "daemon/policy/for-test.h"
+#include "daemon/policy/rules.h"
 
 #include "lib/table/format.h"
 #include "lib/util/fd.h"

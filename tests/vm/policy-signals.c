@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/policy/internal.h"
+#include "daemon/policy/for-test.h"
 
 /* A file that was told whom to signal by a holder that is no more. */
 typedef struct Signalling {

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/policy/internal.h"
+#include "daemon/policy/for-test.h"
 #include "daemon/leftovers/uid-trial.h"
 
 /* What is noted of the UIDs that a range was used by, and the trial of whether the kernel still
