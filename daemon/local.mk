@@ -56,9 +56,13 @@ libdaemon_la_SOURCES = \
 	%D%/door/door.c %D%/door/door.h \
 	%D%/door/child.c %D%/door/child.h \
 	%D%/host/host-ids.h \
-	%D%/leftovers/leftovers.c %D%/leftovers/leftovers.h %D%/leftovers/internal.h \
-	%D%/leftovers/child.c %D%/leftovers/task.c %D%/leftovers/claims.c %D%/leftovers/files.c %D%/leftovers/ipc.c \
-	%D%/leftovers/processes.c \
+	%D%/leftovers/leftovers.c %D%/leftovers/leftovers.h \
+	%D%/leftovers/child.c %D%/leftovers/child.h \
+	%D%/leftovers/claims.c %D%/leftovers/claims.h \
+	%D%/leftovers/files.c %D%/leftovers/files.h \
+	%D%/leftovers/ipc.c %D%/leftovers/ipc.h \
+	%D%/leftovers/processes.c %D%/leftovers/processes.h \
+	%D%/leftovers/task.c %D%/leftovers/task.h \
 	%D%/limits.h \
 	%D%/manager.c %D%/manager.h \
 	%D%/reconcile.c %D%/reconcile.h \
@@ -66,7 +70,8 @@ libdaemon_la_SOURCES = \
 	%D%/api/namespace-name.c %D%/api/namespace-name.h \
 	%D%/state/settings.c %D%/state/settings.h \
 	%D%/host/slot-locks.c %D%/host/slot-locks.h \
-	%D%/leftovers/uid-trial.c %D%/leftovers/uid-trial.h %D%/leftovers/uid-trial-child.c %D%/leftovers/uid-trial-internal.h \
+	%D%/leftovers/uid-trial.c %D%/leftovers/uid-trial.h \
+	%D%/leftovers/uid-trial-child.c %D%/leftovers/uid-trial-child.h \
 	%D%/host/vetter.c %D%/host/vetter.h \
 	%D%/state/unenforced.c %D%/state/unenforced.h \
 	%D%/allocator/unenforced-clear.c %D%/allocator/unenforced-clear.h \

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "daemon/leftovers/child.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -9,7 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/leftovers/internal.h"
+#include "daemon/leftovers/claims.h"
+#include "daemon/leftovers/files.h"
+#include "daemon/leftovers/ipc.h"
+#include "daemon/leftovers/processes.h"
 #include "daemon/limits.h"
 #include "lib/util/child.h"
 #include "lib/util/fd.h"

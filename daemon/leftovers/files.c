@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "daemon/leftovers/files.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +12,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/leftovers/internal.h"
 #include "lib/util/fd.h"
 #include "lib/util/parse.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "daemon/leftovers/ipc.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -13,7 +15,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "daemon/leftovers/internal.h"
 #include "lib/util/fd.h"
 
 #define MQUEUE_FOLDER "/dev/mqueue"

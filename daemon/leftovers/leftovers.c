@@ -10,7 +10,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "daemon/leftovers/internal.h"
+#include "daemon/leftovers/child.h"
+#include "daemon/leftovers/claims.h"
+#include "daemon/leftovers/task.h"
 #include "daemon/limits.h"
 #include "lib/util/child.h"
 #include "lib/util/fd.h"

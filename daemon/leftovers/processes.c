@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "daemon/leftovers/processes.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -8,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/leftovers/internal.h"
+#include "daemon/leftovers/claims.h"
 #include "lib/util/fd.h"
 #include "lib/util/parse.h"
 #include "lib/util/proc-status.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "daemon/leftovers/task.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,11 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/leftovers/internal.h"
 #include "lib/util/fd.h"
 #include "lib/util/id-range.h"
-
-/* What the child's steps share: whose an ID is, what was found of its range so far, and reading. */
 
 #define ENTRIES_MAX 256u
 

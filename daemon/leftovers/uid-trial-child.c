@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "daemon/leftovers/uid-trial-child.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -12,7 +14,6 @@
 #include <unistd.h>
 
 #include "daemon/limits.h"
-#include "daemon/leftovers/uid-trial-internal.h"
 #include "lib/util/child.h"
 #include "lib/util/fd.h"
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/limits.h"
-#include "daemon/leftovers/uid-trial-internal.h"
+#include "daemon/leftovers/uid-trial-child.h"
 #include "lib/util/child.h"
 #include "lib/util/turns.h"
 

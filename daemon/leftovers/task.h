@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Between the daemon and the child that removes leftovers, and between the child's files.  The
- * child is a copy of a process with a main loop: system calls only, no allocation. */
+/* What the child that removes leftovers has to do, and what its steps share: whose an ID is, what
+ * was found of its range so far, and reading.  The child is a copy of a process with a main loop:
+ * system calls only, no allocation, here and in all of its files. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,9 +32,6 @@ typedef struct LeftoversTask {
         ino_t user_namespace;     /* the child's own */
 } LeftoversTask;
 
-/* What the child runs; does not return. */
-void leftovers_child(const void *task);
-
 /* Note what was found of the ID's range; whether it is in one.  What weighs more is kept. */
 bool leftovers_find(const LeftoversTask *task, LeftoversWhat what, uint32_t id, uint32_t number);
 
@@ -54,22 +52,8 @@ bool leftovers_is_claimed(const LeftoversTask *task, uint32_t id);
  * of that range: only then may something be removed. */
 bool leftovers_is_ours(const LeftoversTask *task, uint32_t id);
 
-/* The files of /etc as they are; what is missing is all zero. */
-void leftovers_stat_files(int etc_folder, struct stat files[static LEFTOVERS_FILES_N]);
-
-/* -ESTALE: somebody may have got one of the IDs since the pass was planned.  Asked right before
- * anything is ended or removed. */
-int leftovers_check_files(const LeftoversTask *task);
-
 /* Read a whole small file into task->text, with a newline before it and a NUL behind. */
 int leftovers_read_text(const LeftoversTask *task, int folder, const char *name);
-
-/* The steps of one pass.  What stays, or may come back, is noted by leftovers_find().  Negative
- * errno: not everything could be looked at, so nothing is clean. */
-int leftovers_find_users(const LeftoversTask *task);
-int leftovers_end_processes(const LeftoversTask *task);
-int leftovers_remove_ipc(const LeftoversTask *task);
-int leftovers_remove_files(const LeftoversTask *task);
 
 /* Call `func` for each entry of the folder `fd`, those read together in reverse order: of processes
  * the youngest first, lest one that forks and ends all the time is gone when its turn comes.  Stops
