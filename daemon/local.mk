@@ -50,7 +50,11 @@ libdaemon_la_SOURCES = \
 	%D%/api/namespace.c \
 	%D%/api/api.h \
 	%D%/host/asker.c %D%/host/asker.h \
-	%D%/cgroup/cgroup.c %D%/cgroup/cgroup.h %D%/cgroup/internal.h %D%/cgroup/look.c %D%/cgroup/remove.c %D%/cgroup/threads.c \
+	%D%/cgroup/cgroup.c %D%/cgroup/cgroup.h \
+	%D%/cgroup/look.c %D%/cgroup/look.h \
+	%D%/cgroup/open.c %D%/cgroup/open.h \
+	%D%/cgroup/remove.c %D%/cgroup/remove.h \
+	%D%/cgroup/threads.c %D%/cgroup/threads.h \
 	%D%/host/claims.c %D%/host/claims.h \
 	%D%/state/details.c %D%/state/details.h \
 	%D%/door/door.c %D%/door/door.h \

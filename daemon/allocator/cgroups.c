@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include "daemon/allocator/internal.h"
-#include "daemon/cgroup/cgroup.h"
+#include "daemon/cgroup/look.h"
 #include "daemon/leftovers/leftovers.h"
 
 /* Directories of control groups that lent IDs made where they were not given any: looked for when

@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include "daemon/allocator/internal.h"
-#include "daemon/cgroup/cgroup.h"
+#include "daemon/cgroup/remove.h"
 #include "daemon/state/details.h"
 #include "daemon/policy/policy.h"
 #include "lib/table/write.h"

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,12 +15,11 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "daemon/cgroup/internal.h"
+#include "daemon/cgroup/open.h"
 #include "lib/util/fd.h"
 #include "lib/util/file.h"
 
 #define PROC_FILE_SIZE_MAX (16u * 1024 * 1024)
-#define FILEID_KERNFS 0xfe
 #define MOUNT_FOLDER "/sys/fs/cgroup"
 
 struct CgroupTree {
@@ -51,29 +49,6 @@ struct Cgroup {
         uint64_t id;
         Part parts[N_PARTS]; /* the directory first */
 };
-
-int cgroup_open_by_id(int tree, uint64_t id) {
-        union {
-                struct file_handle handle;
-                char space[sizeof(struct file_handle) + sizeof(id)];
-        } u = { .handle = { .handle_bytes = sizeof(id), .handle_type = FILEID_KERNFS } };
-        int fd;
-
-        memcpy(u.handle.f_handle, &id, sizeof(id));
-        fd = open_by_handle_at(tree, &u.handle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
-}
-
-int cgroup_open_below(int directory, const char *path, int flags) {
-        struct open_how how = {
-                .flags = (uint64_t) (unsigned) (flags | O_CLOEXEC),
-                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
-                           RESOLVE_NO_XDEV,
-        };
-        int fd = (int) syscall(SYS_openat2, directory, path, &how, sizeof(how));
-
-        return fd < 0 ? -errno : fd;
-}
 
 /* the hierarchy */
 

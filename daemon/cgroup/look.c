@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/cgroup/cgroup.h"
+#include "daemon/cgroup/look.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/cgroup/internal.h"
+#include "daemon/cgroup/open.h"
+#include "daemon/cgroup/remove.h"
 #include "daemon/limits.h"
 #include "lib/util/child.h"
 #include "lib/util/fd.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "daemon/cgroup/remove.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/cgroup/internal.h"
-#include "daemon/cgroup/cgroup.h"
+#include "daemon/cgroup/open.h"
+#include "daemon/cgroup/threads.h"
 #include "daemon/limits.h"
 #include "lib/util/child.h"
 #include "lib/util/fd.h"

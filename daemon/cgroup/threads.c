@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "daemon/cgroup/threads.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -9,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/cgroup/internal.h"
+#include "daemon/cgroup/open.h"
 #include "lib/util/fd.h"
 #include "lib/util/parse.h"
 #include "lib/util/proc-status.h"

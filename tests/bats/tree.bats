@@ -120,6 +120,7 @@ calls() {
                 case $1 in
                 # A mount that is this process's own, and the way up in it.
                 daemon/cgroup/cgroup.c) echo 'tree|own' ;;
+                daemon/cgroup/open.c) echo 'tree' ;;
                 daemon/cgroup/remove.c) echo 'fd|parent' ;;
                 daemon/cgroup/look.c) echo 'folder' ;;
                 # The daemon's own mount, and /proc.

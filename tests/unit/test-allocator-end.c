@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "daemon/allocator/allocator.h"
-#include "daemon/cgroup/cgroup.h"
+#include "daemon/cgroup/remove.h"
 #include "daemon/state/details.h"
 #include "daemon/limits.h"
 #include "lib/table/write.h"

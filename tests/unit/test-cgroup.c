@@ -9,6 +9,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "daemon/cgroup/look.h"
+#include "daemon/cgroup/remove.h"
 #include "lib/util/fd.h"
 #include "tests/unit/unit.h"
 
