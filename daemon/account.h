@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "daemon/userns/userns.h"
-#include "lib/varlink/server.h"
+#include "lib/varlink/types.h"
 
 typedef struct HostIds HostIds;
 typedef struct TableWriter TableWriter;

@@ -2,7 +2,7 @@
 #pragma once
 
 /* Every size and count that a client can drive, with its reason.  Limits of the wire are in
- * lib/varlink/server.h, those of the table's file in lib/table/format.h.  Each is checked
+ * lib/varlink/types.h, those of the table's file in lib/table/format.h.  Each is checked
  * before acquiring, `n >= MAX`, and a test tries MAX and MAX + 1. */
 
 /* An account is the accountable UID (daemon/account.h, daemon/host/host-ids.h): of a lent range

@@ -10,7 +10,7 @@
 #include <glib.h>
 
 #include "daemon/userns/userns.h"
-#include "lib/varlink/server.h"
+#include "lib/varlink/method.h"
 
 typedef struct Allocator Allocator;
 typedef struct AllocatorRequest AllocatorRequest;

@@ -3,7 +3,7 @@
 
 /* From outcomes to varlink errors: the one table. */
 
-#include "lib/varlink/server.h"
+#include "lib/varlink/method.h"
 
 /* Answer `call` with the error that stands for an outcome of the allocator, or for a negative
  * errno. */

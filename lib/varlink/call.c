@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "lib/util/fd.h"
+#include "lib/varlink/method.h"
 #include "lib/varlink/output.h"
+#include "lib/varlink/receive.h"
 
 struct VarlinkCall {
         unsigned n_refs;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Calls between server and method; the rest of their interface is in varlink/server.h.  Private to
+/* Calls between server and method; the rest of their interface is in varlink/method.h.  Private to
  * lib/varlink. */
 
 #include "lib/varlink/connection.h"

@@ -10,6 +10,7 @@
 
 #include "lib/util/fd.h"
 #include "lib/varlink/output.h"
+#include "lib/varlink/receive.h"
 #include "lib/varlink/run-queue.h"
 
 #define INPUT_SIZE_MIN 4096u

@@ -22,7 +22,7 @@
 
 #include "lib/varlink/peek.h"
 #include "lib/varlink/run-queue.h"
-#include "lib/varlink/server.h"
+#include "lib/varlink/types.h"
 
 #define VARLINK_STEP_REPLIES 32u
 

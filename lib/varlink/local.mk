@@ -10,11 +10,14 @@ libvarlink_la_SOURCES = \
 	%D%/json.h \
 	%D%/listener.c %D%/listener.h \
 	%D%/message.c %D%/message.h \
+	%D%/method.h \
 	%D%/output.c %D%/output.h \
 	%D%/peek.c %D%/peek.h \
+	%D%/receive.h \
 	%D%/run-queue.c %D%/run-queue.h \
 	%D%/server.c %D%/server.h \
-	%D%/service.c %D%/service.h
+	%D%/service.c %D%/service.h \
+	%D%/types.h
 libvarlink_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 libvarlink_la_LIBADD = libinterfaces.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS) -lm
 

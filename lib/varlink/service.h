@@ -4,7 +4,9 @@
 /* What every server has: org.varlink.service, and io.systemd for the error of varlink_call_errno().
  * Private to lib/varlink. */
 
-#include "lib/varlink/server.h"
+#include <glib.h>
+
+#include "lib/varlink/method.h"
 
 /* What org.varlink.service tells of a server. */
 typedef struct VarlinkServiceInfo {

@@ -156,8 +156,8 @@ LIMIT_DOORS daemon/limits.h At most % such children are in use
 LIMIT_DOORS_STUCK_PER_ACCOUNT daemon/limits.h at most % of one user may hang
 LIMIT_DOOR_MSEC daemon/limits.h longer than % ms
 DETAILS_CGROUPS_MAX daemon/state/details.h % for one namespace.
-VARLINK_MESSAGE_MAX lib/varlink/server.h % bytes,
-VARLINK_DESCRIPTORS_MAX lib/varlink/server.h bytes, % descriptors.
+VARLINK_MESSAGE_MAX lib/varlink/types.h % bytes,
+VARLINK_DESCRIPTORS_MAX lib/varlink/types.h bytes, % descriptors.
 EOF
 }
 
