@@ -12,7 +12,7 @@
  * process, which must not open PATH.lock otherwise. */
 
 #include "lib/table/image.h"
-#include "lib/table/write.h"
+#include "lib/table/types.h"
 
 enum {
         TABLE_FILE_E_MISSING = 101, /* there is no file; apart from TABLE_E_* */

@@ -10,7 +10,7 @@
 #include <glib.h>
 
 #include "lib/table/format.h"
-#include "lib/table/write.h"
+#include "lib/table/types.h"
 
 typedef struct TableLive TableLive;
 

@@ -25,6 +25,7 @@ libtable_core_la_SOURCES = \
 	%D%/live.c %D%/live.h \
 	%D%/recover.c %D%/recover.h \
 	%D%/store.h \
+	%D%/types.h \
 	%D%/write.c %D%/write.h
 libtable_core_la_LIBADD = libtable-read.la $(GLIB_LIBS)
 libtable_write_la_SOURCES = %D%/store.c

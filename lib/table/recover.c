@@ -3,6 +3,8 @@
 
 #include "lib/table/recover.h"
 
+#include <glib.h>
+
 #include "lib/table/index.h"
 #include "lib/table/store.h"
 

@@ -5,7 +5,7 @@
  * right.  Itself it can be killed at any store, and the next one goes on from there. */
 
 #include "lib/table/image.h"
-#include "lib/table/write.h"
+#include "lib/table/types.h"
 
 /* Why these records are none that a writer of ours left, static text; NULL if they are. */
 const char *table_recover_distrust(const TableImage *image);

@@ -14,37 +14,9 @@
 #include <glib.h>
 
 #include "lib/table/format.h"
+#include "lib/table/types.h"
 
 typedef struct TableWriter TableWriter;
-
-/* Outcomes. */
-enum {
-        TABLE_E_LOCKED = 1,    /* another writer holds the file */
-        TABLE_E_EXHAUSTED = 2, /* no slot (no single ID, no registration) is free and offered */
-        TABLE_E_NAME_EXISTS = 3,
-        TABLE_E_USERNS_EXISTS = 4, /* a live record has this namespace already */
-        TABLE_E_UNTRUSTED =
-                5, /* a file stands there that is not to be believed: see TableOpenReport */
-};
-
-typedef struct TableWriterConfig {
-        const char *path; /* e.g. TABLE_PATH; its folder exists.  Borrowed during the open only */
-        uint32_t pool_start; /* a multiple of TABLE_SLOT_SIZE, TABLE_POOL_LOWEST at least */
-        uint32_t n_slots; /* 1 ... TABLE_SLOTS_MAX; the pool ends at TABLE_POOL_HIGHEST at most */
-        /* Slots that begin here or above are handed out before the others; 0: all are alike. */
-        uint32_t first_start;
-        bool enforced;    /* what TableHeader.enforcement says */
-        bool all_entries; /* what TableHeader.set_entries says */
-} TableWriterConfig;
-
-/* What table_writer_open() found and did. */
-typedef struct TableOpenReport {
-        bool created;           /* there was no file */
-        char *set_aside;        /* path an untrusted file was renamed to; else NULL.  g_free() it */
-        const char *reason;     /* why it was not believed; static text */
-        uint32_t n_rolled_back; /* records (parts too) found in `reserved`, now free */
-        uint32_t n_adopted;     /* ranges and registrations in any later state */
-} TableOpenReport;
 
 /* Open or create the table at config->path and recover what a killed writer left: `reserved` is
  * rolled back, a name index that was being rearranged is rebuilt, everything else stays.  A file
@@ -169,13 +141,6 @@ uint32_t table_writer_next_live(const TableWriter *writer, uint32_t *cursor);
  */
 uint32_t table_writer_next_quarantined(const TableWriter *writer, uint32_t *cursor);
 
-/* How many ranges and registrations (parts and cuts not counted) are in each state; n_slots_free
- * counts slots. */
-typedef struct TableCounts {
-        uint32_t n[TABLE_STATE_COUNT];
-        uint32_t n_slots_free;
-        uint32_t n_slots_never_used;
-} TableCounts;
 void table_writer_count(const TableWriter *writer, TableCounts *ret_counts);
 
 /* What `account_uid` holds in reserved ... releasing: ranges and registrations, and how many IDs,
@@ -184,20 +149,9 @@ void table_writer_usage(
         const TableWriter *writer, uint32_t account_uid, uint32_t *ret_n_ranges,
         uint64_t *ret_n_ids);
 
-/* There are so much fewer single IDs than slots. */
-#define TABLE_KEPT_PER_SINGLE 8u
-
 /* What is kept out of use because of `account_uid`, or will be: all that is quarantined, and what
  * was lent without enforcement in any state but free.  In slots; a single ID counts for
  * TABLE_KEPT_PER_SINGLE. */
 uint32_t table_writer_kept(const TableWriter *writer, uint32_t account_uid);
-
-/* How much a range would add to that. */
-static inline uint32_t table_range_kept(uint32_t size, uint32_t n_delegated) {
-        if (size == 0)
-                return 0;
-        return n_delegated +
-               (size == 1 ? TABLE_KEPT_PER_SINGLE : (size + TABLE_SLOT_SIZE - 1) / TABLE_SLOT_SIZE);
-}
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TableWriter, table_writer_free)

@@ -73,6 +73,29 @@ EOF_LAYERS
         done | absent .
 }
 
+# FOLDER -> its headers, without .h, each after those that it stands on.
+ground_up() {
+        cat <<'EOF_GROUND_UP'
+lib/varlink: json types peek run-queue output listener discard message interface dispatch receive method connection call service server client
+lib/table: format crc name store free socket read describe follow types image index file live recover write
+EOF_GROUND_UP
+}
+
+@test "in the libraries nothing includes a header that stands above its own" {
+        local folder headers file name included
+        ground_up | while IFS=: read -r folder headers; do
+                headers="$headers "
+                for file in "$folder"/*.[ch]; do
+                        name=${file##*/}
+                        name=${name%.*}
+                        [[ $headers == *" $name "* ]] || echo "$file has no place in the order"
+                        sed -n "s|^ *# *include *\"$folder/\([^\"]*\)\.h\".*|\1|p" "$file" | while read -r included; do
+                                [[ "${headers%%" $name "*} $name " == *" $included "* ]] || echo "$file includes $included.h, which stands above it"
+                        done
+                done
+        done | absent .
+}
+
 # calls: "FILE OTHER" for each file of the programs that calls a function, or uses a variable, of another, without .c; by
 # what was built.
 calls() {
