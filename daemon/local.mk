@@ -37,13 +37,15 @@ noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
 	%D%/account.c %D%/account.h \
 	%D%/adopt.c %D%/adopt.h \
-	%D%/allocator/allocator.c %D%/allocator/allocator.h %D%/allocator/internal.h \
+	%D%/allocator/allocator.c %D%/allocator/allocator.h %D%/allocator/state.h \
 	%D%/allocator/add.c \
-	%D%/allocator/cgroups.c \
-	%D%/allocator/end.c \
-	%D%/allocator/leave.c \
-	%D%/allocator/leaving.c %D%/allocator/name.c %D%/allocator/record.c \
-	%D%/allocator/sweep.c \
+	%D%/allocator/cgroups.c %D%/allocator/cgroups.h \
+	%D%/allocator/end.c %D%/allocator/end.h \
+	%D%/allocator/leaving.c %D%/allocator/leaving.h \
+	%D%/allocator/name.c %D%/allocator/name.h \
+	%D%/allocator/reclaim.c %D%/allocator/reclaim.h \
+	%D%/allocator/record.c %D%/allocator/record.h \
+	%D%/allocator/sweep.c %D%/allocator/sweep.h \
 	%D%/api/container.c \
 	%D%/api/errors.c %D%/api/errors.h \
 	%D%/api/manager.c \

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 
-#include "daemon/allocator/internal.h"
+#include "daemon/allocator/end.h"
+#include "daemon/allocator/record.h"
+#include "daemon/allocator/state.h"
 #include "daemon/cgroup/cgroup.h"
 #include "daemon/state/details.h"
 #include "lib/table/write.h"

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/allocator/internal.h"
+#include "daemon/allocator/allocator.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/allocator/end.h"
+#include "daemon/allocator/name.h"
+#include "daemon/allocator/reclaim.h"
+#include "daemon/allocator/record.h"
+#include "daemon/allocator/state.h"
 #include "daemon/host/host-ids.h"
 #include "daemon/limits.h"
 #include "daemon/policy/policy.h"
@@ -81,12 +86,9 @@ int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator) {
                 .jobs = g_ptr_array_new_with_free_func((GDestroyNotify) job_free),
                 .name_waits = name_waits_new(),
                 .vetting_waits = turns_new(LIMIT_VETTING_WAITS, LIMIT_VETTING_WAITS_PER_ACCOUNT, 0),
-                .removals = g_hash_table_new_full(NULL, NULL, NULL, allocator_removal_free),
-                .removal_turns = turns_new(
-                        LIMIT_CGROUP_REMOVALS, LIMIT_CGROUP_REMOVALS_PER_ACCOUNT,
-                        LIMIT_CGROUP_REMOVALS_WAITING_PER_ACCOUNT),
         };
-        allocator_start_leaving(allocator);
+        allocator_start_removing(allocator);
+        allocator->reclaim = reclaim_new(&allocator->config);
         table_writer_watch_slots(config->table, allocator_slot_changed, allocator);
         *ret_allocator = allocator;
         return 0;
@@ -102,7 +104,7 @@ void allocator_free(Allocator *allocator) {
         name_waits_free(allocator->name_waits);
         turns_free(allocator->vetting_waits);
         allocator_stop_removing(allocator);
-        allocator_stop_leaving(allocator);
+        reclaim_free(allocator->reclaim);
         g_free(allocator);
 }
 
@@ -121,7 +123,7 @@ static bool allocator_quota_allows(const Allocator *allocator, const AllocatorRe
         uint64_t n_ids, n_ids_leaving;
 
         table_writer_usage(allocator->config.table, request->account_uid, &n_ranges, &n_ids);
-        allocator_leaving_usage(allocator, request->account_uid, &n_leaving, &n_ids_leaving);
+        reclaim_usage(allocator->reclaim, request->account_uid, &n_leaving, &n_ids_leaving);
         n_ranges -= n_leaving;
         n_ids -= n_ids_leaving;
         return n_ranges < allocator->config.namespaces_per_user &&

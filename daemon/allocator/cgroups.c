@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/allocator/internal.h"
-#include "daemon/cgroup/look.h"
-#include "daemon/leftovers/leftovers.h"
+#include "daemon/allocator/cgroups.h"
 
-/* Directories of control groups that lent IDs made where they were not given any: looked for when
- * nothing else is left of a range, for no process of it makes another then.  One look serves all
- * ranges that wait. */
+#include <glib.h>
+
+#include "daemon/allocator/record.h"
+#include "daemon/cgroup/look.h"
 
 /* Ends come in crowds; the first waits for the others. */
 #define LOOK_DELAY_USEC 20000
@@ -15,6 +14,11 @@
 #define LOOK_PAUSE_FACTOR 4
 
 struct AllocatorLooks {
+        const AllocatorConfig *config;
+        LeavingSet *leaving;
+        Sweeps *sweeps;
+        AllocatorLookedFunc looked_clean;
+        void *userdata;
         GHashTable *waiting; /* records; for the next look */
         GArray *looked_at;   /* the record of each range of the one under way */
         CgroupLook *look;
@@ -23,25 +27,27 @@ struct AllocatorLooks {
         uint32_t clean; /* the record that is being given back */
 };
 
-static void schedule_look(Allocator *allocator);
+static void schedule_look(AllocatorLooks *looks);
 
-static AllocatorLooks *get_looks(Allocator *allocator) {
-        if (!allocator->looks) {
-                allocator->looks = g_new(AllocatorLooks, 1);
-                *allocator->looks = (AllocatorLooks){
-                        .waiting = g_hash_table_new(NULL, NULL),
-                        .looked_at = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
-                        .clean = TABLE_NONE,
-                };
-        }
-        return allocator->looks;
+AllocatorLooks *allocator_looks_new(
+        const AllocatorConfig *config, LeavingSet *leaving, Sweeps *sweeps,
+        AllocatorLookedFunc clean, void *userdata) {
+        AllocatorLooks *looks = g_new(AllocatorLooks, 1);
+
+        *looks = (AllocatorLooks){
+                .config = config,
+                .leaving = leaving,
+                .sweeps = sweeps,
+                .looked_clean = clean,
+                .userdata = userdata,
+                .waiting = g_hash_table_new(NULL, NULL),
+                .looked_at = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
+                .clean = TABLE_NONE,
+        };
+        return looks;
 }
 
-void allocator_stop_looking(Allocator *allocator) {
-        AllocatorLooks *looks = g_steal_pointer(&allocator->looks);
-
-        if (!looks)
-                return;
+void allocator_looks_free(AllocatorLooks *looks) {
         if (looks->source != 0)
                 g_source_remove(looks->source);
         cgroup_look_free(looks->look);
@@ -51,8 +57,7 @@ void allocator_stop_looking(Allocator *allocator) {
 }
 
 static void on_looked(const bool *clean, size_t n, void *userdata) {
-        Allocator *allocator = userdata;
-        AllocatorLooks *looks = allocator->looks;
+        AllocatorLooks *looks = userdata;
         gint64 now = g_get_monotonic_time();
 
         looks->look = NULL;
@@ -66,19 +71,18 @@ static void on_looked(const bool *clean, size_t n, void *userdata) {
                         all_clean = all_clean && clean[i];
                 if (all_clean) {
                         looks->clean = record;
-                        allocator->looked_clean(allocator, record);
+                        looks->looked_clean(record, looks->userdata);
                         looks->clean = TABLE_NONE;
                 } else
-                        allocator_try_again(allocator, record);
+                        leaving_set_try_again(looks->leaving, record);
         }
         g_array_set_size(looks->looked_at, 0);
-        allocator_schedule_next_sweep(allocator);
-        schedule_look(allocator);
+        sweeps_schedule_next(looks->sweeps);
+        schedule_look(looks);
 }
 
 static gboolean begin_look(gpointer userdata) {
-        Allocator *allocator = userdata;
-        AllocatorLooks *looks = allocator->looks;
+        AllocatorLooks *looks = userdata;
         g_autoptr(GArray) owners = g_array_new(FALSE, FALSE, sizeof(CgroupRange));
         GHashTableIter i;
         gpointer record;
@@ -89,7 +93,7 @@ static gboolean begin_look(gpointer userdata) {
         while (g_hash_table_iter_next(&i, &record, NULL)) {
                 uint32_t number = GPOINTER_TO_UINT(record);
 
-                g_autoptr(GArray) own = allocator_list_owners(allocator, number);
+                g_autoptr(GArray) own = allocator_list_owners(looks->config, number);
 
                 g_array_append_vals(owners, own->data, own->len);
                 while (looks->looked_at->len < owners->len)
@@ -97,30 +101,24 @@ static gboolean begin_look(gpointer userdata) {
         }
         g_hash_table_remove_all(looks->waiting);
         if (cgroup_look(
-                    allocator->config.cgroups, (const CgroupRange *) (void *) owners->data,
-                    owners->len, on_looked, allocator, &looks->look) < 0)
-                on_looked(NULL, owners->len, allocator);
+                    looks->config->cgroups, (const CgroupRange *) (void *) owners->data,
+                    owners->len, on_looked, looks, &looks->look) < 0)
+                on_looked(NULL, owners->len, looks);
         return G_SOURCE_REMOVE;
 }
 
-static void schedule_look(Allocator *allocator) {
-        AllocatorLooks *looks = allocator->looks;
+static void schedule_look(AllocatorLooks *looks) {
         gint64 now = g_get_monotonic_time(), delay = MAX(looks->not_before - now, LOOK_DELAY_USEC);
 
         if (looks->look || looks->source != 0 || g_hash_table_size(looks->waiting) == 0)
                 return;
-        looks->source = g_timeout_add((guint) (delay / 1000), begin_look, allocator);
+        looks->source = g_timeout_add((guint) (delay / 1000), begin_look, looks);
 }
 
-bool allocator_has_no_cgroups(Allocator *allocator, uint32_t record) {
-        AllocatorLooks *looks;
-
-        if (!allocator->config.cgroups)
-                return true;
-        looks = get_looks(allocator);
-        if (looks->clean == record)
+bool allocator_looks_ask(AllocatorLooks *looks, uint32_t record) {
+        if (!looks->config->cgroups || looks->clean == record)
                 return true;
         (void) g_hash_table_add(looks->waiting, GUINT_TO_POINTER(record));
-        schedule_look(allocator);
+        schedule_look(looks);
         return false;
 }

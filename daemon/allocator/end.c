@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/allocator/internal.h"
+#include "daemon/allocator/end.h"
+
+#include "daemon/allocator/reclaim.h"
+#include "daemon/allocator/record.h"
+#include "daemon/allocator/state.h"
 #include "daemon/cgroup/remove.h"
+#include "daemon/limits.h"
 #include "daemon/state/details.h"
 #include "daemon/policy/policy.h"
 #include "lib/table/write.h"
@@ -19,7 +24,7 @@ typedef struct Removal {
         CgroupRemoval *cgroups; /* NULL: waits */
 } Removal;
 
-void allocator_removal_free(void *data) {
+static void removal_free(void *data) {
         Removal *removal = data;
 
         cgroup_removal_free(removal->cgroups);
@@ -41,14 +46,14 @@ static void on_removed(bool gone, void *userdata) {
         if (!gone || details_clear(allocator->config.details, record, &key) < 0)
                 return;
         if (table_writer_state(allocator->config.table, record) == TABLE_STATE_RELEASING)
-                allocator_leave(allocator, record, proven);
+                reclaim_add(allocator->reclaim, record, proven);
 }
 
 static void on_removal_turn(Turn *turn, void *userdata) {
         Removal *removal = userdata;
         const AllocatorConfig *config = &removal->allocator->config;
         DetailsKey key = allocator_details_key(table_writer_record(config->table, removal->record));
-        g_autoptr(GArray) owners = allocator_list_owners(removal->allocator, removal->record);
+        g_autoptr(GArray) owners = allocator_list_owners(config, removal->record);
         uint64_t ids[DETAILS_CGROUPS_MAX];
         uint32_t n;
 
@@ -60,7 +65,9 @@ static void on_removal_turn(Turn *turn, void *userdata) {
                         removal->allocator->removals, GUINT_TO_POINTER(removal->record));
 }
 
-bool allocator_remove_cgroups(Allocator *allocator, uint32_t record, bool proven) {
+/* Whether the control groups of a range that has ended are gone; else their removal is under way,
+ * or will be tried when this is called again. */
+static bool allocator_remove_cgroups(Allocator *allocator, uint32_t record, bool proven) {
         const TableRecord *range = table_writer_record(allocator->config.table, record);
         DetailsKey key = allocator_details_key(range);
         uint64_t ids[DETAILS_CGROUPS_MAX];
@@ -96,6 +103,13 @@ static gboolean is_waiting(gpointer record, gpointer removal, gpointer unused) {
         return !((Removal *) removal)->cgroups;
 }
 
+void allocator_start_removing(Allocator *allocator) {
+        allocator->removals = g_hash_table_new_full(NULL, NULL, NULL, removal_free);
+        allocator->removal_turns = turns_new(
+                LIMIT_CGROUP_REMOVALS, LIMIT_CGROUP_REMOVALS_PER_ACCOUNT,
+                LIMIT_CGROUP_REMOVALS_WAITING_PER_ACCOUNT);
+}
+
 void allocator_stop_removing(Allocator *allocator) {
         /* Those that wait first, lest the end of another begins them. */
         (void) g_hash_table_foreach_remove(allocator->removals, is_waiting, NULL);
@@ -105,9 +119,9 @@ void allocator_stop_removing(Allocator *allocator) {
 
 /* whether it has ended */
 
-/* The kernel's own record of an end is proof, and its record of a life keeps a namespace that was
- * just not seen from being given up. */
-int allocator_check(Allocator *allocator, uint32_t record) {
+/* 0: it lives; USERNS_E_DEAD, USERNS_E_UNKNOWN, or an error.  The kernel's own record of an end is
+ * proof, and its record of a life keeps a namespace that was just not seen from being given up. */
+static int allocator_check(Allocator *allocator, uint32_t record) {
         const TableRecord *range = table_writer_record(allocator->config.table, record);
         UsernsIdentity identity = { .inode = range->userns_inode, .id = range->userns_id };
         uint64_t inode;
@@ -121,7 +135,7 @@ int allocator_check(Allocator *allocator, uint32_t record) {
                 return r == USERNS_E_UNKNOWN && policy_sees_ends(allocator->config.policy) ? 0 : r;
         case POLICY_SLOT_FREE:
                 /* A daemon was killed between the last two steps of giving it back. */
-                if (range->userns_inode != 0 && allocator_was_clean(allocator, record))
+                if (range->userns_inode != 0 && allocator_was_clean(&allocator->config, record))
                         return USERNS_E_DEAD;
                 return userns_probe_check(allocator->config.probe, &identity);
         default:
@@ -144,11 +158,11 @@ bool allocator_release_if_dead(Allocator *allocator, uint32_t record) {
 void allocator_release(Allocator *allocator, uint32_t record, bool proven) {
         TableWriter *table = allocator->config.table;
 
-        if (allocator_is_leaving(allocator, record))
+        if (reclaim_has(allocator->reclaim, record))
                 return;
         /* First, for a daemon that is killed after it finds the proof there. */
         if (proven)
-                (void) allocator_for_each_record(allocator, record, policy_bereave);
+                (void) allocator_for_each_record(&allocator->config, record, policy_bereave);
         if (table_writer_state(table, record) != TABLE_STATE_RELEASING)
                 table_writer_set_state(table, record, TABLE_STATE_RELEASING);
         if (table_writer_record(table, record)->size == 0) {
@@ -157,7 +171,7 @@ void allocator_release(Allocator *allocator, uint32_t record, bool proven) {
                 return;
         }
         if (allocator_remove_cgroups(allocator, record, proven))
-                allocator_leave(allocator, record, proven);
+                reclaim_add(allocator->reclaim, record, proven);
 }
 
 bool allocator_release_ended(Allocator *allocator, uint64_t userns_inode) {
@@ -184,11 +198,12 @@ static void allocator_reconcile_quarantined(Allocator *allocator, unsigned max) 
                         allocator->quarantine_cursor = 0;
                         return;
                 }
-                if (allocator_is_reusable(allocator, record) &&
-                    !allocator_is_leaving(allocator, record) &&
+                if (allocator_is_reusable(&allocator->config, record) &&
+                    !reclaim_has(allocator->reclaim, record) &&
                     allocator_check(allocator, record) == USERNS_E_DEAD) {
-                        (void) allocator_for_each_record(allocator, record, policy_bereave);
-                        allocator_leave(allocator, record, true);
+                        (void) allocator_for_each_record(
+                                &allocator->config, record, policy_bereave);
+                        reclaim_add(allocator->reclaim, record, true);
                 }
         }
 }
@@ -222,7 +237,7 @@ unsigned allocator_reconcile(
                 }
                 state = table_writer_state(table, record);
                 if (state < TABLE_STATE_MAPPING || state > TABLE_STATE_RELEASING ||
-                    allocator_is_leaving(allocator, record))
+                    reclaim_has(allocator->reclaim, record))
                         continue;
 
                 r = allocator_check(allocator, record);

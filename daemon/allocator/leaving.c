@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/allocator/internal.h"
+#include "daemon/allocator/leaving.h"
+
+#include "daemon/allocator/record.h"
 #include "daemon/leftovers/uid-trial.h"
 #include "daemon/limits.h"
 #include "lib/table/write.h"
-
-/* Ranges whose end is proven and that are not free yet: when each is looked at next, what for, and
- * what it counts meanwhile. */
 
 #define RETRY_USEC_FIRST G_USEC_PER_SEC
 #define RETRY_DOUBLINGS_MAX 6u
 /* A range that is never lent again is not worth more. */
 #define UNENFORCED_TRIES_MAX 3u
 
-void allocator_leaving_free(void *data) {
+struct LeavingSet {
+        const AllocatorConfig *config;
+        GHashTable *by_record; /* record -> Leaving, owned */
+};
+
+static void leaving_free(void *data) {
         Leaving *leaving = data;
 
         uid_trial_free(leaving->trial);
@@ -22,20 +26,54 @@ void allocator_leaving_free(void *data) {
         g_free(leaving);
 }
 
-bool allocator_is_leaving(const Allocator *allocator, uint32_t record) {
-        return g_hash_table_contains(allocator->leaving, GUINT_TO_POINTER(record));
+LeavingSet *leaving_set_new(const AllocatorConfig *config) {
+        LeavingSet *set = g_new(LeavingSet, 1);
+
+        *set = (LeavingSet){
+                .config = config,
+                .by_record = g_hash_table_new_full(NULL, NULL, NULL, leaving_free),
+        };
+        return set;
 }
 
-void allocator_leaving_usage(
-        const Allocator *allocator, uint32_t account_uid, uint32_t *ret_n_ranges,
-        uint64_t *ret_n_ids) {
-        TableWriter *table = allocator->config.table;
+void leaving_set_free(LeavingSet *set) {
+        g_hash_table_unref(set->by_record);
+        g_free(set);
+}
+
+Leaving *leaving_set_get(const LeavingSet *set, uint32_t record) {
+        return g_hash_table_lookup(set->by_record, GUINT_TO_POINTER(record));
+}
+
+Leaving *leaving_set_add(LeavingSet *set, Reclaim *reclaim, uint32_t record) {
+        Leaving *leaving = g_new(Leaving, 1);
+
+        *leaving = (Leaving){
+                .reclaim = reclaim,
+                .record = record,
+                .due_usec = g_get_monotonic_time(),
+        };
+        g_hash_table_insert(set->by_record, GUINT_TO_POINTER(record), leaving);
+        return leaving;
+}
+
+void leaving_set_remove(LeavingSet *set, uint32_t record) {
+        (void) g_hash_table_remove(set->by_record, GUINT_TO_POINTER(record));
+}
+
+void leaving_set_iterate(const LeavingSet *set, GHashTableIter *ret_i) {
+        g_hash_table_iter_init(ret_i, set->by_record);
+}
+
+void leaving_set_usage(
+        const LeavingSet *set, uint32_t account_uid, uint32_t *ret_n_ranges, uint64_t *ret_n_ids) {
+        TableWriter *table = set->config->table;
         GHashTableIter i;
         gpointer record, leaving;
 
         *ret_n_ranges = 0;
         *ret_n_ids = 0;
-        g_hash_table_iter_init(&i, allocator->leaving);
+        g_hash_table_iter_init(&i, set->by_record);
         while (*ret_n_ranges < LIMIT_LEAVING_UNCHARGED_RANGES &&
                *ret_n_ids < LIMIT_LEAVING_UNCHARGED_IDS &&
                g_hash_table_iter_next(&i, &record, &leaving)) {
@@ -46,36 +84,31 @@ void allocator_leaving_usage(
                     table_writer_state(table, number) != TABLE_STATE_RELEASING)
                         continue;
                 (*ret_n_ranges)++;
-                *ret_n_ids += allocator_list_ranges(allocator, number, NULL);
+                *ret_n_ids += allocator_list_ranges(set->config, number, NULL);
         }
 }
 
-void allocator_quarantine(Allocator *allocator, uint32_t record) {
-        if (table_writer_state(allocator->config.table, record) == TABLE_STATE_RELEASING)
-                table_writer_set_state(allocator->config.table, record, TABLE_STATE_QUARANTINED);
-}
-
-void allocator_try_again(Allocator *allocator, uint32_t record) {
-        Leaving *leaving = g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
+void leaving_set_try_again(LeavingSet *set, uint32_t record) {
+        Leaving *leaving = leaving_set_get(set, record);
         unsigned doublings = MIN(leaving->n_tries, RETRY_DOUBLINGS_MAX);
 
         leaving->n_tries++;
         leaving->due_usec = g_get_monotonic_time() + ((gint64) RETRY_USEC_FIRST << doublings);
-        if (leaving->n_tries < UNENFORCED_TRIES_MAX || allocator_is_reusable(allocator, record))
+        if (leaving->n_tries < UNENFORCED_TRIES_MAX || allocator_is_reusable(set->config, record))
                 return;
-        (void) g_hash_table_remove(allocator->leaving, GUINT_TO_POINTER(record));
-        allocator_quarantine(allocator, record);
+        leaving_set_remove(set, record);
+        allocator_quarantine(set->config, record);
 }
 
-void allocator_put_off(Allocator *allocator, uint32_t record) {
-        Leaving *leaving = g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
+void leaving_set_put_off(LeavingSet *set, uint32_t record) {
+        Leaving *leaving = leaving_set_get(set, record);
 
         leaving->due_usec = g_get_monotonic_time() + RETRY_USEC_FIRST;
 }
 
-void allocator_tell(Allocator *allocator, uint32_t record, const char *kind, const char *why) {
-        Leaving *leaving = g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
-        const TableRecord *range = table_writer_record(allocator->config.table, record);
+void leaving_set_tell(const LeavingSet *set, uint32_t record, const char *kind, const char *why) {
+        Leaving *leaving = leaving_set_get(set, record);
+        const TableRecord *range = table_writer_record(set->config->table, record);
         AllocatorKept kept = {
                 .start = range->start,
                 .size = range->size,
@@ -87,6 +120,6 @@ void allocator_tell(Allocator *allocator, uint32_t record, const char *kind, con
                 return;
         g_free(leaving->told);
         leaving->told = g_strdup(kind);
-        if (allocator->config.kept)
-                allocator->config.kept(&kept, allocator->config.kept_userdata);
+        if (set->config->kept)
+                set->config->kept(&kept, set->config->kept_userdata);
 }

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <string.h>
+#include "daemon/allocator/name.h"
 
-#include "daemon/allocator/internal.h"
+#include "daemon/allocator/end.h"
+#include "daemon/allocator/state.h"
 #include "daemon/limits.h"
 #include "lib/table/write.h"
 #include "lib/util/turns.h"
 
-/* Waiting for a name whose holder is about to end.
- *
- * The kernel keeps a namespace for a while after its last process, so somebody who runs one command
+/* The kernel keeps a namespace for a while after its last process, so somebody who runs one command
  * after the other under one name would be refused now and then.  They wait: only for a namespace of
  * their own that has no process, and not for long.  The name is not taken from it before its end,
  * for something may keep it. */

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "daemon/allocator/record.h"
+
 #include <string.h>
 
-#include "daemon/allocator/internal.h"
 #include "daemon/cgroup/cgroup.h"
 #include "daemon/leftovers/leftovers.h"
 #include "daemon/policy/policy.h"
 #include "daemon/state/details.h"
 #include "daemon/state/unenforced.h"
 #include "lib/table/write.h"
-
-/* What a record of the table means to the daemon's other modules. */
 
 DetailsKey allocator_details_key(const TableRecord *range) {
         return (DetailsKey){
@@ -22,41 +21,39 @@ DetailsKey allocator_details_key(const TableRecord *range) {
 }
 
 int allocator_for_each_record(
-        Allocator *allocator, uint32_t record,
+        const AllocatorConfig *config, uint32_t record,
         int (*tell)(Policy *policy, uint32_t first_record, uint32_t n_records)) {
         uint32_t records[TABLE_RANGE_RECORDS_MAX], n;
         int r = 0;
 
-        n = table_writer_list_records(allocator->config.table, record, records);
+        n = table_writer_list_records(config->table, record, records);
         for (uint32_t i = 0; i < n && r == 0; i++)
-                r = tell(allocator->config.policy, records[i], 1);
+                r = tell(config->policy, records[i], 1);
         return r;
 }
 
-bool allocator_is_reusable(const Allocator *allocator, uint32_t record) {
-        TableWriter *table = allocator->config.table;
+bool allocator_is_reusable(const AllocatorConfig *config, uint32_t record) {
+        TableWriter *table = config->table;
         uint32_t records[TABLE_RANGE_RECORDS_MAX], n;
 
-        if (!allocator->config.enforced ||
+        if (!config->enforced ||
             (table_writer_record(table, record)->flags & TABLE_FLAG_UNENFORCED))
                 return false;
         n = table_writer_list_records(table, record, records);
         for (uint32_t i = 0; i < n; i++)
                 if (unenforced_is_marked(
-                            allocator->config.unenforced,
-                            table_writer_record(table, records[i])->start))
+                            config->unenforced, table_writer_record(table, records[i])->start))
                         return false;
         return true;
 }
 
-bool allocator_was_clean(const Allocator *allocator, uint32_t record) {
-        return table_writer_state(allocator->config.table, record) >= TABLE_STATE_RELEASING &&
-               allocator_is_reusable(allocator, record) &&
-               policy_was_adopted(allocator->config.policy);
+bool allocator_was_clean(const AllocatorConfig *config, uint32_t record) {
+        return table_writer_state(config->table, record) >= TABLE_STATE_RELEASING &&
+               allocator_is_reusable(config, record) && policy_was_adopted(config->policy);
 }
 
-uint64_t allocator_list_ranges(const Allocator *allocator, uint32_t record, GArray *ranges) {
-        TableWriter *table = allocator->config.table;
+uint64_t allocator_list_ranges(const AllocatorConfig *config, uint32_t record, GArray *ranges) {
+        TableWriter *table = config->table;
         const TableRecord *own = table_writer_record(table, record);
         uint32_t records[TABLE_RANGE_RECORDS_MAX], n;
         LeftoversRange range = { .start = own->start, .size = own->size };
@@ -79,11 +76,11 @@ uint64_t allocator_list_ranges(const Allocator *allocator, uint32_t record, GArr
         return n_ids;
 }
 
-GArray *allocator_list_owners(const Allocator *allocator, uint32_t record) {
+GArray *allocator_list_owners(const AllocatorConfig *config, uint32_t record) {
         GArray *owners = g_array_new(FALSE, FALSE, sizeof(CgroupRange));
         g_autoptr(GArray) ranges = g_array_new(FALSE, TRUE, sizeof(LeftoversRange));
 
-        (void) allocator_list_ranges(allocator, record, ranges);
+        (void) allocator_list_ranges(config, record, ranges);
         for (guint i = 0; i < ranges->len; i++) {
                 const LeftoversRange *range = &g_array_index(ranges, LeftoversRange, i);
                 CgroupRange owner = { range->start, range->size };
@@ -91,4 +88,9 @@ GArray *allocator_list_owners(const Allocator *allocator, uint32_t record) {
                 g_array_append_val(owners, owner);
         }
         return owners;
+}
+
+void allocator_quarantine(const AllocatorConfig *config, uint32_t record) {
+        if (table_writer_state(config->table, record) == TABLE_STATE_RELEASING)
+                table_writer_set_state(config->table, record, TABLE_STATE_QUARANTINED);
 }

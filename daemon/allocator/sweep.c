@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <string.h>
+#include "daemon/allocator/sweep.h"
 
-#include "daemon/allocator/internal.h"
+#include <stdbool.h>
+
+#include "daemon/allocator/record.h"
 #include "daemon/host/host-ids.h"
 #include "daemon/leftovers/leftovers.h"
 #include "daemon/limits.h"
 #include "daemon/host/slot-locks.h"
 #include "lib/table/write.h"
 
-/* Looks for what the host still has of ranges whose end is proven.  Only one that begins after the
- * proof counts, and whatever of a range is claimed by somebody else by then is not touched.
- *
- * One look serves all ranges that wait, as long as it is done in time.  When it is not, somebody
+/* One look serves all ranges that wait, as long as it is done in time.  When it is not, somebody
  * may have made it hang: what it did not get to is looked at account by account, side by side, so
  * that an account waits for what is its own.  One whose own look is not in time has no part in
  * joint looks for LIMIT_LEFTOVERS_DOUBT_MSEC. */
@@ -23,8 +22,19 @@
 /* So much longer than a look takes nothing is looked at for the same. */
 #define SWEEP_PAUSE_FACTOR 4
 
+struct Sweeps {
+        const AllocatorConfig *config;
+        LeavingSet *leaving;
+        SweepsCleanFunc clean;
+        void *userdata;
+        GHashTable *under_way; /* account, or LEFTOVERS_OF_ALL -> its look: Sweep */
+        GHashTable *doubted;   /* account -> until when its ranges are looked at alone */
+        gint64 not_before, at; /* microseconds */
+        guint source;
+};
+
 typedef struct Sweep {
-        Allocator *allocator;
+        Sweeps *sweeps;
         uint32_t account; /* LEFTOVERS_OF_ALL: a joint one */
         GArray *ranges;   /* LeftoversRange */
         GArray *records;  /* of each of them */
@@ -56,35 +66,34 @@ static gboolean is_over(gpointer account, gpointer doubt, gpointer now) {
         return ((const Doubt *) doubt)->until <= *(const gint64 *) now;
 }
 
-static void allocator_doubt(Allocator *allocator, uint32_t account) {
+static void sweeps_doubt(Sweeps *sweeps, uint32_t account) {
         gint64 now = g_get_monotonic_time();
         Doubt *doubt = g_new0(Doubt, 1);
 
-        (void) g_hash_table_foreach_remove(allocator->doubted, is_over, &now);
+        (void) g_hash_table_foreach_remove(sweeps->doubted, is_over, &now);
         doubt->until = now + (gint64) LIMIT_LEFTOVERS_DOUBT_MSEC * 1000;
-        g_hash_table_insert(allocator->doubted, GUINT_TO_POINTER(account), doubt);
+        g_hash_table_insert(sweeps->doubted, GUINT_TO_POINTER(account), doubt);
 }
 
 /* Looks, of all or of one account, take at most a part of one processor's time. */
-static void allocator_pause(Allocator *allocator, const Sweep *sweep) {
+static void sweeps_pause(Sweeps *sweeps, const Sweep *sweep) {
         gint64 now = g_get_monotonic_time();
         gint64 not_before = now + SWEEP_PAUSE_FACTOR * (now - sweep->began_usec);
         Doubt *doubt;
 
         if (sweep->account == LEFTOVERS_OF_ALL) {
-                allocator->sweep_not_before = not_before;
+                sweeps->not_before = not_before;
                 return;
         }
-        doubt = g_hash_table_lookup(allocator->doubted, GUINT_TO_POINTER(sweep->account));
+        doubt = g_hash_table_lookup(sweeps->doubted, GUINT_TO_POINTER(sweep->account));
         if (doubt)
                 doubt->not_before = not_before;
 }
 
 /* In which look the range takes part. */
-static uint32_t allocator_sweep_of(const Allocator *allocator, const Leaving *leaving) {
-        uint32_t account =
-                table_writer_record(allocator->config.table, leaving->record)->account_uid;
-        const Doubt *doubt = g_hash_table_lookup(allocator->doubted, GUINT_TO_POINTER(account));
+static uint32_t sweeps_account(const Sweeps *sweeps, const Leaving *leaving) {
+        uint32_t account = table_writer_record(sweeps->config->table, leaving->record)->account_uid;
+        const Doubt *doubt = g_hash_table_lookup(sweeps->doubted, GUINT_TO_POINTER(account));
 
         return leaving->is_alone || (doubt && doubt->until > g_get_monotonic_time())
                        ? account
@@ -112,62 +121,61 @@ static bool is_charged(const LeftoversFound *found, guint n) {
         return false;
 }
 
-static void allocator_tell_found(
-        Allocator *allocator, uint32_t record, const LeftoversFound *found) {
+static void sweeps_tell_found(Sweeps *sweeps, uint32_t record, const LeftoversFound *found) {
         g_autofree char *why = leftovers_describe(found);
         g_autofree char *kind = g_strdup_printf("found %d", found->what);
 
-        allocator_tell(allocator, record, kind, why);
+        leaving_set_tell(sweeps->leaving, record, kind, why);
 }
 
 /* A joint look was not in time, or there can be none. */
-static void allocator_look_alone(Leaving *leaving) {
+static void leaving_look_alone(Leaving *leaving) {
         leaving->is_alone = true;
         leaving->due_usec = g_get_monotonic_time();
 }
 
-static void allocator_swept_record(
+static void sweep_end_record(
         const Sweep *sweep, uint32_t record, const LeftoversFound *found, guint n, bool in_time) {
-        Allocator *allocator = sweep->allocator;
-        Leaving *leaving = g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
+        Sweeps *sweeps = sweep->sweeps;
+        Leaving *leaving = leaving_set_get(sweeps->leaving, record);
         const LeftoversFound *worst = weightiest(found, n);
 
         leaving->is_looked_at = false;
         if (in_time)
                 leaving->is_alone = false;
         if (worst->what == LEFTOVERS_NOTHING) {
-                allocator->swept_clean(allocator, record);
+                sweeps->clean(record, sweeps->userdata);
                 return;
         }
         if (!in_time && sweep->account == LEFTOVERS_OF_ALL) {
-                allocator_look_alone(leaving);
+                leaving_look_alone(leaving);
                 return;
         }
-        allocator_tell_found(allocator, record, worst);
+        sweeps_tell_found(sweeps, record, worst);
         leaving->is_busy |= is_charged(found, n);
-        allocator_try_again(allocator, record);
+        leaving_set_try_again(sweeps->leaving, record);
 }
 
-static void allocator_swept(const LeftoversFound *found, size_t n, bool in_time, void *userdata) {
+static void on_swept(const LeftoversFound *found, size_t n, bool in_time, void *userdata) {
         Sweep *sweep = userdata;
-        Allocator *allocator = sweep->allocator;
+        Sweeps *sweeps = sweep->sweeps;
 
         g_assert(sweep->records->len == n);
-        (void) g_hash_table_steal(allocator->sweeps, GUINT_TO_POINTER(sweep->account));
+        (void) g_hash_table_steal(sweeps->under_way, GUINT_TO_POINTER(sweep->account));
         if (sweep->account != LEFTOVERS_OF_ALL && !in_time)
-                allocator_doubt(allocator, sweep->account);
+                sweeps_doubt(sweeps, sweep->account);
         if (sweep->account != LEFTOVERS_OF_ALL || in_time)
-                allocator_pause(allocator, sweep);
+                sweeps_pause(sweeps, sweep);
         for (guint i = 0, next; i < n; i = next) {
                 uint32_t record = sweep_record(sweep, i);
 
                 for (next = i; next < n; next++)
                         if (sweep_record(sweep, next) != record)
                                 break;
-                allocator_swept_record(sweep, record, found + i, next - i, in_time);
+                sweep_end_record(sweep, record, found + i, next - i, in_time);
         }
         sweep_free(sweep);
-        allocator_schedule_next_sweep(allocator);
+        sweeps_schedule_next(sweeps);
 }
 
 /* who claims it */
@@ -175,39 +183,39 @@ static void allocator_swept(const LeftoversFound *found, size_t n, bool in_time,
 /* Whether somebody else has nspawn's lock of one of the slots: 1, told; -errno: it cannot be found
  * out.  It is held from the choice of a slot until that is free, unless it was taken while no
  * daemon ran. */
-static int allocator_is_locked(Allocator *allocator, uint32_t record, const LeftoversRange *range) {
+static int sweeps_find_lock(Sweeps *sweeps, uint32_t record, const LeftoversRange *range) {
         uint64_t slot = range->start - range->start % TABLE_SLOT_SIZE;
 
         for (; slot < (uint64_t) range->start + range->size; slot += TABLE_SLOT_SIZE) {
                 g_autofree char *why = NULL;
-                int r = slot_locks_hold(allocator->config.slot_locks, (uint32_t) slot, false);
+                int r = slot_locks_hold(sweeps->config->slot_locks, (uint32_t) slot, false);
 
                 if (r < 0)
                         return r;
                 if (r == 0)
                         continue;
                 why = g_strdup_printf("systemd-nspawn's lock of %u is held", (uint32_t) slot);
-                allocator_tell(allocator, record, why, why);
+                leaving_set_tell(sweeps->leaving, record, why, why);
                 return 1;
         }
         return 0;
 }
 
 /* Whether somebody else claims any of these IDs by now: 1, told; -errno: it cannot be found out. */
-static int allocator_is_claimed(
-        Allocator *allocator, uint32_t record, const LeftoversRange *ranges, guint n) {
+static int sweeps_find_claimant(
+        Sweeps *sweeps, uint32_t record, const LeftoversRange *ranges, guint n) {
         for (guint i = 0; i < n; i++) {
                 g_autofree char *claimant = NULL, *why = NULL;
-                int r = allocator_is_locked(allocator, record, &ranges[i]);
+                int r = sweeps_find_lock(sweeps, record, &ranges[i]);
 
                 if (r != 0)
                         return r;
                 claimant = host_ids_claimant(
-                        allocator->config.host_ids, ranges[i].start, ranges[i].size);
+                        sweeps->config->host_ids, ranges[i].start, ranges[i].size);
                 if (!claimant)
                         continue;
                 why = g_strdup_printf("its IDs are claimed by %s", claimant);
-                allocator_tell(allocator, record, why, why);
+                leaving_set_tell(sweeps->leaving, record, why, why);
                 return 1;
         }
         return 0;
@@ -216,17 +224,17 @@ static int allocator_is_claimed(
 /* looking */
 
 /* Add the range's pieces to the look, unless somebody else has any of them. */
-static void allocator_plan(Allocator *allocator, Sweep *sweep, Leaving *leaving) {
+static void sweeps_plan(Sweeps *sweeps, Sweep *sweep, Leaving *leaving) {
         guint first = sweep->ranges->len;
-        uint64_t n_ids = allocator_list_ranges(allocator, leaving->record, sweep->ranges);
-        int r = allocator_is_claimed(
-                allocator, leaving->record, &g_array_index(sweep->ranges, LeftoversRange, first),
+        uint64_t n_ids = allocator_list_ranges(sweeps->config, leaving->record, sweep->ranges);
+        int r = sweeps_find_claimant(
+                sweeps, leaving->record, &g_array_index(sweep->ranges, LeftoversRange, first),
                 sweep->ranges->len - first);
 
         if (r != 0) {
                 g_array_set_size(sweep->ranges, first);
                 leaving->is_busy |= r > 0;
-                allocator_try_again(allocator, leaving->record);
+                leaving_set_try_again(sweeps->leaving, leaving->record);
                 return;
         }
         while (sweep->records->len < sweep->ranges->len)
@@ -242,45 +250,45 @@ static gint compare_due(gconstpointer a, gconstpointer b) {
 
 /* When the range can be looked at; G_MAXINT64: not before something else has ended, which is
  * followed by the next look. */
-static gint64 allocator_due_usec(const Allocator *allocator, const Leaving *leaving) {
+static gint64 sweeps_due_usec(const Sweeps *sweeps, const Leaving *leaving) {
         const Doubt *doubt;
         uint32_t account;
 
         if (leaving->trial || leaving->is_looked_at)
                 return G_MAXINT64;
-        account = allocator_sweep_of(allocator, leaving);
-        if (g_hash_table_contains(allocator->sweeps, GUINT_TO_POINTER(account)))
+        account = sweeps_account(sweeps, leaving);
+        if (g_hash_table_contains(sweeps->under_way, GUINT_TO_POINTER(account)))
                 return G_MAXINT64;
         if (account == LEFTOVERS_OF_ALL)
-                return MAX(leaving->due_usec, allocator->sweep_not_before);
-        doubt = g_hash_table_lookup(allocator->doubted, GUINT_TO_POINTER(account));
+                return MAX(leaving->due_usec, sweeps->not_before);
+        doubt = g_hash_table_lookup(sweeps->doubted, GUINT_TO_POINTER(account));
         return MAX(leaving->due_usec, doubt ? doubt->not_before : 0);
 }
 
 /* What is due, the oldest first. */
-static GPtrArray *allocator_list_due(const Allocator *allocator) {
+static GPtrArray *sweeps_list_due(const Sweeps *sweeps) {
         gint64 now = g_get_monotonic_time();
         GPtrArray *due = g_ptr_array_new();
         GHashTableIter i;
         gpointer leaving;
 
-        g_hash_table_iter_init(&i, allocator->leaving);
+        leaving_set_iterate(sweeps->leaving, &i);
         while (g_hash_table_iter_next(&i, NULL, &leaving))
-                if (allocator_due_usec(allocator, leaving) <= now)
+                if (sweeps_due_usec(sweeps, leaving) <= now)
                         g_ptr_array_add(due, leaving);
         g_ptr_array_sort(due, compare_due);
         return due;
 }
 
 static Sweep *plans_get(
-        GPtrArray *plans, GHashTable *by_account, Allocator *allocator, uint32_t account) {
+        GPtrArray *plans, GHashTable *by_account, Sweeps *sweeps, uint32_t account) {
         Sweep *sweep = g_hash_table_lookup(by_account, GUINT_TO_POINTER(account));
 
         if (sweep)
                 return sweep;
         sweep = g_new(Sweep, 1);
         *sweep = (Sweep){
-                .allocator = allocator,
+                .sweeps = sweeps,
                 .account = account,
                 .ranges = g_array_new(FALSE, TRUE, sizeof(LeftoversRange)),
                 .records = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
@@ -292,123 +300,130 @@ static Sweep *plans_get(
 
 /* One look for each account that has something due: Sweep, owned by whoever starts it.  The order
  * is that of who has waited longest. */
-static GPtrArray *allocator_plan_all(Allocator *allocator) {
+static GPtrArray *sweeps_plan_all(Sweeps *sweeps) {
         g_autoptr(GHashTable) by_account = g_hash_table_new(NULL, NULL);
-        g_autoptr(GPtrArray) due = allocator_list_due(allocator);
+        g_autoptr(GPtrArray) due = sweeps_list_due(sweeps);
         GPtrArray *plans = g_ptr_array_new();
-        int r = due->len > 0 ? leftovers_prepare(allocator->config.leftovers) : 0;
+        int r = due->len > 0 ? leftovers_prepare(sweeps->config->leftovers) : 0;
 
         /* Once for all: what has just changed is read again each time. */
         if (r == 0 && due->len > 0)
-                r = host_ids_refresh(allocator->config.host_ids);
+                r = host_ids_refresh(sweeps->config->host_ids);
 
         for (guint i = 0; i < due->len; i++) {
                 Leaving *leaving = due->pdata[i];
                 Sweep *sweep;
 
                 if (r != 0) {
-                        allocator_try_again(allocator, leaving->record);
+                        leaving_set_try_again(sweeps->leaving, leaving->record);
                         continue;
                 }
-                sweep = plans_get(
-                        plans, by_account, allocator, allocator_sweep_of(allocator, leaving));
+                sweep = plans_get(plans, by_account, sweeps, sweeps_account(sweeps, leaving));
                 if (sweep->n_slots < LIMIT_LEFTOVERS_SLOTS)
-                        allocator_plan(allocator, sweep, leaving);
+                        sweeps_plan(sweeps, sweep, leaving);
         }
         return plans;
 }
 
 static void sweep_cannot_start(const Sweep *sweep, int r) {
-        Allocator *allocator = sweep->allocator;
+        Sweeps *sweeps = sweep->sweeps;
 
         for (guint i = 0; i < sweep->records->len; i++) {
                 uint32_t record = sweep_record(sweep, i);
-                Leaving *leaving =
-                        g_hash_table_lookup(allocator->leaving, GUINT_TO_POINTER(record));
+                Leaving *leaving = leaving_set_get(sweeps->leaving, record);
 
                 if (i > 0 && record == sweep_record(sweep, i - 1))
                         continue;
                 if (r == LEFTOVERS_E_HANGS) {
                         /* The account's own makes it hang. */
                         leaving->is_busy = true;
-                        allocator_try_again(allocator, record);
+                        leaving_set_try_again(sweeps->leaving, record);
                 } else if (r == LEFTOVERS_E_BUSY && sweep->account == LEFTOVERS_OF_ALL)
-                        allocator_look_alone(leaving);
+                        leaving_look_alone(leaving);
                 else
-                        allocator_put_off(allocator, record);
+                        leaving_set_put_off(sweeps->leaving, record);
         }
 }
 
 static void sweep_start(Sweep *take_sweep) {
-        Allocator *allocator = take_sweep->allocator;
+        Sweeps *sweeps = take_sweep->sweeps;
         int r;
 
         take_sweep->began_usec = g_get_monotonic_time();
         r = take_sweep->ranges->len == 0
                     ? 0
                     : leftovers_remove(
-                              allocator->config.leftovers, take_sweep->account,
+                              sweeps->config->leftovers, take_sweep->account,
                               (const LeftoversRange *) (void *) take_sweep->ranges->data,
-                              take_sweep->ranges->len, allocator_swept, take_sweep);
+                              take_sweep->ranges->len, on_swept, take_sweep);
         if (r != 0)
                 sweep_cannot_start(take_sweep, r);
         if (r != 0 || take_sweep->ranges->len == 0) {
                 sweep_free(take_sweep);
                 return;
         }
-        g_hash_table_insert(allocator->sweeps, GUINT_TO_POINTER(take_sweep->account), take_sweep);
+        g_hash_table_insert(sweeps->under_way, GUINT_TO_POINTER(take_sweep->account), take_sweep);
         for (guint i = 0; i < take_sweep->records->len; i++) {
-                Leaving *leaving = g_hash_table_lookup(
-                        allocator->leaving, GUINT_TO_POINTER(sweep_record(take_sweep, i)));
+                Leaving *leaving = leaving_set_get(sweeps->leaving, sweep_record(take_sweep, i));
 
                 leaving->is_looked_at = true;
         }
 }
 
-static gboolean allocator_on_sweep(gpointer userdata) {
-        Allocator *allocator = userdata;
+static gboolean on_sweep(gpointer userdata) {
+        Sweeps *sweeps = userdata;
         g_autoptr(GPtrArray) plans = NULL;
 
-        allocator->sweep_source = 0;
-        plans = allocator_plan_all(allocator);
+        sweeps->source = 0;
+        plans = sweeps_plan_all(sweeps);
         for (guint i = 0; i < plans->len; i++)
                 sweep_start(plans->pdata[i]);
-        allocator_schedule_next_sweep(allocator);
+        sweeps_schedule_next(sweeps);
         return G_SOURCE_REMOVE;
 }
 
-void allocator_schedule_sweep(Allocator *allocator, gint64 due_usec) {
+void sweeps_schedule(Sweeps *sweeps, gint64 due_usec) {
         gint64 now = g_get_monotonic_time(), at = MAX(due_usec, now + SWEEP_DELAY_USEC);
 
-        if (allocator->sweep_source != 0 && allocator->sweep_at <= at)
+        if (sweeps->source != 0 && sweeps->at <= at)
                 return;
-        if (allocator->sweep_source != 0)
-                g_source_remove(allocator->sweep_source);
-        allocator->sweep_at = at;
-        allocator->sweep_source =
-                g_timeout_add((guint) ((at - now) / 1000) + 1, allocator_on_sweep, allocator);
+        if (sweeps->source != 0)
+                g_source_remove(sweeps->source);
+        sweeps->at = at;
+        sweeps->source = g_timeout_add((guint) ((at - now) / 1000) + 1, on_sweep, sweeps);
 }
 
-void allocator_schedule_next_sweep(Allocator *allocator) {
+void sweeps_schedule_next(Sweeps *sweeps) {
         gint64 due = G_MAXINT64;
         GHashTableIter i;
         gpointer leaving;
 
-        g_hash_table_iter_init(&i, allocator->leaving);
+        leaving_set_iterate(sweeps->leaving, &i);
         while (g_hash_table_iter_next(&i, NULL, &leaving))
-                due = MIN(due, allocator_due_usec(allocator, leaving));
+                due = MIN(due, sweeps_due_usec(sweeps, leaving));
         if (due != G_MAXINT64)
-                allocator_schedule_sweep(allocator, due);
+                sweeps_schedule(sweeps, due);
 }
 
-void allocator_start_sweeping(Allocator *allocator) {
-        allocator->sweeps = g_hash_table_new_full(NULL, NULL, NULL, sweep_free);
-        allocator->doubted = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+Sweeps *sweeps_new(
+        const AllocatorConfig *config, LeavingSet *leaving, SweepsCleanFunc clean, void *userdata) {
+        Sweeps *sweeps = g_new(Sweeps, 1);
+
+        *sweeps = (Sweeps){
+                .config = config,
+                .leaving = leaving,
+                .clean = clean,
+                .userdata = userdata,
+                .under_way = g_hash_table_new_full(NULL, NULL, NULL, sweep_free),
+                .doubted = g_hash_table_new_full(NULL, NULL, NULL, g_free),
+        };
+        return sweeps;
 }
 
-void allocator_stop_sweeping(Allocator *allocator) {
-        if (allocator->sweep_source != 0)
-                g_source_remove(allocator->sweep_source);
-        g_hash_table_unref(allocator->sweeps);
-        g_hash_table_unref(allocator->doubted);
+void sweeps_free(Sweeps *sweeps) {
+        if (sweeps->source != 0)
+                g_source_remove(sweeps->source);
+        g_hash_table_unref(sweeps->under_way);
+        g_hash_table_unref(sweeps->doubted);
+        g_free(sweeps);
 }

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "daemon/allocator/reclaim.h"
+
+#include <glib.h>
+
+#include "daemon/allocator/cgroups.h"
+#include "daemon/allocator/leaving.h"
+#include "daemon/allocator/record.h"
+#include "daemon/allocator/sweep.h"
+#include "daemon/policy/policy.h"
+#include "daemon/leftovers/uid-trial.h"
+#include "lib/table/write.h"
+
+struct Reclaim {
+        const AllocatorConfig *config;
+        LeavingSet *leaving;
+        Sweeps *sweeps;
+        AllocatorLooks *looks;
+};
+
+static void reclaim_give_back(uint32_t record, void *userdata) {
+        Reclaim *reclaim = userdata;
+
+        if (!allocator_looks_ask(reclaim->looks, record)) {
+                /* Until that is known. */
+                leaving_set_get(reclaim->leaving, record)->due_usec = G_MAXINT64;
+                return;
+        }
+        leaving_set_remove(reclaim->leaving, record);
+        if (!allocator_is_reusable(reclaim->config, record) ||
+            allocator_for_each_record(reclaim->config, record, policy_unprotect) != 0) {
+                allocator_quarantine(reclaim->config, record);
+                return;
+        }
+        table_writer_set_state(reclaim->config->table, record, TABLE_STATE_FREE);
+}
+
+/* trying */
+
+static void reclaim_tried(const UidTrialFound *found, void *userdata) {
+        Leaving *leaving = userdata;
+        Reclaim *reclaim = leaving->reclaim;
+        uint32_t record = leaving->record;
+
+        g_clear_pointer(&leaving->trial, uid_trial_free);
+        if (found->what == UID_TRIAL_CLEAN)
+                reclaim_give_back(record, reclaim);
+        else {
+                g_autofree char *why = uid_trial_describe(found),
+                                *kind = g_strdup_printf("trial %d", found->what);
+
+                leaving->is_busy |= found->what != UID_TRIAL_UNKNOWN;
+                leaving_set_tell(reclaim->leaving, record, kind, why);
+                leaving_set_try_again(reclaim->leaving, record);
+        }
+        sweeps_schedule_next(reclaim->sweeps);
+}
+
+/* Those of the slot's UIDs that anybody may have become, side by side if they are. */
+static void add_uids(
+        const AllocatorConfig *config, uint32_t record, uint32_t start, uint32_t size,
+        GArray *uids) {
+        for (uint32_t offset = 0; offset < size; offset += POLICY_UIDS_PER_BLOCK) {
+                UidTrialInterval block = { start + offset,
+                                           MIN(POLICY_UIDS_PER_BLOCK, size - offset) };
+                UidTrialInterval *last =
+                        uids->len > 0 ? &g_array_index(uids, UidTrialInterval, uids->len - 1)
+                                      : NULL;
+
+                if (!policy_was_used(config->policy, record, offset / POLICY_UIDS_PER_BLOCK))
+                        continue;
+                if (last && last->start + last->n == block.start)
+                        last->n += block.n;
+                else
+                        g_array_append_val(uids, block);
+        }
+}
+
+/* UIDs of the range that the kernel may know, also those of slots that are delegated. */
+static GArray *list_uids(const AllocatorConfig *config, uint32_t record) {
+        TableWriter *table = config->table;
+        const TableRecord *own = table_writer_record(table, record);
+        GArray *uids = g_array_new(FALSE, FALSE, sizeof(UidTrialInterval));
+        uint32_t records[TABLE_RANGE_RECORDS_MAX], n;
+
+        n = table_writer_list_records(table, record, records);
+        for (uint32_t i = 0; i < n; i++) {
+                bool is_own = i < allocator_n_records(own->size);
+                uint32_t first = is_own ? i * TABLE_SLOT_SIZE : 0;
+                const TableRecord *range = is_own ? own : table_writer_record(table, records[i]);
+
+                add_uids(
+                        config, records[i], range->start + first,
+                        MIN(TABLE_SLOT_SIZE, range->size - first), uids);
+        }
+        return uids;
+}
+
+static void reclaim_try_uids(uint32_t record, void *userdata) {
+        Reclaim *reclaim = userdata;
+        Leaving *leaving = leaving_set_get(reclaim->leaving, record);
+        g_autoptr(GArray) uids = NULL;
+
+        /* What is never lent again needs no trial. */
+        if (!reclaim->config->uid_trials || !allocator_is_reusable(reclaim->config, record)) {
+                reclaim_give_back(record, reclaim);
+                return;
+        }
+        uids = list_uids(reclaim->config, record);
+        if (uids->len == 0)
+                reclaim_give_back(record, reclaim);
+        else if (
+                uid_trial_new(
+                        reclaim->config->uid_trials,
+                        table_writer_record(reclaim->config->table, record)->account_uid,
+                        (const UidTrialInterval *) (void *) uids->data, uids->len, reclaim_tried,
+                        leaving, &leaving->trial) != 0)
+                leaving_set_try_again(reclaim->leaving, record);
+}
+
+/* all of it */
+
+void reclaim_add(Reclaim *reclaim, uint32_t record, bool proven) {
+        Leaving *leaving;
+
+        if (!proven || !reclaim->config->leftovers) {
+                allocator_quarantine(reclaim->config, record);
+                return;
+        }
+        if (reclaim_has(reclaim, record))
+                return;
+        leaving = leaving_set_add(reclaim->leaving, reclaim, record);
+        sweeps_schedule(reclaim->sweeps, leaving->due_usec);
+}
+
+bool reclaim_has(const Reclaim *reclaim, uint32_t record) {
+        return leaving_set_get(reclaim->leaving, record) != NULL;
+}
+
+void reclaim_usage(
+        const Reclaim *reclaim, uint32_t account_uid, uint32_t *ret_n_ranges, uint64_t *ret_n_ids) {
+        leaving_set_usage(reclaim->leaving, account_uid, ret_n_ranges, ret_n_ids);
+}
+
+Reclaim *reclaim_new(const AllocatorConfig *config) {
+        Reclaim *reclaim = g_new(Reclaim, 1);
+
+        reclaim->config = config;
+        reclaim->leaving = leaving_set_new(config);
+        reclaim->sweeps = sweeps_new(config, reclaim->leaving, reclaim_try_uids, reclaim);
+        reclaim->looks = allocator_looks_new(
+                config, reclaim->leaving, reclaim->sweeps, reclaim_give_back, reclaim);
+        return reclaim;
+}
+
+void reclaim_free(Reclaim *reclaim) {
+        allocator_looks_free(reclaim->looks);
+        sweeps_free(reclaim->sweeps);
+        leaving_set_free(reclaim->leaving);
+        g_free(reclaim);
+}
