@@ -43,6 +43,7 @@ libdaemon_la_SOURCES = \
 	%D%/allocator/end.c %D%/allocator/end.h \
 	%D%/allocator/leaving.c %D%/allocator/leaving.h \
 	%D%/allocator/name.c %D%/allocator/name.h \
+	%D%/allocator/own-maps.c %D%/allocator/own-maps.h \
 	%D%/allocator/reclaim.c %D%/allocator/reclaim.h \
 	%D%/allocator/record.c %D%/allocator/record.h \
 	%D%/allocator/sweep.c %D%/allocator/sweep.h \
