@@ -155,7 +155,7 @@ tests_unit_test_allocator_SOURCES = tests/unit/test-allocator.c tests/unit/fake-
 tests_unit_test_allocator_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_allocator_end_SOURCES = tests/unit/test-allocator-end.c tests/unit/fake-policy.c tests/unit/fake-policy.h
 tests_unit_test_allocator_end_LDADD = libdaemon.la $(GLIB_LIBS)
-tests_unit_test_allocator_end_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cgroup_remove,--wrap=cgroup_removal_free
+tests_unit_test_allocator_end_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=child_new,--wrap=child_succeeded,--wrap=child_kill,--wrap=child_forget,--wrap=cgroup_tree_fd,--wrap=cgroup_tree_removals
 tests_unit_test_allocator_sweep_SOURCES = tests/unit/test-allocator-sweep.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/leftovers-fixture.h tests/unit/unit.h
 tests_unit_test_allocator_sweep_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
 tests_unit_test_allocator_waits_SOURCES = tests/unit/test-allocator-waits.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/unit.h

@@ -102,7 +102,7 @@ static gboolean begin_look(gpointer userdata) {
         g_hash_table_remove_all(looks->waiting);
         if (cgroup_look(
                     looks->config->cgroups, (const CgroupRange *) (void *) owners->data,
-                    owners->len, on_looked, looks, &looks->look) < 0)
+                    owners->len, on_looked, looks, &looks->look) != 0)
                 on_looked(NULL, owners->len, looks);
         return G_SOURCE_REMOVE;
 }

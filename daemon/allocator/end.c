@@ -11,24 +11,21 @@
 #include "daemon/state/details.h"
 #include "daemon/policy/policy.h"
 #include "lib/table/write.h"
-#include "lib/util/turns.h"
 
 /* control groups */
 
-/* A namespace's control groups on their way out, or waiting for their account's turn. */
+/* A namespace's control groups on their way out. */
 typedef struct Removal {
         Allocator *allocator;
         uint32_t record;
         bool proven; /* the namespace's end */
-        Turn *turn;
-        CgroupRemoval *cgroups; /* NULL: waits */
+        CgroupRemoval *cgroups;
 } Removal;
 
 static void removal_free(void *data) {
         Removal *removal = data;
 
         cgroup_removal_free(removal->cgroups);
-        turn_free(removal->turn);
         g_free(removal);
 }
 
@@ -49,27 +46,12 @@ static void on_removed(bool gone, void *userdata) {
                 reclaim_add(allocator->reclaim, record, proven);
 }
 
-static void on_removal_turn(Turn *turn, void *userdata) {
-        Removal *removal = userdata;
-        const AllocatorConfig *config = &removal->allocator->config;
-        DetailsKey key = allocator_details_key(table_writer_record(config->table, removal->record));
-        g_autoptr(GArray) owners = allocator_list_owners(config, removal->record);
-        uint64_t ids[DETAILS_CGROUPS_MAX];
-        uint32_t n;
-
-        if (details_cgroups(config->details, removal->record, &key, ids, &n) < 0 ||
-            cgroup_remove(
-                    config->cgroups, ids, n, (const CgroupRange *) (void *) owners->data,
-                    owners->len, on_removed, removal, &removal->cgroups) < 0)
-                g_hash_table_remove(
-                        removal->allocator->removals, GUINT_TO_POINTER(removal->record));
-}
-
 /* Whether the control groups of a range that has ended are gone; else their removal is under way,
  * or will be tried when this is called again. */
 static bool allocator_remove_cgroups(Allocator *allocator, uint32_t record, bool proven) {
         const TableRecord *range = table_writer_record(allocator->config.table, record);
         DetailsKey key = allocator_details_key(range);
+        g_autoptr(GArray) owners = NULL;
         uint64_t ids[DETAILS_CGROUPS_MAX];
         Removal *removal;
         uint32_t n;
@@ -88,33 +70,26 @@ static bool allocator_remove_cgroups(Allocator *allocator, uint32_t record, bool
         if (!allocator->config.cgroups)
                 return false;
 
+        owners = allocator_list_owners(&allocator->config, record);
         removal = g_new(Removal, 1);
         *removal = (Removal){ .allocator = allocator, .record = record, .proven = proven };
-        g_hash_table_insert(allocator->removals, GUINT_TO_POINTER(record), removal);
-        /* May be over, and the removal freed, before this returns. */
-        if (turns_take(
-                    allocator->removal_turns, range->account_uid, on_removal_turn, removal,
-                    &removal->turn) != 0)
-                g_hash_table_remove(allocator->removals, GUINT_TO_POINTER(record));
+        /* Where that fails it is tried again by the next pass. */
+        if (cgroup_remove(
+                    allocator->config.cgroups, range->account_uid, ids, n,
+                    (const CgroupRange *) (void *) owners->data, owners->len, on_removed, removal,
+                    &removal->cgroups) == 0)
+                g_hash_table_insert(allocator->removals, GUINT_TO_POINTER(record), removal);
+        else
+                g_free(removal);
         return false;
-}
-
-static gboolean is_waiting(gpointer record, gpointer removal, gpointer unused) {
-        return !((Removal *) removal)->cgroups;
 }
 
 void allocator_start_removing(Allocator *allocator) {
         allocator->removals = g_hash_table_new_full(NULL, NULL, NULL, removal_free);
-        allocator->removal_turns = turns_new(
-                LIMIT_CGROUP_REMOVALS, LIMIT_CGROUP_REMOVALS_PER_ACCOUNT,
-                LIMIT_CGROUP_REMOVALS_WAITING_PER_ACCOUNT);
 }
 
 void allocator_stop_removing(Allocator *allocator) {
-        /* Those that wait first, lest the end of another begins them. */
-        (void) g_hash_table_foreach_remove(allocator->removals, is_waiting, NULL);
         g_hash_table_unref(allocator->removals);
-        turns_free(allocator->removal_turns);
 }
 
 /* whether it has ended */

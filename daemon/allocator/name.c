@@ -8,6 +8,7 @@
 #include "daemon/limits.h"
 #include "lib/table/write.h"
 #include "lib/util/turns.h"
+#include "lib/util/worker-pool.h"
 
 /* The kernel keeps a namespace for a while after its last process, so somebody who runs one command
  * after the other under one name would be refused now and then.  They wait: only for a namespace of
@@ -21,7 +22,7 @@ struct NameWait {
         char *name;
         uint32_t record;
         gint64 give_up_usec;
-        Turn *turn, *look_turn;
+        Turn *turn;
         UsernsProcessLook *look;
         bool has_looked;
         guint source;
@@ -30,7 +31,8 @@ struct NameWait {
 };
 
 struct NameWaits {
-        Turns *waits, *looks;
+        Turns *waits;
+        WorkerPool *looks;
 };
 
 NameWaits *name_waits_new(void) {
@@ -38,16 +40,14 @@ NameWaits *name_waits_new(void) {
 
         *waits = (NameWaits){
                 .waits = turns_new(LIMIT_NAME_WAITS, LIMIT_NAME_WAITS_PER_ACCOUNT, 0),
-                .looks = turns_new(
-                        LIMIT_PROCESS_LOOKS, LIMIT_PROCESS_LOOKS_PER_ACCOUNT,
-                        LIMIT_NAME_WAITS_PER_ACCOUNT),
+                .looks = userns_process_looks_new(),
         };
         return waits;
 }
 
 void name_waits_free(NameWaits *waits) {
         turns_free(waits->waits);
-        turns_free(waits->looks);
+        worker_pool_free(waits->looks);
         g_free(waits);
 }
 
@@ -57,7 +57,6 @@ void name_wait_free(NameWait *wait) {
         if (wait->source != 0)
                 g_source_remove(wait->source);
         userns_process_look_free(wait->look);
-        turn_free(wait->look_turn);
         turn_free(wait->turn);
         g_free(wait->name);
         g_free(wait);
@@ -83,18 +82,17 @@ static void on_looked(bool found, void *userdata) {
         NameWait *wait = userdata;
 
         wait->look = NULL;
-        g_clear_pointer(&wait->look_turn, turn_free);
         if (found)
                 name_wait_end(wait);
 }
 
-static void on_look_turn(Turn *turn, void *userdata) {
-        NameWait *wait = userdata;
+/* Without a look the time alone is the bound. */
+static void look(NameWait *wait) {
         const TableRecord *range = table_writer_record(wait->allocator->config.table, wait->record);
 
-        /* Without a look the time alone is the bound. */
-        if (userns_process_look_new(range->userns_inode, on_looked, wait, &wait->look) < 0)
-                wait->look = NULL;
+        (void) userns_process_look_new(
+                wait->allocator->name_waits->looks, turn_account(wait->turn), range->userns_inode,
+                on_looked, wait, &wait->look);
 }
 
 static gboolean on_poll(gpointer userdata) {
@@ -107,9 +105,7 @@ static gboolean on_poll(gpointer userdata) {
         }
         if (!wait->has_looked) {
                 wait->has_looked = true;
-                (void) turns_take(
-                        wait->allocator->name_waits->looks, turn_account(wait->turn), on_look_turn,
-                        wait, &wait->look_turn);
+                look(wait);
         }
         return G_SOURCE_CONTINUE;
 }

@@ -20,8 +20,7 @@ struct Allocator {
         uint64_t n_jobs; /* that have ever been */
         NameWaits *name_waits;
         Turns *vetting_waits; /* requests that wait for a slot to be vetted */
-        GHashTable *removals; /* record -> what is being removed of it, or waits, owned */
-        Turns *removal_turns;
-        Reclaim *reclaim; /* what is proven dead and not free yet */
+        GHashTable *removals; /* record -> what is being removed of it, owned */
+        Reclaim *reclaim;     /* what is proven dead and not free yet */
         uint32_t quarantine_cursor;
 };

@@ -16,8 +16,10 @@
 #include <unistd.h>
 
 #include "daemon/cgroup/open.h"
+#include "daemon/limits.h"
 #include "lib/util/fd.h"
 #include "lib/util/file.h"
+#include "lib/util/worker-pool.h"
 
 #define PROC_FILE_SIZE_MAX (16u * 1024 * 1024)
 #define MOUNT_FOLDER "/sys/fs/cgroup"
@@ -25,6 +27,7 @@
 struct CgroupTree {
         int fd;
         dev_t device;
+        WorkerPool *removals, *looks;
 };
 
 /* All that a delegatee may write, after the directory itself; systemd's rule, and the kernel's own
@@ -103,6 +106,29 @@ static int copy_mount(const char *path, dev_t device, int *ret_fd) {
         return 0;
 }
 
+WorkerPool *cgroup_removals_new(void) {
+        /* Whoever may make directories in there can make them as fast as they are removed: then the
+         * child is killed.  What was removed stays so, and the next turn goes on. */
+        const WorkerPoolConfig config = {
+                .max = LIMIT_CGROUP_REMOVALS,
+                .max_per_account = LIMIT_CGROUP_REMOVALS_PER_ACCOUNT,
+                .max_waiting_per_account = LIMIT_CGROUP_REMOVALS_WAITING_PER_ACCOUNT,
+                .msec = 2 * LIMIT_CGROUP_REMOVAL_MSEC,
+        };
+
+        return worker_pool_new(&config);
+}
+
+static WorkerPool *cgroup_looks_new(void) {
+        const WorkerPoolConfig config = {
+                .max = LIMIT_CGROUP_LOOKS,
+                .max_per_account = LIMIT_CGROUP_LOOKS,
+                .msec = LIMIT_CGROUP_LOOK_MSEC,
+        };
+
+        return worker_pool_new(&config);
+}
+
 int cgroup_tree_new(CgroupTree **ret_tree) {
         g_autofree char *text = NULL;
         g_auto(GStrv) lines = NULL;
@@ -125,7 +151,12 @@ int cgroup_tree_new(CgroupTree **ret_tree) {
                 if (r < 0)
                         return r;
                 *ret_tree = g_new(CgroupTree, 1);
-                **ret_tree = (CgroupTree){ .fd = fd, .device = device };
+                **ret_tree = (CgroupTree){
+                        .fd = fd,
+                        .device = device,
+                        .removals = cgroup_removals_new(),
+                        .looks = cgroup_looks_new(),
+                };
                 return 0;
         }
         return CGROUP_E_NO_TREE;
@@ -134,12 +165,22 @@ int cgroup_tree_new(CgroupTree **ret_tree) {
 void cgroup_tree_free(CgroupTree *tree) {
         if (!tree)
                 return;
+        worker_pool_free(tree->removals);
+        worker_pool_free(tree->looks);
         tree->fd = fd_close(tree->fd);
         g_free(tree);
 }
 
 int cgroup_tree_fd(const CgroupTree *tree) {
         return tree->fd;
+}
+
+WorkerPool *cgroup_tree_removals(const CgroupTree *tree) {
+        return tree->removals;
+}
+
+WorkerPool *cgroup_tree_looks(const CgroupTree *tree) {
+        return tree->looks;
 }
 
 dev_t cgroup_tree_device(const CgroupTree *tree) {

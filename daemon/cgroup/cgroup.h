@@ -23,13 +23,15 @@
 
 typedef struct Cgroup Cgroup;
 typedef struct CgroupTree CgroupTree;
+typedef struct WorkerPool WorkerPool;
 
 /* Outcomes. */
 enum {
-        CGROUP_E_ROOT = 1,   /* the root of the hierarchy: the whole host */
-        CGROUP_E_OURS = 2,   /* this process is in it, or below */
-        CGROUP_E_GONE = 3,   /* there is none of this number (any more) */
-        CGROUP_E_NO_TREE = 4 /* no cgroup2 file system is mounted on /sys/fs/cgroup or below */
+        CGROUP_E_ROOT = 1,    /* the root of the hierarchy: the whole host */
+        CGROUP_E_OURS = 2,    /* this process is in it, or below */
+        CGROUP_E_GONE = 3,    /* there is none of this number (any more) */
+        CGROUP_E_NO_TREE = 4, /* no cgroup2 file system is mounted on /sys/fs/cgroup or below */
+        CGROUP_E_BUSY = 5,    /* too many wait already */
 };
 
 /* the hierarchy */
@@ -44,6 +46,13 @@ void cgroup_tree_free(CgroupTree *tree);
  * often it is mounted. */
 int cgroup_tree_fd(const CgroupTree *tree);
 dev_t cgroup_tree_device(const CgroupTree *tree);
+
+/* The children that remove, and look: LIMIT_CGROUP_REMOVALS, LIMIT_CGROUP_LOOKS. */
+WorkerPool *cgroup_tree_removals(const CgroupTree *tree);
+WorkerPool *cgroup_tree_looks(const CgroupTree *tree);
+
+/* A pool of that kind, for worker_pool_free(): the tree's is one. */
+WorkerPool *cgroup_removals_new(void);
 
 /* one control group */
 

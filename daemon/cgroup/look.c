@@ -17,15 +17,10 @@
 #include "lib/util/child.h"
 #include "lib/util/fd.h"
 #include "lib/util/id-range.h"
+#include "lib/util/worker-pool.h"
 
 /* What a directory without one in it has. */
 #define LINKS_OF_LEAF 2u
-
-/* What the child says, in memory that it shares with the daemon. */
-typedef struct Findings {
-        bool is_complete; /* the walk has come to its end */
-        bool found[];     /* by sorted range */
-} Findings;
 
 typedef struct Sorted {
         CgroupRange range; /* first, for id_intervals_find() */
@@ -33,11 +28,10 @@ typedef struct Sorted {
 } Sorted;
 
 struct CgroupLook {
-        Child *child;
-        guint deadline;
+        WorkerTask *task;
         size_t n;
         Sorted *ranges;
-        Findings *findings;
+        bool *found; /* by sorted range; shared with the child */
         CgroupLookedFunc looked;
         void *userdata;
 };
@@ -49,7 +43,7 @@ typedef struct Walk {
         dev_t device;
         const Sorted *ranges;
         size_t n;
-        Findings *findings;
+        bool *found;
         uint64_t *ids; /* of directories yet to be looked into */
         size_t n_ids, n_allocated;
 } Walk;
@@ -111,7 +105,7 @@ static void look_at_folder(Walk *walk, int folder, const struct dirent64 *entry)
         } else
                 i = index_of(walk, st.st_gid);
         if (i != SIZE_MAX)
-                walk->findings->found[i] = true;
+                walk->found[i] = true;
         if (st.st_nlink != LINKS_OF_LEAF)
                 push(walk, st.st_ino);
 }
@@ -147,51 +141,32 @@ static void child_run(const void *data) {
                 _exit(1);
         for (push(&walk, st.st_ino); walk.n_ids > 0;)
                 look_into(&walk, walk.ids[--walk.n_ids]);
-        walk.findings->is_complete = true;
         _exit(0);
 }
 
 /* in the daemon */
 
-static size_t findings_size(size_t n) {
-        return sizeof(Findings) + n * sizeof(bool);
-}
-
 void cgroup_look_free(CgroupLook *look) {
         if (!look)
                 return;
-        if (look->child)
-                child_forget(look->child);
-        if (look->deadline != 0)
-                g_source_remove(look->deadline);
-        if (look->findings)
-                (void) munmap(look->findings, findings_size(look->n));
+        worker_task_free(look->task);
+        if (look->found)
+                (void) munmap(look->found, look->n * sizeof(bool));
         g_free(look->ranges);
         g_free(look);
 }
 
-static void on_exited(Child *child, void *userdata) {
+static void on_event(WorkerTask *task, int result, void *userdata) {
         CgroupLook *look = userdata;
         g_autofree bool *clean = g_new0(bool, look->n);
         CgroupLookedFunc looked = look->looked;
         void *looked_userdata = look->userdata;
         size_t n = look->n;
 
-        look->child = NULL;
         for (size_t i = 0; i < n; i++)
-                clean[look->ranges[i].place] =
-                        look->findings->is_complete && !look->findings->found[i];
+                clean[look->ranges[i].place] = result == 0 && !look->found[i];
         cgroup_look_free(look);
         looked(clean, n, looked_userdata);
-}
-
-/* It hangs nowhere: then its end is told. */
-static gboolean on_deadline(gpointer userdata) {
-        CgroupLook *look = userdata;
-
-        look->deadline = 0;
-        child_kill(look->child);
-        return G_SOURCE_REMOVE;
 }
 
 static int compare_starts(const void *a, const void *b) {
@@ -200,13 +175,43 @@ static int compare_starts(const void *a, const void *b) {
         return (x > y) - (x < y);
 }
 
+static int look_share_found(CgroupLook *look) {
+        void *found;
+
+        found =
+                mmap(NULL, look->n * sizeof(bool), PROT_READ | PROT_WRITE,
+                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (found == MAP_FAILED)
+                return -errno;
+        look->found = found;
+        return 0;
+}
+
+static int look_start(CgroupLook *look, const CgroupTree *tree) {
+        const Walk walk = {
+                .parent = getpid(),
+                .device = cgroup_tree_device(tree),
+                .ranges = look->ranges,
+                .n = look->n,
+                .found = look->found,
+        };
+        const WorkerRequest request = {
+                .fd = cgroup_tree_fd(tree),
+                .run = child_run,
+                .data = &walk, /* nobody waits */
+                .event = on_event,
+                .userdata = look,
+        };
+        int r = worker_pool_ask(cgroup_tree_looks(tree), &request, &look->task);
+
+        return r == WORKER_E_BUSY ? CGROUP_E_BUSY : r;
+}
+
 int cgroup_look(
         const CgroupTree *tree, const CgroupRange *ranges, size_t n, CgroupLookedFunc looked,
         void *userdata, CgroupLook **ret_look) {
         CgroupLook *look = g_new(CgroupLook, 1);
-        Walk walk = { .parent = getpid(), .device = cgroup_tree_device(tree), .n = n };
-        void *findings;
-        int r, fd = cgroup_tree_fd(tree);
+        int r;
 
         g_assert(n > 0);
         *look = (CgroupLook){
@@ -215,21 +220,12 @@ int cgroup_look(
         for (size_t i = 0; i < n; i++)
                 look->ranges[i] = (Sorted){ .range = ranges[i], .place = i };
         qsort(look->ranges, n, sizeof(Sorted), compare_starts);
-        findings = mmap(
-                NULL, findings_size(n), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (findings == MAP_FAILED) {
-                r = -errno;
+        r = look_share_found(look);
+        if (r == 0)
+                r = look_start(look, tree);
+        if (r == 0)
+                *ret_look = look;
+        else
                 cgroup_look_free(look);
-                return r;
-        }
-        walk.findings = look->findings = findings;
-        walk.ranges = look->ranges;
-        r = child_new(&fd, 1, child_run, &walk, on_exited, look, &look->child);
-        if (r < 0) {
-                cgroup_look_free(look);
-                return r;
-        }
-        look->deadline = g_timeout_add(LIMIT_CGROUP_LOOK_MSEC, on_deadline, look);
-        *ret_look = look;
-        return 0;
+        return r;
 }

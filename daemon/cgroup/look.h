@@ -22,8 +22,8 @@ typedef void (*CgroupLookedFunc)(const bool *clean, size_t n, void *userdata);
  * goes from number to number, so nobody makes it lose its way, and how deep it goes does not
  * matter.
  *
- * No range may overlap another, and no process may have one of the IDs.  Needs CAP_DAC_READ_SEARCH
- * and CAP_DAC_OVERRIDE. */
+ * No range may overlap another, and no process may have one of the IDs.  CGROUP_E_BUSY:
+ * LIMIT_CGROUP_LOOKS are under way, or hang.  Needs CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE. */
 int cgroup_look(
         const CgroupTree *tree, const CgroupRange *ranges, size_t n, CgroupLookedFunc looked,
         void *userdata, CgroupLook **ret_look);

@@ -17,30 +17,23 @@
 #include "daemon/limits.h"
 #include "lib/util/child.h"
 #include "lib/util/fd.h"
+#include "lib/util/worker-pool.h"
 
 #define PAUSE_MSEC 20u
 
 struct CgroupRemoval {
-        Child *child;
-        int fd; /* a byte arrives when all are gone */
+        CgroupRemovalTask child_data;
+        WorkerTask *task;
         CgroupRemovedFunc removed;
         void *userdata;
 };
-
-typedef struct ChildData {
-        pid_t parent;
-        uint32_t n;
-        uint64_t ids[CGROUPS_PER_REMOVAL_MAX];
-        size_t n_ranges;
-        CgroupRange ranges[CGROUP_RANGES_MAX];
-} ChildData;
 
 typedef struct DirectoryEntry {
         ino64_t inode;
         char name[NAME_MAX + 1];
 } DirectoryEntry;
 
-/* in the child: the daemon's mount is 0, the pipe 1 */
+/* in the child: the daemon's mount is descriptor 0 */
 
 /* The first folder in `fd`, or the one with this inode number. */
 static bool find_folder(int fd, ino64_t inode, DirectoryEntry *ret_entry) {
@@ -113,22 +106,22 @@ bool cgroup_remove_below(
 }
 
 static bool is_of_ranges(uint32_t uid, const void *userdata) {
-        const ChildData *child = userdata;
+        const CgroupRemovalTask *task = userdata;
 
-        for (size_t i = 0; i < child->n_ranges; i++)
-                if (uid >= child->ranges[i].start &&
-                    uid - child->ranges[i].start < child->ranges[i].size)
+        for (size_t i = 0; i < task->n_ranges; i++)
+                if (uid >= task->ranges[i].start &&
+                    uid - task->ranges[i].start < task->ranges[i].size)
                         return true;
         return false;
 }
 
-static void end_threads(int directory, const void *child) {
-        cgroup_end_threads(directory, is_of_ranges, child);
+static void end_threads(int directory, const void *task) {
+        cgroup_end_threads(directory, is_of_ranges, task);
 }
 
 /* What is in it and below: as a whole, or where that is refused because it is threaded, as all that
  * is below is then, one after the other.  Whether there is no use in going on. */
-static bool kill_one(int fd, const ChildData *child, CgroupBusyFunc *ret_busy) {
+static bool kill_one(int fd, const CgroupRemovalTask *task, CgroupBusyFunc *ret_busy) {
         auto_fd kill_fd = cgroup_open_below(fd, "cgroup.kill", O_WRONLY);
 
         *ret_busy = NULL;
@@ -137,12 +130,12 @@ static bool kill_one(int fd, const ChildData *child, CgroupBusyFunc *ret_busy) {
         if (errno != EOPNOTSUPP)
                 return true;
         *ret_busy = end_threads;
-        end_threads(fd, child);
+        end_threads(fd, task);
         return false;
 }
 
 /* Kill what is in the control group and remove it.  Whether it is gone, or another's. */
-static bool remove_one(const ChildData *child, uint64_t id) {
+static bool remove_one(const CgroupRemovalTask *task, uint64_t id) {
         auto_fd fd = cgroup_open_by_id(0, id), parent = -1, below = -1;
         CgroupBusyFunc busy;
         DirectoryEntry entry;
@@ -152,13 +145,13 @@ static bool remove_one(const ChildData *child, uint64_t id) {
                 return fd == -ESTALE;
         if (fstat(fd, &st) < 0)
                 return false;
-        if (!is_of_ranges(st.st_uid, child))
+        if (!is_of_ranges(st.st_uid, task))
                 return true;
-        if (kill_one(fd, child, &busy))
+        if (kill_one(fd, task, &busy))
                 return false;
 
         below = openat(fd, ".", O_RDONLY | O_DIRECTORY);
-        if (below < 0 || !cgroup_remove_below(g_steal_fd(&below), NULL, busy, child))
+        if (below < 0 || !cgroup_remove_below(g_steal_fd(&below), NULL, busy, task))
                 return false;
         parent = openat(fd, "..", O_RDONLY | O_DIRECTORY);
         return parent >= 0 && find_folder(parent, st.st_ino, &entry) &&
@@ -166,20 +159,17 @@ static bool remove_one(const ChildData *child, uint64_t id) {
 }
 
 static void child_run(const void *data) {
-        const ChildData *child = data;
+        const CgroupRemovalTask *task = data;
         const struct timespec pause = { .tv_nsec = PAUSE_MSEC * 1000000L };
 
-        child_die_with(child->parent);
-        /* Whoever may make directories in there can make them as fast as they are removed.  What
-         * was removed stays so, and the next turn goes on. */
-        (void) alarm(LIMIT_CGROUP_REMOVAL_MSEC / 1000 + 1);
+        child_die_with(task->parent);
         for (unsigned i = 0; i < LIMIT_CGROUP_REMOVAL_MSEC / PAUSE_MSEC; i++) {
                 bool gone = true;
 
-                for (uint32_t k = 0; k < child->n; k++)
-                        gone = remove_one(child, child->ids[k]) && gone;
+                for (uint32_t k = 0; k < task->n; k++)
+                        gone = remove_one(task, task->ids[k]) && gone;
                 if (gone)
-                        _exit(write(1, "", 1) == 1 ? 0 : 1);
+                        _exit(0);
                 /* What was killed needs a moment to end. */
                 (void) nanosleep(&pause, NULL);
         }
@@ -188,45 +178,44 @@ static void child_run(const void *data) {
 
 /* in the daemon */
 
-static void on_exited(Child *child, void *userdata) {
+static void on_event(WorkerTask *task, int result, void *userdata) {
         CgroupRemoval *removal = userdata;
         CgroupRemovedFunc removed = removal->removed;
         void *removed_userdata = removal->userdata;
-        char byte;
-        bool gone = read(removal->fd, &byte, 1) == 1;
 
-        removal->child = NULL;
         cgroup_removal_free(removal);
-        removed(gone, removed_userdata);
+        removed(result == 0, removed_userdata);
 }
 
 int cgroup_remove(
-        const CgroupTree *tree, const uint64_t *ids, uint32_t n, const CgroupRange *ranges,
-        size_t n_ranges, CgroupRemovedFunc removed, void *userdata, CgroupRemoval **ret_removal) {
-        ChildData data = { .parent = getpid(), .n = n, .n_ranges = n_ranges };
-        auto_fd ours = -1, theirs = -1;
-        CgroupRemoval *removal;
-        int r, ends[2];
+        const CgroupTree *tree, uint32_t account, const uint64_t *ids, uint32_t n,
+        const CgroupRange *ranges, size_t n_ranges, CgroupRemovedFunc removed, void *userdata,
+        CgroupRemoval **ret_removal) {
+        CgroupRemoval *removal = g_new(CgroupRemoval, 1);
+        const WorkerRequest request = {
+                .account = account,
+                .fd = cgroup_tree_fd(tree),
+                .run = child_run,
+                .data = &removal->child_data,
+                .event = on_event,
+                .userdata = removal,
+        };
+        int r;
 
         g_assert(n <= CGROUPS_PER_REMOVAL_MAX);
         g_assert(n_ranges <= CGROUP_RANGES_MAX);
-        memcpy(data.ids, ids, n * sizeof(*ids));
-        memcpy(data.ranges, ranges, n_ranges * sizeof(*ranges));
-        if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-                return -errno;
-        ours = ends[0];
-        theirs = ends[1];
-
-        removal = g_new(CgroupRemoval, 1);
-        *removal = (CgroupRemoval){ .fd = -1, .removed = removed, .userdata = userdata };
-        r = child_new(
-                (const int[]){ cgroup_tree_fd(tree), theirs }, 2, child_run, &data, on_exited,
-                removal, &removal->child);
-        if (r < 0) {
-                cgroup_removal_free(removal);
-                return r;
+        *removal = (CgroupRemoval){
+                .child_data = { .parent = getpid(), .n = n, .n_ranges = n_ranges },
+                .removed = removed,
+                .userdata = userdata,
+        };
+        memcpy(removal->child_data.ids, ids, n * sizeof(*ids));
+        memcpy(removal->child_data.ranges, ranges, n_ranges * sizeof(*ranges));
+        r = worker_pool_ask(cgroup_tree_removals(tree), &request, &removal->task);
+        if (r != 0) {
+                g_free(removal);
+                return r == WORKER_E_BUSY ? CGROUP_E_BUSY : r;
         }
-        removal->fd = g_steal_fd(&ours);
         *ret_removal = removal;
         return 0;
 }
@@ -234,8 +223,6 @@ int cgroup_remove(
 void cgroup_removal_free(CgroupRemoval *removal) {
         if (!removal)
                 return;
-        if (removal->child)
-                child_forget(removal->child);
-        removal->fd = fd_close(removal->fd);
+        worker_task_free(removal->task);
         g_free(removal);
 }

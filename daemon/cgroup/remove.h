@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 
 #include "daemon/cgroup/cgroup.h"
 
@@ -23,16 +24,26 @@ typedef void (*CgroupRemovedFunc)(bool gone, void *userdata);
  * left alone and counts as gone.  A threaded one, which cgroup.kill refuses, holds threads of
  * processes that may be elsewhere with others: of these only such are killed of which every thread
  * has no UIDs but the ranges', and any other keeps it.  The child tries for
- * LIMIT_CGROUP_REMOVAL_MSEC.  Needs CAP_DAC_READ_SEARCH to open them by id, and CAP_DAC_OVERRIDE.
- */
+ * LIMIT_CGROUP_REMOVAL_MSEC, in `account`'s turn.  CGROUP_E_BUSY: too many of the account's wait.
+ * Needs CAP_DAC_READ_SEARCH to open them by id, and CAP_DAC_OVERRIDE. */
 int cgroup_remove(
-        const CgroupTree *tree, const uint64_t *ids, uint32_t n, const CgroupRange *ranges,
-        size_t n_ranges, CgroupRemovedFunc removed, void *userdata, CgroupRemoval **ret_removal);
+        const CgroupTree *tree, uint32_t account, const uint64_t *ids, uint32_t n,
+        const CgroupRange *ranges, size_t n_ranges, CgroupRemovedFunc removed, void *userdata,
+        CgroupRemoval **ret_removal);
 
 /* Kill the child and forget it.  Accepts NULL. */
 void cgroup_removal_free(CgroupRemoval *removal);
 
 /* for children: system calls only */
+
+/* What a child that removes works on. */
+typedef struct CgroupRemovalTask {
+        pid_t parent;
+        uint32_t n;
+        uint64_t ids[CGROUPS_PER_REMOVAL_MAX];
+        size_t n_ranges;
+        CgroupRange ranges[CGROUP_RANGES_MAX];
+} CgroupRemovalTask;
 
 /* Remove all directories below `take_directory`, leaves first, with two descriptors however deep
  * they are.  With `may`, only those of which it is true; `busy` is called for one that has

@@ -205,7 +205,7 @@ static void on_reply(Reception *reception, Reply *reply) {
         if (reply->wire.ready)
                 reception_give_back(reception);
         else
-                worker_task_expect(reception->task);
+                worker_task_expect(reception->task, LIMIT_DOOR_MSEC);
         deliver(reply, received, userdata);
 }
 
@@ -293,6 +293,7 @@ int door_keeper_new(const DoorKeeperConfig *config, DoorKeeper **ret_keeper) {
                 .max = LIMIT_DOORS,
                 .max_per_account = LIMIT_DOORS_STUCK_PER_ACCOUNT,
                 .share = LIMIT_DOORS_SHARE,
+                .max_waiting_per_account = LIMIT_DOORS_WAITING,
                 .max_waiting = LIMIT_DOORS_WAITING,
                 .come_back = true,
                 .may_hang = true,

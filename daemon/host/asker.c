@@ -14,6 +14,7 @@
 #include "lib/util/child.h"
 #include "lib/util/fd.h"
 #include "lib/util/source.h"
+#include "lib/util/worker-pool.h"
 
 #define LINE_SIZE_MAX 1024u
 #define READ_SIZE 4096u
@@ -23,19 +24,20 @@ struct Asker {
         char *program;
         uid_t uid;
         gid_t gid;
-        GPtrArray *asks; /* until the child is reaped: borrowed */
+        GHashTable *asks; /* a set, owned */
+        WorkerPool *pool;
 };
 
 struct Ask {
         Asker *asker;
-        Child *child;
+        WorkerTask *task;
         int fd;
-        GSource *source, *deadline;
+        GSource *source;
         char line[LINE_SIZE_MAX];
         size_t n;
         bool complete;
         AskLineFunc on_line;
-        AskDoneFunc on_done; /* NULL: it has been called, or never will be */
+        AskDoneFunc on_done;
         void *userdata;
 };
 
@@ -50,9 +52,12 @@ typedef struct AskRun {
         pid_t parent;
 } AskRun;
 
+/* Its standard output is the pipe, which is descriptor 0 so far. */
 static void ask_run(const void *data) {
         const AskRun *run = data;
 
+        if (dup2(0, 1) < 0 || close(0) < 0 || open("/dev/null", O_RDWR) != 0 || dup2(0, 2) < 0)
+                _exit(127);
         if (run->privileged)
                 child_die_with(run->parent);
         else
@@ -63,86 +68,50 @@ static void ask_run(const void *data) {
 
 /* asking */
 
+static void ask_free(Ask *ask) {
+        source_drop(&ask->source);
+        ask->fd = fd_close(ask->fd);
+        worker_task_free(ask->task);
+        g_free(ask);
+}
+
 int asker_new(const char *program, uid_t uid, gid_t gid, Asker **ret_asker) {
         Asker *asker = g_new(Asker, 1);
+        const WorkerPoolConfig pool = { .max = LIMIT_ASKS,
+                                        .max_per_account = LIMIT_ASKS,
+                                        .msec = LIMIT_ASK_START_MSEC };
 
         *asker = (Asker){
                 .program = g_strdup(program),
                 .uid = uid,
                 .gid = gid,
-                .asks = g_ptr_array_new(),
+                .asks = g_hash_table_new_full(NULL, NULL, (GDestroyNotify) ask_free, NULL),
+                .pool = worker_pool_new(&pool),
         };
         *ret_asker = asker;
         return 0;
 }
 
-static void ask_disconnect(Ask *ask) {
-        source_drop(&ask->source);
-        source_drop(&ask->deadline);
-        ask->fd = fd_close(ask->fd);
-}
-
 void asker_free(Asker *asker) {
         if (!asker)
                 return;
-        for (guint i = 0; i < asker->asks->len; i++) {
-                Ask *ask = asker->asks->pdata[i];
-
-                ask_disconnect(ask);
-                if (ask->child)
-                        child_forget(ask->child);
-                g_free(ask);
-        }
-        g_ptr_array_unref(asker->asks);
+        g_hash_table_unref(asker->asks);
+        worker_pool_free(asker->pool);
         g_free(asker->program);
         g_free(asker);
 }
 
-/* Free what has been told and reaped. */
-static void ask_free_if_over(Ask *ask) {
-        if (ask->child || ask->fd >= 0)
-                return;
-        g_ptr_array_remove_fast(ask->asker->asks, ask);
-        g_free(ask);
-}
-
 /* The end for whoever asked; the child goes when the kernel lets it. */
-static void ask_end(Ask *ask) {
+static void ask_end(Ask *ask, bool complete) {
         AskDoneFunc done = ask->on_done;
-        bool complete = ask->complete;
         void *userdata = ask->userdata;
 
-        ask_disconnect(ask);
-        if (ask->child)
-                child_kill(ask->child);
-        ask_free_if_over(ask);
-        if (done)
-                done(complete, userdata);
+        (void) g_hash_table_remove(ask->asker->asks, ask);
+        done(complete, userdata);
 }
 
 void ask_forget(Ask *ask) {
-        ask->on_done = NULL;
-        ask_end(ask);
-}
-
-static void on_exited(Child *child, void *userdata) {
-        Ask *ask = userdata;
-
-        /* What it wrote last may still be in the pipe. */
-        ask->child = NULL;
-        ask_free_if_over(ask);
-}
-
-static gboolean on_deadline(gpointer userdata) {
-        ask_end(userdata);
-        return G_SOURCE_REMOVE;
-}
-
-static void ask_expect(Ask *ask, guint msec) {
-        source_drop(&ask->deadline);
-        ask->deadline = g_timeout_source_new(msec);
-        g_source_set_callback(ask->deadline, on_deadline, ask, NULL);
-        g_source_attach(ask->deadline, NULL);
+        (void) g_hash_table_remove(ask->asker->asks, ask);
 }
 
 /* Whether more may follow. */
@@ -166,47 +135,63 @@ static bool ask_take(Ask *ask, const char *bytes, size_t n) {
         return true;
 }
 
-static gboolean on_readable(int fd, GIOCondition condition, gpointer userdata) {
-        Ask *ask = userdata;
+/* Take what there is: more than 0, 0 at the end, -EAGAIN; -EBADMSG: no answer is like that. */
+static ssize_t ask_read(Ask *ask) {
         char bytes[READ_SIZE];
         ssize_t n;
 
-        n = read(fd, bytes, sizeof(bytes));
-        if (n < 0 && errno == EAGAIN)
+        n = read(ask->fd, bytes, sizeof(bytes));
+        if (n < 0)
+                return errno == EINTR ? -EAGAIN : -errno;
+        return ask_take(ask, bytes, (size_t) n) ? n : -EBADMSG;
+}
+
+static gboolean on_readable(int fd, GIOCondition condition, gpointer userdata) {
+        Ask *ask = userdata;
+        ssize_t n = ask_read(ask);
+
+        if (n > 0)
+                worker_task_expect(ask->task, LIMIT_ASK_MSEC);
+        if (n > 0 || n == -EAGAIN)
                 return G_SOURCE_CONTINUE;
-        if (n > 0 && ask_take(ask, bytes, (size_t) n)) {
-                ask_expect(ask, LIMIT_ASK_MSEC);
-                return G_SOURCE_CONTINUE;
-        }
-        ask->complete = ask->complete && n == 0;
-        ask_end(ask);
+        ask_end(ask, ask->complete && n == 0);
         return G_SOURCE_REMOVE;
 }
 
-static int ask_start(Ask *ask, const AskRun *run) {
-        auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC), ours = -1, theirs = -1;
-        int fds[2], child_fds[3], r;
+/* What it wrote last may still be in the pipe, which something that it started may have, too. */
+static void on_event(WorkerTask *task, int result, void *userdata) {
+        Ask *ask = userdata;
+        ssize_t n = -ETIMEDOUT;
 
-        if (null < 0)
-                return -errno;
+        while (result != -ETIMEDOUT && (n = ask_read(ask)) > 0)
+                ;
+        ask_end(ask, ask->complete && (n == 0 || n == -EAGAIN));
+}
+
+static int ask_start(Ask *ask, const AskRun *run) {
+        auto_fd ours = -1, theirs = -1;
+        WorkerRequest request = {
+                .run = ask_run,
+                .data = run, /* nobody waits */
+                .event = on_event,
+                .userdata = ask,
+        };
+        int fds[2], r;
+
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return -errno;
         ours = fds[0];
         theirs = fds[1];
         if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
                 return -errno;
-        child_fds[0] = null;
-        child_fds[1] = theirs;
-        child_fds[2] = null;
-        r = child_new(
-                child_fds, G_N_ELEMENTS(child_fds), ask_run, run, on_exited, ask, &ask->child);
-        if (r < 0)
-                return r;
+        request.fd = theirs;
+        r = worker_pool_ask(ask->asker->pool, &request, &ask->task);
+        if (r != 0)
+                return r == WORKER_E_BUSY ? ASKER_E_BUSY : r;
         ask->fd = g_steal_fd(&ours);
         ask->source = g_unix_fd_source_new(ask->fd, G_IO_IN);
         g_source_set_callback(ask->source, G_SOURCE_FUNC(on_readable), ask, NULL);
         g_source_attach(ask->source, NULL);
-        ask_expect(ask, LIMIT_ASK_START_MSEC);
         return 0;
 }
 
@@ -225,8 +210,6 @@ int asker_ask(
         Ask *ask;
         int r;
 
-        if (asker->asks->len >= LIMIT_ASKS)
-                return ASKER_E_BUSY;
         for (size_t i = 0; arguments[i]; i++) {
                 g_assert(i + 3 < G_N_ELEMENTS(all));
                 all[i + 2] = (char *) arguments[i];
@@ -240,11 +223,11 @@ int asker_ask(
                 .userdata = userdata,
         };
         r = ask_start(ask, &run);
-        if (r < 0) {
+        if (r != 0) {
                 g_free(ask);
                 return r;
         }
-        g_ptr_array_add(asker->asks, ask);
+        (void) g_hash_table_add(asker->asks, ask);
         *ret_ask = ask;
         return 0;
 }

@@ -3,6 +3,7 @@
 
 #include "daemon/host/name-cache.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -13,12 +14,14 @@
 #include "daemon/limits.h"
 #include "lib/util/child.h"
 #include "lib/util/log.h"
+#include "lib/util/worker-pool.h"
 
 struct NameCache {
         struct sockaddr_un address;
-        guint source, deadline;
+        guint source;
         gint64 not_before;
-        Child *child;
+        WorkerPool *pool;
+        WorkerTask *task;
         bool changed; /* since the child began */
 };
 
@@ -71,40 +74,36 @@ static void child_run(const void *data) {
 
 static void schedule(NameCache *cache);
 
-static void on_exited(Child *child, void *userdata) {
+static void on_event(WorkerTask *task, int result, void *userdata) {
         NameCache *cache = userdata;
 
-        cache->child = NULL;
-        g_clear_handle_id(&cache->deadline, g_source_remove);
+        g_clear_pointer(&cache->task, worker_task_free);
+        if (result == -ETIMEDOUT) {
+                log_debug("nscd has not answered whether it forgot");
+                /* Again, when it may be better. */
+                cache->changed = true;
+        }
         if (cache->changed)
                 schedule(cache);
-}
-
-static gboolean on_deadline(gpointer userdata) {
-        NameCache *cache = userdata;
-
-        cache->deadline = 0;
-        log_debug("nscd has not answered whether it forgot");
-        /* Again, when it may be better. */
-        cache->changed = true;
-        child_kill(cache->child);
-        return G_SOURCE_REMOVE;
 }
 
 static gboolean on_time(gpointer userdata) {
         NameCache *cache = userdata;
         const ChildData data = { .parent = getpid(), .address = cache->address };
+        const WorkerRequest request = {
+                .fd = -1,
+                .run = child_run,
+                .data = &data, /* nobody waits */
+                .event = on_event,
+                .userdata = cache,
+        };
 
         cache->source = 0;
         cache->changed = false;
         cache->not_before = g_get_monotonic_time() + LIMIT_NAME_CACHE_INTERVAL_MSEC * 1000;
-        if (child_new(NULL, 0, child_run, &data, on_exited, cache, &cache->child) == 0)
-                cache->deadline = g_timeout_add(LIMIT_NAME_CACHE_MSEC, on_deadline, cache);
-        else {
-                /* No process to be had: that passes, and what is remembered is still wrong. */
-                cache->child = NULL;
+        /* No process to be had: that passes, and what is remembered is still wrong. */
+        if (worker_pool_ask(cache->pool, &request, &cache->task) != 0)
                 schedule(cache);
-        }
         return G_SOURCE_REMOVE;
 }
 
@@ -116,7 +115,7 @@ static void schedule(NameCache *cache) {
 }
 
 void name_cache_changed(NameCache *cache) {
-        if (cache->child)
+        if (cache->task)
                 cache->changed = true;
         else if (cache->source == 0)
                 schedule(cache);
@@ -124,8 +123,14 @@ void name_cache_changed(NameCache *cache) {
 
 NameCache *name_cache_new(const char *socket) {
         NameCache *cache = g_new(NameCache, 1);
+        const WorkerPoolConfig pool = {
+                .max = LIMIT_NAME_CACHE_CHILDREN,
+                .max_per_account = LIMIT_NAME_CACHE_CHILDREN,
+                .msec = LIMIT_NAME_CACHE_MSEC,
+        };
 
-        *cache = (NameCache){ .address = { .sun_family = AF_UNIX } };
+        *cache =
+                (NameCache){ .address = { .sun_family = AF_UNIX }, .pool = worker_pool_new(&pool) };
         (void) g_strlcpy(cache->address.sun_path, socket, sizeof(cache->address.sun_path));
         return cache;
 }
@@ -134,8 +139,7 @@ void name_cache_free(NameCache *cache) {
         if (!cache)
                 return;
         g_clear_handle_id(&cache->source, g_source_remove);
-        g_clear_handle_id(&cache->deadline, g_source_remove);
-        if (cache->child)
-                child_forget(cache->child);
+        worker_task_free(cache->task);
+        worker_pool_free(cache->pool);
         g_free(cache);
 }

@@ -14,19 +14,16 @@
 #include "daemon/leftovers/claims.h"
 #include "daemon/leftovers/task.h"
 #include "daemon/limits.h"
-#include "lib/util/child.h"
 #include "lib/util/fd.h"
+#include "lib/util/worker-pool.h"
 
 #define STRINGS_N 6
 
 G_STATIC_ASSERT(LIMIT_LEFTOVERS_JOINT + LIMIT_LEFTOVERS_ALONE == LIMIT_LEFTOVERS_CHILDREN);
 
-/* A child under way, or one that hangs. */
 typedef struct Sweep {
         Leftovers *leftovers;
-        uint32_t account;
-        Child *child;
-        guint deadline;
+        WorkerTask *task;
         LeftoversRange *ranges; /* sorted */
         uint32_t *places;       /* ranges[i] was given as number places[i] */
         size_t n;
@@ -39,14 +36,12 @@ struct Leftovers {
         LeftoversConfig config;
         char *strings[STRINGS_N];
         struct stat files[LEFTOVERS_FILES_N]; /* see leftovers_prepare() */
-        GPtrArray *sweeps;                    /* owned */
+        GHashTable *sweeps;                   /* a set, owned: those under way */
+        WorkerPool *joint, *alone;
 };
 
 static void sweep_free(Sweep *sweep) {
-        if (sweep->child)
-                child_forget(sweep->child);
-        if (sweep->deadline != 0)
-                g_source_remove(sweep->deadline);
+        worker_task_free(sweep->task);
         if (sweep->result)
                 (void) munmap(sweep->result, sweep->n * sizeof(*sweep->result));
         g_free(sweep->ranges);
@@ -54,12 +49,24 @@ static void sweep_free(Sweep *sweep) {
         g_free(sweep);
 }
 
+/* Nobody waits: whoever is refused looks again later.  The kernel may keep a child in a call of its
+ * own for longer than any signal. */
+static WorkerPool *leftovers_new_pool(unsigned max, unsigned max_per_account) {
+        const WorkerPoolConfig config = { .max = max,
+                                          .max_per_account = max_per_account,
+                                          .msec = LIMIT_LEFTOVERS_MSEC };
+
+        return worker_pool_new(&config);
+}
+
 int leftovers_new(const LeftoversConfig *config, Leftovers **ret_leftovers) {
         Leftovers *leftovers = g_new(Leftovers, 1);
 
         *leftovers = (Leftovers){
                 .config = *config,
-                .sweeps = g_ptr_array_new_with_free_func((GDestroyNotify) sweep_free),
+                .sweeps = g_hash_table_new_full(NULL, NULL, (GDestroyNotify) sweep_free, NULL),
+                .joint = leftovers_new_pool(LIMIT_LEFTOVERS_JOINT, LIMIT_LEFTOVERS_JOINT),
+                .alone = leftovers_new_pool(LIMIT_LEFTOVERS_ALONE, 1),
         };
         const char **strings[STRINGS_N] = {
                 &leftovers->config.mount_namespace, &leftovers->config.proc_folder,
@@ -76,51 +83,26 @@ int leftovers_new(const LeftoversConfig *config, Leftovers **ret_leftovers) {
 void leftovers_free(Leftovers *leftovers) {
         if (!leftovers)
                 return;
-        g_ptr_array_unref(leftovers->sweeps);
+        g_hash_table_unref(leftovers->sweeps);
+        worker_pool_free(leftovers->joint);
+        worker_pool_free(leftovers->alone);
         for (size_t i = 0; i < G_N_ELEMENTS(leftovers->strings); i++)
                 g_free(leftovers->strings[i]);
         g_free(leftovers);
 }
 
-/* Once: at the end of the child, or at the deadline with what is known by then. */
-static void sweep_report(Sweep *sweep, bool in_time) {
+/* At the end of the child, or at the deadline with what is known by then. */
+static void on_event(WorkerTask *task, int result, void *userdata) {
+        Sweep *sweep = userdata;
         g_autofree LeftoversFound *found = g_new0(LeftoversFound, sweep->n);
-        LeftoversDoneFunc done = g_steal_pointer(&sweep->done);
+        LeftoversDoneFunc done = sweep->done;
+        void *done_userdata = sweep->userdata;
+        size_t n = sweep->n;
 
-        if (!done)
-                return;
-        for (size_t i = 0; i < sweep->n; i++)
+        for (size_t i = 0; i < n; i++)
                 found[sweep->places[i]] = sweep->result[i];
-        done(found, sweep->n, in_time, sweep->userdata);
-}
-
-static guint sweep_index(const Sweep *sweep) {
-        guint i;
-
-        bool found = g_ptr_array_find(sweep->leftovers->sweeps, sweep, &i);
-
-        g_assert(found);
-        return i;
-}
-
-static void on_exited(Child *child, void *userdata) {
-        Sweep *sweep = userdata;
-
-        sweep->child = NULL;
-        /* Out of the list first: whoever is told may start the next one. */
-        (void) g_ptr_array_steal_index_fast(sweep->leftovers->sweeps, sweep_index(sweep));
-        sweep_report(sweep, true);
-        sweep_free(sweep);
-}
-
-/* The kernel may keep a child in a call of its own for longer than any signal. */
-static gboolean on_deadline(gpointer userdata) {
-        Sweep *sweep = userdata;
-
-        sweep->deadline = 0;
-        child_kill(sweep->child);
-        sweep_report(sweep, false);
-        return G_SOURCE_REMOVE;
+        (void) g_hash_table_remove(sweep->leftovers->sweeps, sweep);
+        done(found, n, result != -ETIMEDOUT, done_userdata);
 }
 
 static gint compare_places(gconstpointer a, gconstpointer b, gpointer userdata) {
@@ -174,37 +156,36 @@ static int sweep_share_result(Sweep *sweep) {
         return 0;
 }
 
-static int sweep_start(Sweep *sweep) {
+static int sweep_start(Sweep *sweep, uint32_t account) {
+        Leftovers *leftovers = sweep->leftovers;
+        bool is_joint = account == LEFTOVERS_OF_ALL;
+        WorkerPool *pool = is_joint ? leftovers->joint : leftovers->alone;
         /* The child works on its own copy of these. */
         g_autofree LeftoversFound *found = g_new0(LeftoversFound, sweep->n);
         g_autofree char *text = g_malloc(LEFTOVERS_TEXT_SIZE);
-        const LeftoversTask task = {
+        const LeftoversTask child_data = {
                 .parent = getpid(),
-                .config = sweep->leftovers->config,
+                .config = leftovers->config,
                 .ranges = sweep->ranges,
                 .n = sweep->n,
-                .files = sweep->leftovers->files,
+                .files = leftovers->files,
                 .text = text,
                 .found = found,
                 .result = sweep->result,
         };
+        const WorkerRequest request = {
+                .account = account,
+                .fd = -1,
+                .run = leftovers_child,
+                .data = &child_data,
+                .event = on_event,
+                .userdata = sweep,
+        };
+        int r = worker_pool_ask(pool, &request, &sweep->task);
 
-        return child_new(NULL, 0, leftovers_child, &task, on_exited, sweep, &sweep->child);
-}
-
-/* 0, or who has to wait. */
-static int leftovers_find_place(const Leftovers *leftovers, uint32_t account) {
-        bool is_joint = account == LEFTOVERS_OF_ALL;
-        unsigned n = 0, max = is_joint ? LIMIT_LEFTOVERS_JOINT : LIMIT_LEFTOVERS_ALONE;
-
-        for (guint i = 0; i < leftovers->sweeps->len; i++) {
-                const Sweep *other = leftovers->sweeps->pdata[i];
-
-                if (!is_joint && other->account == account)
-                        return LEFTOVERS_E_HANGS;
-                n += (other->account == LEFTOVERS_OF_ALL) == is_joint;
-        }
-        return n >= max ? LEFTOVERS_E_BUSY : 0;
+        if (r == WORKER_E_BUSY && !is_joint && worker_pool_count_account(pool, account) > 0)
+                return LEFTOVERS_E_HANGS;
+        return r == WORKER_E_BUSY ? LEFTOVERS_E_BUSY : r;
 }
 
 int leftovers_remove(
@@ -214,22 +195,17 @@ int leftovers_remove(
         int r;
 
         g_assert(n > 0);
-        r = leftovers_find_place(leftovers, account);
-        if (r != 0)
-                return r;
         sweep = sweep_new(leftovers, ranges, n);
-        sweep->account = account;
+        sweep->done = done;
+        sweep->userdata = userdata;
         r = sweep_share_result(sweep);
         if (r == 0)
-                r = sweep_start(sweep);
-        if (r < 0) {
+                r = sweep_start(sweep, account);
+        if (r != 0) {
                 sweep_free(sweep);
                 return r;
         }
-        sweep->done = done;
-        sweep->userdata = userdata;
-        sweep->deadline = g_timeout_add(LIMIT_LEFTOVERS_MSEC, on_deadline, sweep);
-        g_ptr_array_add(leftovers->sweeps, sweep);
+        (void) g_hash_table_add(leftovers->sweeps, sweep);
         return 0;
 }
 

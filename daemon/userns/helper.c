@@ -43,6 +43,7 @@ static WorkerPool *get_pool(void) {
                 .idle_max = LIMIT_HELPERS_IDLE,
                 .max = LIMIT_HELPERS,
                 .max_per_account = LIMIT_HELPERS_PER_ACCOUNT,
+                .max_waiting_per_account = LIMIT_HELPERS_WAITING,
                 .max_waiting = LIMIT_HELPERS_WAITING,
                 .msec = LIMIT_HELPER_MSEC,
         };

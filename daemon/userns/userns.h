@@ -12,13 +12,15 @@
 
 #include <glib.h>
 
+typedef struct WorkerPool WorkerPool;
+
 /* Outcomes. */
 enum {
         USERNS_E_NOT_USERNS = 1, /* the descriptor is no user namespace */
         USERNS_E_NOT_EMPTY = 2,  /* a map of it has been written */
         USERNS_E_DEAD = 3,       /* proven: the namespace is gone */
         USERNS_E_UNKNOWN = 4,    /* cannot be proven either way on this kernel */
-        USERNS_E_BUSY = 5,       /* LIMIT_HELPERS_WAITING reached */
+        USERNS_E_BUSY = 5,       /* too many wait already */
 };
 
 /* Who a namespace is.  Inode numbers come back within milliseconds; ids (Linux 6.18) never in one
@@ -156,13 +158,17 @@ void userns_helper_stop(void);
 typedef struct UsernsProcessLook UsernsProcessLook;
 
 /* Called once, later, from the main loop, unless the look is freed before.  `found` is true, too,
- * where that could not be found out before LIMIT_PROCESS_LOOK_MSEC. */
+ * where that could not be found out, before LIMIT_PROCESS_LOOK_MSEC. */
 typedef void (*UsernsProcessLookFunc)(bool found, void *userdata);
 
-/* Have a child read whose namespaces all processes are in.  The caller bounds how many there are.
- */
+/* The children for it, for worker_pool_free(): LIMIT_PROCESS_LOOKS. */
+WorkerPool *userns_process_looks_new(void);
+
+/* Have one read whose namespaces all processes are in, in `account`'s turn.  USERNS_E_BUSY: too
+ * many of the account's wait. */
 int userns_process_look_new(
-        uint64_t inode, UsernsProcessLookFunc done, void *userdata, UsernsProcessLook **ret_look);
+        WorkerPool *looks, uint32_t account, uint64_t inode, UsernsProcessLookFunc done,
+        void *userdata, UsernsProcessLook **ret_look);
 void userns_process_look_free(UsernsProcessLook *look);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UsernsProbe, userns_probe_free)

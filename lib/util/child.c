@@ -22,12 +22,17 @@
 struct Child {
         pid_t pid;
         int pidfd;
+        bool succeeded;
         ChildExitedFunc exited;
         void *userdata;
 };
 
 pid_t child_pid(const Child *child) {
         return child->pid;
+}
+
+bool child_succeeded(const Child *child) {
+        return child->succeeded;
 }
 
 void child_kill(Child *child) {
@@ -50,6 +55,7 @@ static gboolean on_exited(int fd, GIOCondition condition, gpointer userdata) {
             info.si_pid == 0)
                 return G_SOURCE_CONTINUE;
 
+        child->succeeded = info.si_code == CLD_EXITED && info.si_status == 0;
         if (child->exited)
                 child->exited(child, child->userdata);
         fd_close(child->pidfd);

@@ -8,6 +8,7 @@
  * To kill a child that has changed its UID the caller needs CAP_KILL, and so does the kernel to
  * carry out a child's PR_SET_PDEATHSIG in the caller's name. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -38,6 +39,9 @@ int child_new_holding(
 
 /* Its process ID, which stays its own until `exited` is called. */
 pid_t child_pid(const Child *child);
+
+/* Inside of `exited`: whether it ended by itself, by _exit(0). */
+bool child_succeeded(const Child *child);
 
 /* Send SIGKILL.  `exited` will be called when the kernel lets go of it, which can be never. */
 void child_kill(Child *child);

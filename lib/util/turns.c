@@ -14,6 +14,7 @@ typedef struct Account {
 
 struct Turns {
         unsigned max, max_per_account, max_waiting_per_account;
+        unsigned share; /* 0: none */
         unsigned n_taken, n_waiting;
         GHashTable *accounts; /* number -> Account, owned; only those that have or want something */
         GQueue ring;          /* of Account: those that wait, the next one first */
@@ -38,6 +39,18 @@ Turns *turns_new(unsigned max, unsigned max_per_account, unsigned max_waiting_pe
                 .accounts = g_hash_table_new_full(NULL, NULL, NULL, g_free),
         };
         return turns;
+}
+
+void turns_set_share(Turns *turns, unsigned divisor) {
+        turns->share = divisor;
+}
+
+unsigned turns_most(const Turns *turns, unsigned n_taken) {
+        unsigned n_left = turns->max - MIN(n_taken, turns->max), most = turns->max_per_account;
+
+        if (turns->share > 0)
+                most = MIN(most, (n_left + turns->share - 1) / turns->share);
+        return n_left > 0 ? most : 0;
 }
 
 void turns_free(Turns *turns) {
@@ -82,21 +95,25 @@ static void turn_leave_queue(Turn *turn) {
         }
 }
 
-/* Of the accounts that wait and may have one more, the one whose last turn was longest ago; it goes
- * to the end of the ring. */
+/* Of the accounts that wait and may have one more, one that has fewest, and of those the one whose
+ * last turn was longest ago; it goes to the end of the ring. */
 static Turn *turns_next(Turns *turns) {
-        if (turns->n_taken >= turns->max)
-                return NULL;
-        for (GList *link = turns->ring.head; link; link = link->next) {
-                Account *account = link->data;
+        unsigned fewest = turns_most(turns, turns->n_taken);
+        GList *next = NULL;
 
-                if (account->n_taken >= turns->max_per_account)
-                        continue;
-                g_queue_unlink(&turns->ring, link);
-                g_queue_push_tail_link(&turns->ring, link);
-                return account->waiting.head->data;
+        for (GList *link = turns->ring.head; link && fewest > 0; link = link->next) {
+                const Account *account = link->data;
+
+                if (account->n_taken < fewest) {
+                        next = link;
+                        fewest = account->n_taken;
+                }
         }
-        return NULL;
+        if (!next)
+                return NULL;
+        g_queue_unlink(&turns->ring, next);
+        g_queue_push_tail_link(&turns->ring, next);
+        return ((const Account *) next->data)->waiting.head->data;
 }
 
 /* A `start` may free and take turns: those are found by the loop that called it, so that the depth
@@ -128,8 +145,7 @@ int turns_take(
             account->waiting.length >= turns->max_waiting_per_account)
                 return TURNS_E_FULL;
         if (turns->max_waiting_per_account == 0 &&
-            (turns->n_taken >= turns->max ||
-             (account && account->n_taken >= turns->max_per_account)))
+            (account ? account->n_taken : 0) >= turns_most(turns, turns->n_taken))
                 return TURNS_E_FULL;
 
         account = turns_get(turns, account_number);

@@ -3,8 +3,9 @@
 
 /* Turns at something of which there is only so much: processes, memory, time.  At most `max` have
  * their turn at once, at most `max_per_account` of them of one account.  What is beyond waits, and
- * accounts take turns, not requests: whoever asks a thousand times keeps nobody else from being
- * next.  Knows nothing of what is done in a turn; a deadline is the caller's. */
+ * accounts take turns, not requests: whoever has fewest is next, and of those the one whose last
+ * turn was longest ago; who asks a thousand times keeps nobody else from it.  Knows nothing of what
+ * is done in a turn; a deadline is the caller's. */
 
 #include <stdint.h>
 
@@ -23,6 +24,13 @@ typedef void (*TurnStartFunc)(Turn *turn, void *userdata);
 
 /* `max_per_account` below `max` leaves room for others when one account keeps what it has. */
 Turns *turns_new(unsigned max, unsigned max_per_account, unsigned max_waiting_per_account);
+
+/* From now on an account has no more than a share of what is left of `max`, either: that divided by
+ * `divisor`, rounded up.  So those who have some already do not take the last ones. */
+void turns_set_share(Turns *turns, unsigned divisor);
+
+/* How many one account may have when `n_taken` are taken in all. */
+unsigned turns_most(const Turns *turns, unsigned n_taken);
 
 /* Each turn must have been freed before. */
 void turns_free(Turns *turns);

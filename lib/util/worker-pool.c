@@ -13,27 +13,23 @@
 #include "lib/util/fd-send.h"
 #include "lib/util/fd.h"
 #include "lib/util/source.h"
+#include "lib/util/turns.h"
 
 typedef enum WorkerState {
         WORKER_IDLE,
         WORKER_WORKING, /* has a task */
-        WORKER_DONE,    /* had one, and is killed in the next turn */
+        WORKER_DONE,    /* had one, and is killed in the next turn of the loop */
         WORKER_KILLED,  /* has not been reaped */
         WORKER_STATES_N,
 } WorkerState;
-
-/* What an account has: children that were given a task of its, and how many of them were killed. */
-typedef struct Account {
-        unsigned n, n_killed;
-} Account;
 
 /* A child, until it is reaped. */
 typedef struct Worker {
         WorkerPool *pool;
         WorkerState state;
-        bool is_charged; /* to `account` */
-        uint32_t account;
-        Child *child; /* NULL: it has just been reaped */
+        Turn *turn;       /* its task's, while it is not idle */
+        uint32_t account; /* the last that it worked for */
+        Child *child;     /* NULL: it has just been reaped */
         int fd;
         GSource *source; /* of fd, from the start on: GLib wakes its loop up, which costs a turn,
                             for every descriptor that is added or removed */
@@ -43,24 +39,32 @@ typedef struct Worker {
 
 struct WorkerTask {
         WorkerPool *pool;
-        uint32_t account;
         WorkerTaskFunc event;
         void *userdata;
         Worker *worker;
         bool rests;
-        /* While it waits for a child. */
-        char message[WORKER_MESSAGE_MAX];
+
+        /* Until it has a child. */
+        GQueue *queue; /* which it waits in; NULL: worker_pool_ask() has not returned */
+        GList link;
+        Turn *turn;
+        bool is_ready; /* that has come */
+        int error;     /* before worker_pool_ask() has returned */
+        int fd;        /* own in a queue, borrowed before */
+        ChildFunc run;
+        const void *data;
         size_t size;
-        int fd; /* own, or -1: it does not wait */
+        char message[WORKER_MESSAGE_MAX];
 };
 
 struct WorkerPool {
         WorkerPoolConfig config;
+        Turns *turns;
         GPtrArray *workers; /* Worker, until they are reaped */
         GQueue idle, done;  /* Worker */
-        GQueue waiting;     /* WorkerTask */
+        GQueue waiting;     /* WorkerTask: for its turn */
+        GQueue ready;       /* WorkerTask: has its turn, and waits for a child that comes back */
         unsigned n_in_state[WORKER_STATES_N];
-        GHashTable *accounts; /* Account by number; of those that have something */
         GSource *tidy;
         bool is_filling; /* `idle` */
 };
@@ -69,47 +73,10 @@ static void schedule_tidy(WorkerPool *pool);
 
 /* counting */
 
-static Account account_of(const WorkerPool *pool, uint32_t number) {
-        const Account *account = g_hash_table_lookup(pool->accounts, GUINT_TO_POINTER(number));
-
-        return account ? *account : (Account){};
-}
-
-static void account_set(WorkerPool *pool, uint32_t number, Account account) {
-        if (account.n == 0)
-                (void) g_hash_table_remove(pool->accounts, GUINT_TO_POINTER(number));
-        else
-                (void) g_hash_table_insert(
-                        pool->accounts, GUINT_TO_POINTER(number),
-                        g_memdup2(&account, sizeof(account)));
-}
-
-static void worker_count_in_account(const Worker *worker, int difference) {
-        Account account = account_of(worker->pool, worker->account);
-
-        if (!worker->is_charged)
-                return;
-        account.n += (unsigned) difference;
-        if (worker->state == WORKER_KILLED)
-                account.n_killed += (unsigned) difference;
-        account_set(worker->pool, worker->account, account);
-}
-
-/* Its new state, and who has it; NULL: nobody, or as before if it has been killed. */
-static void worker_set_state(Worker *worker, WorkerState state, const WorkerTask *task) {
-        WorkerPool *pool = worker->pool;
-
-        worker_count_in_account(worker, -1);
-        pool->n_in_state[worker->state]--;
+static void worker_set_state(Worker *worker, WorkerState state) {
+        worker->pool->n_in_state[worker->state]--;
         worker->state = state;
-        pool->n_in_state[state]++;
-        if (state == WORKER_IDLE)
-                worker->is_charged = false;
-        if (task) {
-                worker->is_charged = true;
-                worker->account = task->account;
-        }
-        worker_count_in_account(worker, 1);
+        worker->pool->n_in_state[state]++;
 }
 
 void worker_pool_count(const WorkerPool *pool, WorkerCounts *ret_counts) {
@@ -120,31 +87,22 @@ void worker_pool_count(const WorkerPool *pool, WorkerCounts *ret_counts) {
         };
 }
 
-static unsigned count_taken(const WorkerPool *pool) {
-        return pool->workers->len - pool->n_in_state[WORKER_IDLE];
-}
-
-/* How many children one account may have when `n_taken` are not idle. */
-static unsigned share(const WorkerPool *pool, unsigned n_taken) {
-        unsigned n_left = pool->config.max - MIN(n_taken, pool->config.max);
-
-        if (n_left == 0)
-                return 0;
-        if (pool->config.share == 0)
-                return pool->config.max_per_account;
-        return MIN(
-                pool->config.max_per_account,
-                (n_left + pool->config.share - 1) / pool->config.share);
-}
-
-static bool may_have_one(const WorkerPool *pool, uint32_t account) {
-        return account_of(pool, account).n < share(pool, count_taken(pool));
+unsigned worker_pool_count_account(const WorkerPool *pool, uint32_t account) {
+        return turns_n_taken(pool->turns, account);
 }
 
 /* Whether waiting is of no use: nothing that would have to end first does so by itself. */
 static bool is_hopeless(const WorkerPool *pool, uint32_t account) {
-        return pool->config.may_hang &&
-               account_of(pool, account).n_killed >= share(pool, pool->n_in_state[WORKER_KILLED]);
+        unsigned n_killed = pool->n_in_state[WORKER_KILLED], n = 0;
+
+        if (!pool->config.may_hang || n_killed == 0)
+                return false;
+        for (guint i = 0; i < pool->workers->len; i++) {
+                const Worker *worker = pool->workers->pdata[i];
+
+                n += worker->state == WORKER_KILLED && worker->turn && worker->account == account;
+        }
+        return n >= turns_most(pool->turns, n_killed);
 }
 
 /* children */
@@ -166,14 +124,14 @@ static void worker_free(Worker *worker) {
         g_free(worker);
 }
 
-/* Give a child up.  It stays charged until it is reaped, which a client may hinder. */
+/* Give a child up.  It keeps its turn until it is reaped, which a client may hinder. */
 static void worker_kill(Worker *worker) {
         WorkerPool *pool = worker->pool;
 
         if (worker->state == WORKER_IDLE)
                 (void) g_queue_remove(&pool->idle, worker);
         worker_hang_up(worker);
-        worker_set_state(worker, WORKER_KILLED, NULL);
+        worker_set_state(worker, WORKER_KILLED);
         child_kill(worker->child);
         schedule_tidy(pool);
 }
@@ -192,26 +150,26 @@ static void worker_drop_task(Worker *worker) {
         worker->task = NULL;
 }
 
-static void worker_pool_serve(WorkerPool *pool);
+static void serve_ready(WorkerPool *pool);
 
 static void on_exited(Child *child, void *userdata) {
         Worker *worker = userdata;
         WorkerPool *pool = worker->pool;
-        WorkerTask *task = worker->task;
+        bool is_good = !pool->config.run && child_succeeded(child);
 
         worker->child = NULL;
         (void) g_queue_remove(&pool->idle, worker);
         (void) g_queue_remove(&pool->done, worker);
         (void) g_ptr_array_remove_fast(pool->workers, worker);
-        worker_count_in_account(worker, -1);
-        worker->is_charged = false;
         pool->n_in_state[worker->state]--;
 
-        if (task && !task->rests)
-                task->event(task, -ECONNRESET, task->userdata);
+        /* Its turn first: whoever is told may ask for the next one, after those who wait. */
+        turn_free(g_steal_pointer(&worker->turn));
+        if (worker->task && !worker->task->rests)
+                worker->task->event(
+                        worker->task, is_good ? 0 : -ECONNRESET, worker->task->userdata);
         worker_drop_task(worker);
         worker_free(worker);
-        worker_pool_serve(pool);
 }
 
 static gboolean on_readable(int fd, GIOCondition condition, gpointer userdata) {
@@ -233,13 +191,11 @@ static gboolean on_readable(int fd, GIOCondition condition, gpointer userdata) {
 
 static gboolean on_deadline(gpointer userdata) {
         Worker *worker = userdata;
-        WorkerPool *pool = worker->pool;
         WorkerTask *task = worker->task;
 
         worker_drop_task(worker);
         worker_kill(worker);
         task->event(task, -ETIMEDOUT, task->userdata);
-        worker_pool_serve(pool);
         return G_SOURCE_REMOVE;
 }
 
@@ -249,76 +205,103 @@ static GSource *attach(GSource *source, GSourceFunc func, void *userdata) {
         return source;
 }
 
-static int worker_new(WorkerPool *pool) {
+static void worker_set_deadline(Worker *worker, unsigned msec) {
+        source_drop(&worker->deadline);
+        worker->deadline = attach(g_timeout_source_new(msec), on_deadline, worker);
+}
+
+/* A new child that is idle, or works already. */
+static int worker_new(
+        WorkerPool *pool, int fd, ChildFunc run, const void *data, WorkerState state,
+        Worker **ret_worker) {
+        Worker *worker = g_new(Worker, 1);
+        int r;
+
+        *worker = (Worker){ .pool = pool, .state = state, .fd = -1 };
+        r = child_new(&fd, fd >= 0 ? 1 : 0, run, data, on_exited, worker, &worker->child);
+        if (r < 0) {
+                g_free(worker);
+                return r;
+        }
+        g_ptr_array_add(pool->workers, worker);
+        pool->n_in_state[state]++;
+        *ret_worker = worker;
+        return 0;
+}
+
+static int worker_new_idle(WorkerPool *pool) {
         auto_fd ours = -1, theirs = -1;
-        Worker *worker = NULL;
+        Worker *worker;
         int r, ends[2];
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
                 return -errno;
         ours = ends[0];
         theirs = ends[1];
-
-        worker = g_new(Worker, 1);
-        *worker = (Worker){ .pool = pool, .state = WORKER_IDLE, .fd = -1 };
-        r = child_new(
-                &theirs, 1, pool->config.run, pool->config.data, on_exited, worker, &worker->child);
-        if (r < 0) {
-                g_free(worker);
+        r = worker_new(pool, theirs, pool->config.run, pool->config.data, WORKER_IDLE, &worker);
+        if (r < 0)
                 return r;
-        }
         worker->fd = g_steal_fd(&ours);
         worker->source =
                 attach(g_unix_fd_source_new(worker->fd, G_IO_IN | G_IO_HUP),
                        G_SOURCE_FUNC(on_readable), worker);
-        g_ptr_array_add(pool->workers, worker);
         g_queue_push_tail(&pool->idle, worker);
-        pool->n_in_state[WORKER_IDLE]++;
         return 0;
 }
 
 /* tasks */
 
-static void task_stop_waiting(WorkerTask *task) {
-        if (task->fd >= 0)
-                (void) g_queue_remove(&task->pool->waiting, task);
+static void task_enqueue(WorkerTask *task, GQueue *queue) {
+        if (task->queue)
+                g_queue_unlink(task->queue, &task->link);
+        task->queue = queue;
+        g_queue_push_tail_link(queue, &task->link);
+}
+
+static void task_leave_queue(WorkerTask *task) {
+        if (!task->queue)
+                return;
+        g_queue_unlink(g_steal_pointer(&task->queue), &task->link);
         task->fd = fd_close(task->fd);
 }
 
 /* Nobody can take it, or wait for that. */
 static void task_fail(WorkerTask *task, int result) {
-        task_stop_waiting(task);
+        task_leave_queue(task);
+        g_clear_pointer(&task->turn, turn_free);
         task->event(task, result, task->userdata);
 }
 
 static void task_set_worker(WorkerTask *task, Worker *worker) {
-        (void) g_queue_remove(&task->pool->idle, worker);
-        worker_set_state(worker, WORKER_WORKING, task);
+        worker->account = turn_account(task->turn);
+        worker->turn = g_steal_pointer(&task->turn);
         worker->task = task;
         task->worker = worker;
-        worker_task_expect(task);
+        worker_set_deadline(worker, task->pool->config.msec);
 }
 
 enum { NONE_IDLE = 1 };
 
-/* Give the task to a child: an idle one if there is.  NONE_IDLE: one will come back. */
-static int worker_pool_assign(WorkerPool *pool, WorkerTask *task, int fd) {
+/* Send the task to an idle child.  NONE_IDLE: one will come back. */
+static int task_send(WorkerTask *task) {
+        WorkerPool *pool = task->pool;
+
         for (;;) {
-                bool is_new = false;
+                bool is_new = pool->idle.length == 0;
                 Worker *worker;
                 int r = 0;
 
-                if (pool->idle.length == 0 && pool->config.come_back)
+                if (is_new && pool->config.come_back)
                         return NONE_IDLE;
-                if (pool->idle.length == 0) {
-                        is_new = true;
-                        r = worker_new(pool);
-                }
+                if (is_new)
+                        r = worker_new_idle(pool);
                 if (r < 0)
                         return r;
                 worker = pool->idle.head->data;
-                r = fd_send(worker->fd, task->message, task->size, &fd, 1);
+                r = fd_send(worker->fd, task->message, task->size, &task->fd, 1);
                 if (r == 0) {
+                        (void) g_queue_pop_head(&pool->idle);
+                        worker_set_state(worker, WORKER_WORKING);
                         task_set_worker(task, worker);
                         return 0;
                 }
@@ -330,81 +313,87 @@ static int worker_pool_assign(WorkerPool *pool, WorkerTask *task, int fd) {
         }
 }
 
-/* The next to be served. */
-static WorkerTask *find_next(const WorkerPool *pool) {
-        unsigned fewest = share(pool, count_taken(pool));
-        WorkerTask *next = NULL;
+static int task_fork(WorkerTask *task) {
+        Worker *worker;
+        int r = worker_new(task->pool, task->fd, task->run, task->data, WORKER_WORKING, &worker);
 
-        for (GList *l = pool->waiting.head; l && fewest > 0; l = l->next) {
-                WorkerTask *task = l->data;
-                unsigned n = account_of(pool, task->account).n;
-
-                if (n < fewest) {
-                        next = task;
-                        fewest = n;
-                }
-        }
-        return next;
+        if (r == 0)
+                task_set_worker(task, worker);
+        return r;
 }
 
-static WorkerTask *find_hopeless(const WorkerPool *pool) {
-        for (GList *l = pool->waiting.head; l; l = l->next)
-                if (is_hopeless(pool, ((const WorkerTask *) l->data)->account))
-                        return l->data;
-        return NULL;
+/* It has its turn. */
+static void task_start(WorkerTask *task) {
+        int r = task->pool->config.run ? task_send(task) : task_fork(task);
+
+        if (r == NONE_IDLE && task->queue) {
+                task_enqueue(task, &task->pool->ready);
+                schedule_tidy(task->pool);
+        } else if (r < 0 && task->queue)
+                task_fail(task, r);
+        else if (r == 0)
+                task_leave_queue(task);
+        else
+                task->error = MIN(r, 0);
+}
+
+static void on_turn(Turn *turn, void *userdata) {
+        WorkerTask *task = userdata;
+
+        task->is_ready = true;
+        task_start(task);
 }
 
 /* Each is looked up anew: whoever is told may free and ask. */
-static void worker_pool_serve(WorkerPool *pool) {
-        bool come_back = pool->config.come_back;
-        WorkerTask *task;
+static void serve_ready(WorkerPool *pool) {
+        while (pool->ready.length > 0 && pool->idle.length > 0)
+                task_start(pool->ready.head->data);
+}
 
-        while ((pool->idle.length > 0 || !come_back) && (task = find_next(pool))) {
-                int r = worker_pool_assign(pool, task, task->fd);
+static WorkerTask *find_hopeless(const WorkerPool *pool) {
+        for (GList *l = pool->waiting.head; l; l = l->next) {
+                WorkerTask *task = l->data;
 
-                if (r == NONE_IDLE)
-                        break;
-                if (r == 0)
-                        task_stop_waiting(task);
-                else
-                        task_fail(task, r);
+                if (is_hopeless(pool, turn_account(task->turn)))
+                        return task;
         }
-        while ((task = find_hopeless(pool)))
-                task_fail(task, -EBUSY);
-        if (pool->waiting.length > 0 && come_back && pool->idle.length == 0 &&
-            count_taken(pool) < pool->config.max)
-                schedule_tidy(pool);
+        return NULL;
 }
 
 /* Short of processes or memory.  A child that works will come back, and serve those who wait; where
  * all of them hang, nobody will. */
-static void worker_pool_cannot_fork(WorkerPool *pool, int error) {
-        if (pool->n_in_state[WORKER_KILLED] == pool->workers->len)
-                while (pool->waiting.length > 0)
-                        task_fail(pool->waiting.head->data, error);
+static void cannot_fork(WorkerPool *pool, int error) {
+        if (pool->n_in_state[WORKER_KILLED] < pool->workers->len)
+                return;
+        while (pool->waiting.length > 0)
+                task_fail(pool->waiting.head->data, error);
+        while (pool->ready.length > 0)
+                task_fail(pool->ready.head->data, error);
 }
 
 /* One child a turn, so that what has come in meanwhile is served in between. */
 static gboolean on_tidy(gpointer userdata) {
         WorkerPool *pool = userdata;
+        WorkerTask *task;
         int r = 0;
 
         kill_done(pool);
-        worker_pool_serve(pool);
-        if (pool->idle.length <= pool->config.idle_low)
+        while ((task = find_hopeless(pool)))
+                task_fail(task, -EBUSY);
+        if (pool->config.run && pool->idle.length <= pool->config.idle_low)
                 pool->is_filling = true;
         if (pool->is_filling && pool->idle.length < pool->config.idle_max &&
-            count_taken(pool) < pool->config.max) {
-                r = worker_new(pool);
+            pool->workers->len - pool->idle.length < pool->config.max) {
+                r = worker_new_idle(pool);
                 if (r == 0) {
-                        worker_pool_serve(pool);
+                        serve_ready(pool);
                         return G_SOURCE_CONTINUE;
                 }
         }
         pool->is_filling = false; /* full; or short of something: tried again after the next task */
         source_drop(&pool->tidy);
         if (r < 0)
-                worker_pool_cannot_fork(pool, r);
+                cannot_fork(pool, r);
         return G_SOURCE_REMOVE;
 }
 
@@ -420,51 +409,64 @@ static void schedule_tidy(WorkerPool *pool) {
         (void) attach(pool->tidy, on_tidy, pool);
 }
 
-int worker_pool_ask(WorkerPool *pool, const WorkerRequest *request, WorkerTask **ret_task) {
-        g_autofree WorkerTask *task = g_new(WorkerTask, 1);
-        int r = NONE_IDLE;
+/* A new task that has found no child. */
+static int task_wait(WorkerTask *task) {
+        WorkerPool *pool = task->pool;
 
-        g_assert(request->size <= WORKER_MESSAGE_MAX);
-        *task = (WorkerTask){
-                .pool = pool,
-                .account = request->account,
-                .event = request->event,
-                .userdata = request->userdata,
-                .size = request->size,
-                .fd = -1,
-        };
-        memcpy(task->message, request->message, request->size);
-        if (is_hopeless(pool, request->account))
+        if (pool->config.max_waiting > 0 &&
+            pool->waiting.length + pool->ready.length >= pool->config.max_waiting)
                 return WORKER_E_BUSY;
-        if (may_have_one(pool, request->account))
-                r = worker_pool_assign(pool, task, request->fd);
-        if (r < 0)
-                return r;
-        if (r == 0) {
-                /* Not for a kind whose next one is forked when this one has ended. */
-                if (pool->config.come_back && pool->idle.length == 0)
-                        schedule_tidy(pool);
-                *ret_task = g_steal_pointer(&task);
-                return 0;
+        if (task->fd >= 0) {
+                task->fd = fcntl(task->fd, F_DUPFD_CLOEXEC, 3);
+                if (task->fd < 0)
+                        return -errno;
         }
-        if (pool->waiting.length >= pool->config.max_waiting)
-                return WORKER_E_BUSY;
-        task->fd = fcntl(request->fd, F_DUPFD_CLOEXEC, 3);
-        if (task->fd < 0)
-                return -errno;
-        g_queue_push_tail(&pool->waiting, task);
+        task_enqueue(task, task->is_ready ? &pool->ready : &pool->waiting);
         kill_done(pool);
         schedule_tidy(pool);
-        *ret_task = g_steal_pointer(&task);
         return 0;
 }
 
-void worker_task_expect(WorkerTask *task) {
-        Worker *worker = task->worker;
+int worker_pool_ask(WorkerPool *pool, const WorkerRequest *request, WorkerTask **ret_task) {
+        WorkerTask *task;
+        int r;
 
-        source_drop(&worker->deadline);
-        worker->deadline =
-                attach(g_timeout_source_new(task->pool->config.msec), on_deadline, worker);
+        g_assert(request->size <= WORKER_MESSAGE_MAX);
+        if (is_hopeless(pool, request->account))
+                return WORKER_E_BUSY;
+        task = g_new(WorkerTask, 1);
+        *task = (WorkerTask){
+                .pool = pool,
+                .event = request->event,
+                .userdata = request->userdata,
+                .link = { .data = task },
+                .fd = request->fd,
+                .run = request->run,
+                .data = request->data,
+                .size = request->size,
+        };
+        if (request->size > 0)
+                memcpy(task->message, request->message, request->size);
+        r = turns_take(pool->turns, request->account, on_turn, task, &task->turn);
+        if (r == TURNS_E_FULL)
+                r = WORKER_E_BUSY;
+        else if (r == 0)
+                r = task->error;
+        if (r == 0 && !task->worker)
+                r = task_wait(task);
+        if (r != 0) {
+                worker_task_free(task);
+                return r;
+        }
+        if (pool->config.come_back && pool->idle.length == 0)
+                schedule_tidy(pool);
+        *ret_task = task;
+        return 0;
+}
+
+void worker_task_expect(WorkerTask *task, unsigned msec) {
+        if (task->worker && task->worker->child)
+                worker_set_deadline(task->worker, msec);
 }
 
 void worker_task_rest(WorkerTask *task) {
@@ -476,6 +478,7 @@ void worker_task_rest(WorkerTask *task) {
 void worker_task_give_back(WorkerTask *task) {
         Worker *worker = g_steal_pointer(&task->worker);
         WorkerPool *pool = task->pool;
+        Turn *turn = NULL;
 
         g_free(task);
         if (!worker)
@@ -484,11 +487,13 @@ void worker_task_give_back(WorkerTask *task) {
         if (!worker->child)
                 return;
         source_drop(&worker->deadline);
-        worker_set_state(worker, WORKER_IDLE, NULL);
+        turn = g_steal_pointer(&worker->turn);
+        worker_set_state(worker, WORKER_IDLE);
         g_queue_push_head(&pool->idle, worker);
-        if (pool->idle.length > pool->config.idle_max && pool->waiting.length == 0)
-                worker_kill(worker);
-        worker_pool_serve(pool);
+        serve_ready(pool);
+        turn_free(turn);
+        if (pool->idle.length > pool->config.idle_max)
+                worker_kill(pool->idle.tail->data);
 }
 
 void worker_task_free(WorkerTask *task) {
@@ -497,11 +502,12 @@ void worker_task_free(WorkerTask *task) {
         if (!task)
                 return;
         worker = task->worker;
-        task_stop_waiting(task);
+        task_leave_queue(task);
+        turn_free(task->turn);
         if (worker) {
                 worker->task = NULL;
                 if (worker->child && task->rests) {
-                        worker_set_state(worker, WORKER_DONE, NULL);
+                        worker_set_state(worker, WORKER_DONE);
                         g_queue_push_tail(&task->pool->done, worker);
                         if (task->pool->waiting.length > 0)
                                 kill_done(task->pool);
@@ -527,12 +533,15 @@ WorkerPool *worker_pool_new(const WorkerPoolConfig *config) {
 
         *pool = (WorkerPool){
                 .config = *config,
+                .turns = turns_new(
+                        config->max, config->max_per_account, config->max_waiting_per_account),
                 .workers = g_ptr_array_new(),
                 .idle = G_QUEUE_INIT,
                 .done = G_QUEUE_INIT,
                 .waiting = G_QUEUE_INIT,
-                .accounts = g_hash_table_new_full(NULL, NULL, NULL, g_free),
+                .ready = G_QUEUE_INIT,
         };
+        turns_set_share(pool->turns, config->share);
         return pool;
 }
 
@@ -540,24 +549,26 @@ int worker_pool_prepare(WorkerPool *pool) {
         int r = 0;
 
         while (r == 0 && pool->idle.length < pool->config.idle_max)
-                r = worker_new(pool);
+                r = worker_new_idle(pool);
         return r;
 }
 
 void worker_pool_free(WorkerPool *pool) {
         if (!pool)
                 return;
-        g_assert(pool->waiting.length == 0);
+        g_assert(pool->waiting.length == 0 && pool->ready.length == 0);
         source_drop(&pool->tidy);
         g_queue_clear(&pool->idle);
         g_queue_clear(&pool->done);
         for (guint i = 0; i < pool->workers->len; i++) {
                 Worker *worker = pool->workers->pdata[i];
+                Turn *turn = g_steal_pointer(&worker->turn);
 
                 g_assert(!worker->task);
                 worker_free(worker);
+                turn_free(turn);
         }
         g_ptr_array_unref(pool->workers);
-        g_hash_table_unref(pool->accounts);
+        turns_free(pool->turns);
         g_free(pool);
 }

@@ -10,64 +10,83 @@
 #include "daemon/state/details.h"
 #include "daemon/limits.h"
 #include "lib/table/write.h"
+#include "lib/util/worker-pool.h"
 #include "tests/unit/fake-policy.h"
 
-/* Whose control groups are removed when, with removals that end when the test says so. */
+/* Whose control groups are removed when, with children that end when the test says so. */
 
 #define POOL_START 0x10000000u
 #define N_SLOTS 64u
 #define GREEDY 1000u
 #define OTHER 1001u
 
-struct CgroupRemoval {
-        uint64_t id;
-        CgroupRemovedFunc removed;
+struct Child {
+        uint64_t id; /* of its control group: account * 1000 + number */
+        bool succeeded;
+        ChildExitedFunc exited;
         void *userdata;
 };
 
-/* Under way, in the order in which they began; ids are account * 1000 + number. */
+/* Children, in the order in which they began. */
 static GQueue under_way = G_QUEUE_INIT;
-static int remove_result;
+static int child_result;
+static WorkerPool *removals;
 
-int __wrap_cgroup_remove(
-        const CgroupTree *tree, const uint64_t *ids, uint32_t n, const CgroupRange *ranges,
-        size_t n_ranges, CgroupRemovedFunc removed, void *userdata, CgroupRemoval **ret_removal);
-void __wrap_cgroup_removal_free(CgroupRemoval *removal);
+int __wrap_child_new(
+        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
+        void *userdata, Child **ret_child);
+bool __wrap_child_succeeded(const Child *child);
+void __wrap_child_kill(Child *child);
+void __wrap_child_forget(Child *child);
+int __wrap_cgroup_tree_fd(const CgroupTree *tree);
+WorkerPool *__wrap_cgroup_tree_removals(const CgroupTree *tree);
 
-int __wrap_cgroup_remove(
-        const CgroupTree *tree, const uint64_t *ids, uint32_t n, const CgroupRange *ranges,
-        size_t n_ranges, CgroupRemovedFunc removed, void *userdata, CgroupRemoval **ret_removal) {
-        CgroupRemoval *removal;
+int __wrap_child_new(
+        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
+        void *userdata, Child **ret_child) {
+        const CgroupRemovalTask *task = data;
 
-        g_assert_cmpuint(n, ==, 1);
-        g_assert_cmpuint(n_ranges, ==, 1);
-        if (remove_result < 0)
-                return remove_result;
-        removal = g_new(CgroupRemoval, 1);
-        *removal = (CgroupRemoval){ .id = ids[0], .removed = removed, .userdata = userdata };
-        g_queue_push_tail(&under_way, removal);
-        *ret_removal = removal;
+        g_assert_cmpuint(task->n, ==, 1);
+        g_assert_cmpuint(task->n_ranges, ==, 1);
+        if (child_result < 0)
+                return child_result;
+        *ret_child = g_new(Child, 1);
+        **ret_child = (Child){ .id = task->ids[0], .exited = exited, .userdata = userdata };
+        g_queue_push_tail(&under_way, *ret_child);
         return 0;
 }
 
-void __wrap_cgroup_removal_free(CgroupRemoval *removal) {
-        if (!removal)
-                return;
-        g_assert_true(g_queue_remove(&under_way, removal));
-        g_free(removal);
+bool __wrap_child_succeeded(const Child *child) {
+        return child->succeeded;
 }
 
-static void end(CgroupRemoval *removal, bool gone) {
-        CgroupRemovedFunc removed = removal->removed;
-        void *userdata = removal->userdata;
-
-        __wrap_cgroup_removal_free(removal);
-        removed(gone, userdata);
+void __wrap_child_kill(Child *child) {
+        (void) g_queue_remove(&under_way, child);
 }
 
-static CgroupRemoval *find(uint32_t account) {
+void __wrap_child_forget(Child *child) {
+        (void) g_queue_remove(&under_way, child);
+        g_free(child);
+}
+
+int __wrap_cgroup_tree_fd(const CgroupTree *tree) {
+        return -1;
+}
+
+WorkerPool *__wrap_cgroup_tree_removals(const CgroupTree *tree) {
+        return removals;
+}
+
+static void end(Child *child, bool gone) {
+        g_assert_true(g_queue_remove(&under_way, child));
+        child->succeeded = gone;
+        child->exited(child, child->userdata);
+        g_free(child);
+}
+
+static Child *find(uint32_t account) {
         for (GList *l = under_way.head; l; l = l->next)
-                if (((CgroupRemoval *) l->data)->id / 1000 == account)
+                if (((Child *) l->data)->id / 1000 == account)
                         return l->data;
         return NULL;
 }
@@ -76,7 +95,7 @@ static unsigned count(uint32_t account) {
         unsigned n = 0;
 
         for (GList *l = under_way.head; l; l = l->next)
-                n += ((CgroupRemoval *) l->data)->id / 1000 == account;
+                n += ((Child *) l->data)->id / 1000 == account;
         return n;
 }
 
@@ -111,8 +130,9 @@ static void fixture_set_up(Fixture *f, gconstpointer unused) {
         config.details = f->details;
         config.cgroups = (CgroupTree *) (void *) f; /* never looked into */
         config.probe = f->probe;
+        removals = cgroup_removals_new();
         g_assert_cmpint(allocator_new(&config, &f->allocator), ==, 0);
-        remove_result = 0;
+        child_result = 0;
 }
 
 static void fixture_tear_down(Fixture *f, gconstpointer unused) {
@@ -121,6 +141,7 @@ static void fixture_tear_down(Fixture *f, gconstpointer unused) {
 
         allocator_free(f->allocator);
         g_assert_cmpuint(under_way.length, ==, 0);
+        worker_pool_free(removals);
         details_free(f->details);
         table_writer_free(f->table);
         policy_free(f->policy);
@@ -202,7 +223,7 @@ static void test_next_in_turn(Fixture *f, gconstpointer unused) {
 /* What is busy, lowest record or not, goes behind what its account has waiting. */
 static void test_busy_goes_last(Fixture *f, gconstpointer unused) {
         uint32_t records[5], cursor = 0;
-        CgroupRemoval *first;
+        Child *first;
         uint64_t id;
 
         for (size_t i = 0; i < G_N_ELEMENTS(records); i++)
@@ -231,10 +252,10 @@ static void test_busy_goes_last(Fixture *f, gconstpointer unused) {
 static void test_no_child(Fixture *f, gconstpointer unused) {
         uint32_t record = add_range(f, GREEDY), cursor = 0;
 
-        remove_result = -EAGAIN;
+        child_result = -EAGAIN;
         for (unsigned i = 0; i < 20; i++)
                 allocator_release(f->allocator, record, false);
-        remove_result = 0;
+        child_result = 0;
         g_assert_cmpuint(under_way.length, ==, 0);
         (void) allocator_reconcile(f->allocator, true, &cursor, UINT32_MAX);
         g_assert_cmpuint(under_way.length, ==, 1);

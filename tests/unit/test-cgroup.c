@@ -350,7 +350,7 @@ static void test_remove_others(void) {
         write_to(procs, number);
 
         g_assert_cmpint(
-                cgroup_remove(f.tree, ids, 2, lent, 2, on_removed, &removed, &removal), ==, 0);
+                cgroup_remove(f.tree, 0, ids, 2, lent, 2, on_removed, &removed, &removal), ==, 0);
         g_assert_true(unit_run_until(&removed.done, 120000));
         g_assert_true(removed.gone);
         g_assert_false(g_file_test(gone, G_FILE_TEST_EXISTS));
@@ -404,7 +404,7 @@ static bool remove_threaded(const Fixture *f, uint64_t id) {
         CgroupRemoval *removal = NULL;
 
         g_assert_cmpint(
-                cgroup_remove(f->tree, &id, 1, &lent, 1, on_removed, &removed, &removal), ==, 0);
+                cgroup_remove(f->tree, 0, &id, 1, &lent, 1, on_removed, &removed, &removal), ==, 0);
         g_assert_true(unit_run_until(&removed.done, 120000));
         return removed.gone;
 }

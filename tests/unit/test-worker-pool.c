@@ -138,6 +138,7 @@ static const WorkerPoolConfig one_task_each = {
         .run = child_run,
         .max = 3,
         .max_per_account = 2,
+        .max_waiting_per_account = 2,
         .max_waiting = 2,
         .msec = MSEC,
 };
@@ -169,7 +170,7 @@ static void test_turns(void) {
         g_autoptr(WorkerPool) pool = NULL;
         Log log;
 
-        config.max_waiting = 10;
+        config.max_waiting = config.max_waiting_per_account = 10;
         pool = worker_pool_new(&config);
         log_init(&log);
         for (unsigned i = 0; i < 3; i++) /* 0 and 1 are served */
@@ -297,7 +298,7 @@ static void test_come_back(void) {
         config.come_back = true;
         config.max = config.max_per_account = 10;
         config.idle_max = 2;
-        config.max_waiting = 20;
+        config.max_waiting = config.max_waiting_per_account = 20;
         /* Those of the pools before this. */
         g_assert_true(unit_run_while(is_any_left, NULL, MSEC));
         pool = worker_pool_new(&config);
@@ -367,6 +368,134 @@ static void test_share(void) {
         wait_until_all_reaped(pool);
 }
 
+/* Children that are made for one task each: what they do. */
+static void succeed(const void *data) {
+        _exit(0);
+}
+
+static void fail(const void *data) {
+        _exit(1);
+}
+
+static void hang(const void *data) {
+        for (;;)
+                (void) pause();
+}
+
+static void check_descriptor(const void *data) {
+        char byte;
+
+        _exit(read(0, &byte, 1) == 1 && byte == *(const char *) data ? 0 : 1);
+}
+
+static void on_one_event(WorkerTask *task, int result, void *userdata) {
+        GString *text = userdata;
+
+        g_string_append(text, result == 0 ? "done " : result == -ETIMEDOUT ? "late " : "failed ");
+        worker_task_free(task);
+}
+
+static void run_one(WorkerPool *pool, uint32_t account, int fd, ChildFunc run, GString *text) {
+        WorkerTask *task;
+        const WorkerRequest request = {
+                .account = account,
+                .fd = fd,
+                .run = run,
+                .data = "x",
+                .event = on_one_event,
+                .userdata = text,
+        };
+
+        g_assert_cmpint(worker_pool_ask(pool, &request, &task), ==, 0);
+}
+
+static void expect_text(const GString *text, const char *wanted) {
+        gint64 end = g_get_monotonic_time() + MSEC * 1000;
+
+        while (text->len < strlen(wanted) && g_get_monotonic_time() < end)
+                (void) g_main_context_iteration(NULL, FALSE);
+        g_assert_cmpstr(text->str, ==, wanted);
+}
+
+/* How they end is told, once, and who waits gets their own descriptor. */
+static void test_one_task(void) {
+        const WorkerPoolConfig config = {
+                .max = 1,
+                .max_per_account = 1,
+                .max_waiting_per_account = 2,
+                .msec = 2000,
+        };
+        g_autoptr(WorkerPool) pool = worker_pool_new(&config);
+        GString *text = g_string_new(NULL);
+        int ends[2];
+
+        g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
+        g_assert_cmpint(write(ends[1], "x", 1), ==, 1);
+        run_one(pool, USER, -1, succeed, text);
+        run_one(pool, USER, -1, fail, text);
+        run_one(pool, OTHER, ends[0], check_descriptor, text);
+        close(ends[0]);
+        close(ends[1]);
+        g_assert_cmpuint(worker_pool_count_account(pool, USER), ==, 1);
+        expect_text(text, "done failed done ");
+        run_one(pool, USER, -1, hang, text);
+        run_one(pool, USER, -1, succeed, text);
+        expect_text(text, "done failed done late done ");
+        wait_until_all_reaped(pool);
+        g_string_free(text, TRUE);
+}
+
+static WorkerPool *asked_pool;
+
+static void on_second(WorkerTask *task, int result, void *userdata) {
+        GString *text = userdata;
+
+        g_string_append(text, "again ");
+        worker_task_free(task);
+}
+
+/* Whoever asks for the next turn when told of the end of one has to wait, too. */
+static void ask_twice(WorkerTask *task, int result, void *userdata) {
+        GString *text = userdata;
+        const WorkerRequest request = {
+                .account = USER,
+                .fd = -1,
+                .run = succeed,
+                .event = on_second,
+                .userdata = text,
+        };
+
+        g_string_append(text, "first ");
+        worker_task_free(task);
+        g_assert_cmpint(worker_pool_ask(asked_pool, &request, &task), ==, 0);
+}
+
+static void test_next_turn(void) {
+        const WorkerPoolConfig config = {
+                .max = 1,
+                .max_per_account = 1,
+                .max_waiting_per_account = 1,
+                .msec = MSEC,
+        };
+        g_autoptr(WorkerPool) pool = worker_pool_new(&config);
+        GString *text = g_string_new(NULL);
+        const WorkerRequest request = {
+                .account = USER,
+                .fd = -1,
+                .run = succeed,
+                .event = ask_twice,
+                .userdata = text,
+        };
+        WorkerTask *task;
+
+        asked_pool = pool;
+        g_assert_cmpint(worker_pool_ask(pool, &request, &task), ==, 0);
+        run_one(pool, OTHER, -1, succeed, text);
+        expect_text(text, "first done again ");
+        wait_until_all_reaped(pool);
+        g_string_free(text, TRUE);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/worker-pool/limits", test_limits);
@@ -377,5 +506,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/worker-pool/come-back", test_come_back);
         g_test_add_func("/worker-pool/babbler", test_babbler);
         g_test_add_func("/worker-pool/share", test_share);
+        g_test_add_func("/worker-pool/one-task", test_one_task);
+        g_test_add_func("/worker-pool/next-turn", test_next_turn);
         return g_test_run();
 }
