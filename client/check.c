@@ -10,6 +10,7 @@
 
 #include "client/check-nscd.h"
 #include "client/check-polkit.h"
+#include "client/columns.h"
 #include "client/foreign-ids.h"
 #include "client/manager.h"
 #include "client/message.h"
@@ -23,6 +24,7 @@
 #define MODULE_SYMBOL "_nss_nsresource_getpwuid_r"
 #define SYSCTL_SIZE_MAX 64u
 #define PROVIDER_TIMEOUT_MSEC 10000
+#define RESULT_WIDTH 7u /* whatever the words are that come */
 
 typedef enum CheckResult { CHECK_OK, CHECK_NOTE, CHECK_FAILED } CheckResult;
 
@@ -441,21 +443,38 @@ static void check_others(Report *report, const TableView *view) {
                         "no file says that others have IDs of the pool");
 }
 
+static ColumnsColour result_colour(const char *word) {
+        return g_str_equal(word, result_words[CHECK_OK])     ? COLUMNS_GOOD
+               : g_str_equal(word, result_words[CHECK_NOTE]) ? COLUMNS_DOUBTFUL
+                                                             : COLUMNS_BAD;
+}
+
 static void print_results(const json_t *results) {
+        static const ColumnTitle titles[] = {
+                { .text = "RESULT", .width = RESULT_WIDTH },
+                { .text = "TEXT" },
+        };
+        ColumnsStyle style = columns_style();
+        g_autoptr(Columns) columns = NULL;
         const json_t *entry;
         size_t index;
 
+        style.no_headings = true;
+        columns = columns_new(titles, G_N_ELEMENTS(titles), &style);
         json_array_foreach(results, index, entry) {
-                g_autofree char *text = message_escape(manager_string(entry, "text"));
+                const char *word = manager_string(entry, "result");
                 const char *next = manager_string(entry, "next");
 
-                printf("%-6s  %s\n", manager_string(entry, "result"), text);
-                if (next) {
-                        g_autofree char *escaped = message_escape(next);
-
-                        printf("        next: %s\n", escaped);
-                }
+                columns_add(
+                        columns,
+                        (char *[]){ g_strdup(word), g_strdup(manager_string(entry, "text")) });
+                columns_paint(columns, 0, result_colour(word));
+                if (next)
+                        columns_add(
+                                columns,
+                                (char *[]){ g_strdup(""), g_strdup_printf("next: %s", next) });
         }
+        columns_print(columns, stdout);
 }
 
 static int run_check(VerbContext *context, int argc, char **argv) {

@@ -3,138 +3,168 @@
 
 #include "client/columns.h"
 
+#include <libsmartcols.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "client/message.h"
 
-#define GAP 2u        /* between columns */
-#define SHRUNK_MIN 8u /* no column is cut further than this */
-#define CUT_MARK "~"  /* ends a cell that was cut: one character in every locale */
+#define GAP 1u /* libsmartcols's own, between columns */
 
 struct Columns {
         const ColumnTitle *titles;
         size_t n_titles;
-        GPtrArray *cells; /* row by row */
+        const ColumnsStyle *style;
+        size_t *widths; /* by title: of the widest cell, at least */
+        struct libscols_table *table;
+        struct libscols_line *line; /* the last one; the table's */
 };
 
-Columns *columns_new(const ColumnTitle *titles, size_t n_titles) {
+/* What libsmartcols fails for is memory, as GLib does. */
+static void need(bool done) {
+        if (!done)
+                g_error("libsmartcols: out of memory");
+}
+
+ColumnsStyle columns_style(void) {
+        const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
+        struct winsize size;
+        ColumnsStyle style = {};
+
+        if (!isatty(STDOUT_FILENO))
+                return style;
+        if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+                style.width = size.ws_col;
+        style.colours = !(no_colour && *no_colour) && terminal && strcmp(terminal, "dumb") != 0;
+        return style;
+}
+
+/* chosen columns */
+
+GArray *columns_choose(
+        const ColumnTitle *titles, size_t n_titles, const char *text, char **ret_unknown) {
+        g_autoptr(GArray) chosen = g_array_new(FALSE, FALSE, sizeof(size_t));
+        g_auto(GStrv) names = g_strsplit(text, ",", -1);
+
+        for (size_t i = 0; names[i]; i++) {
+                size_t column = 0;
+
+                while (column < n_titles && g_ascii_strcasecmp(titles[column].text, names[i]) != 0)
+                        column++;
+                if (column == n_titles) {
+                        *ret_unknown = g_strdup(names[i]);
+                        return NULL;
+                }
+                g_array_append_val(chosen, column);
+        }
+        if (chosen->len == 0) {
+                *ret_unknown = g_strdup("");
+                return NULL;
+        }
+        return g_steal_pointer(&chosen);
+}
+
+static size_t n_shown(const Columns *columns) {
+        return columns->style->chosen ? columns->style->chosen->len : columns->n_titles;
+}
+
+/* The title of the column that is the `i`th to be shown. */
+static size_t shown(const Columns *columns, size_t i) {
+        return columns->style->chosen ? g_array_index(columns->style->chosen, size_t, i) : i;
+}
+
+/* rows */
+
+Columns *columns_new(const ColumnTitle *titles, size_t n_titles, const ColumnsStyle *style) {
         Columns *columns = g_new(Columns, 1);
 
         *columns = (Columns){
                 .titles = titles,
                 .n_titles = n_titles,
-                .cells = g_ptr_array_new_with_free_func(g_free),
+                .style = style,
+                .widths = g_new0(size_t, n_titles),
+                .table = scols_new_table(),
         };
+        need(columns->table);
+        for (size_t i = 0; i < n_shown(columns); i++) {
+                const ColumnTitle *title = titles + shown(columns, i);
+                int flags =
+                        (title->right ? SCOLS_FL_RIGHT : 0) | (title->shrink ? SCOLS_FL_TRUNC : 0);
+
+                need(scols_table_new_column(columns->table, title->text, title->width, flags));
+        }
+        (void) scols_table_enable_noheadings(columns->table, style->no_headings);
+        (void) scols_table_enable_colors(columns->table, style->colours);
+        (void) scols_table_enable_raw(columns->table, style->raw);
+        (void) scols_table_enable_noencoding(columns->table, !style->raw);
         return columns;
 }
 
 void columns_free(Columns *columns) {
         if (!columns)
                 return;
-        g_ptr_array_free(columns->cells, TRUE);
+        scols_unref_table(columns->table);
+        g_free(columns->widths);
         g_free(columns);
 }
 
 void columns_add(Columns *columns, char **take_cells) {
-        for (size_t i = 0; i < columns->n_titles; i++) {
-                g_ptr_array_add(columns->cells, message_escape(take_cells[i] ?: "-"));
-                g_free(take_cells[i]);
+        columns->line = scols_table_new_line(columns->table, NULL);
+        need(columns->line);
+        for (size_t i = 0; i < n_shown(columns); i++) {
+                size_t column = shown(columns, i);
+                const char *text = take_cells[column] ?: "-";
+                /* Raw cells are escaped by libsmartcols, which a second time would not make better.
+                 */
+                g_autofree char *cell = columns->style->raw ? g_strdup(text) : message_escape(text);
+
+                columns->widths[column] = MAX(columns->widths[column], strlen(cell));
+                need(scols_line_set_data(columns->line, i, cell) == 0);
         }
+        for (size_t i = 0; i < columns->n_titles; i++)
+                g_free(take_cells[i]);
 }
 
-/* How wide a text is shown.  Escaped text is valid in the locale. */
-static size_t text_width(const char *text) {
+void columns_paint(Columns *columns, size_t column, ColumnsColour colour) {
+        static const char *const names[] = {
+                [COLUMNS_GOOD] = "green",
+                [COLUMNS_DOUBTFUL] = "yellow",
+                [COLUMNS_BAD] = "red",
+        };
+
+        if (colour == COLUMNS_PLAIN || !columns->style->colours || columns->style->raw)
+                return;
+        for (size_t i = 0; i < n_shown(columns); i++)
+                if (shown(columns, i) == column)
+                        need(scols_cell_set_color(
+                                     scols_line_get_cell(columns->line, i), names[colour]) == 0);
+}
+
+/* How wide it is when all is cut that may be. */
+static size_t least_width(const Columns *columns) {
         size_t width = 0;
 
-        if (!g_utf8_validate(text, -1, NULL))
-                return strlen(text);
-        for (; *text; text = g_utf8_next_char(text)) {
-                gunichar character = g_utf8_get_char(text);
+        for (size_t i = 0; i < n_shown(columns); i++) {
+                const ColumnTitle *title = columns->titles + shown(columns, i);
+                size_t content = title->shrink ? 0 : columns->widths[shown(columns, i)];
 
-                width += g_unichar_iszerowidth(character) ? 0 : g_unichar_iswide(character) ? 2 : 1;
+                width += MAX(MAX(strlen(title->text), content), title->width) + GAP;
         }
-        return width;
+        return width - GAP;
 }
 
-/* The longest start of `text` that is at most `width` wide. */
-static char *cut_text(const char *text, size_t width) {
-        const char *end = text;
-        size_t used = 0;
+void columns_print(const Columns *columns, FILE *file) {
+        unsigned width = columns->style->width;
+        bool cut = width >= least_width(columns);
 
-        if (text_width(text) <= width)
-                return g_strdup(text);
-        while (*end) {
-                gunichar character = g_utf8_get_char(end);
-                size_t n = g_unichar_iszerowidth(character) ? 0
-                           : g_unichar_iswide(character)    ? 2
-                                                            : 1;
-
-                if (used + n + strlen(CUT_MARK) > width)
-                        break;
-                used += n;
-                end = g_utf8_next_char(end);
-        }
-        return g_strdup_printf("%.*s" CUT_MARK, (int) (end - text), text);
-}
-
-static size_t *column_widths(const Columns *columns, unsigned width) {
-        size_t *widths = g_new(size_t, columns->n_titles), total = 0;
-
-        for (size_t i = 0; i < columns->n_titles; i++) {
-                widths[i] = strlen(columns->titles[i].text);
-                for (size_t cell = i; cell < columns->cells->len; cell += columns->n_titles)
-                        widths[i] = MAX(widths[i], text_width(columns->cells->pdata[cell]));
-                total += widths[i] + (i > 0 ? GAP : 0);
-        }
-        for (size_t i = 0; width > 0 && i < columns->n_titles && total > width; i++) {
-                size_t least = MAX(SHRUNK_MIN, strlen(columns->titles[i].text)), cut;
-
-                if (!columns->titles[i].shrink || widths[i] <= least)
-                        continue;
-                cut = MIN(widths[i] - least, total - width);
-                widths[i] -= cut;
-                total -= cut;
-        }
-        return widths;
-}
-
-static void print_cell(
-        const ColumnTitle *title, const char *text, size_t width, bool first, bool last,
-        FILE *file) {
-        g_autofree char *cut = cut_text(text, width);
-        int padding = (int) (width - text_width(cut));
-
-        fprintf(file, "%*s", first ? 0 : (int) GAP, "");
-        if (title->right)
-                fprintf(file, "%*s%s", padding, "", cut);
-        else
-                fprintf(file, "%s%*s", cut, last ? 0 : padding, "");
-}
-
-void columns_print(const Columns *columns, FILE *file, unsigned width) {
-        g_autofree size_t *widths = column_widths(columns, width);
-        size_t n = columns->n_titles;
-
-        for (size_t i = 0; i < n; i++)
-                print_cell(
-                        columns->titles + i, columns->titles[i].text, widths[i], i == 0, i == n - 1,
-                        file);
-        fputc('\n', file);
-        for (size_t cell = 0; cell < columns->cells->len; cell++) {
-                print_cell(
-                        columns->titles + cell % n, columns->cells->pdata[cell], widths[cell % n],
-                        cell % n == 0, cell % n == n - 1, file);
-                if (cell % n == n - 1)
-                        fputc('\n', file);
-        }
-}
-
-unsigned columns_terminal_width(void) {
-        struct winsize size;
-
-        if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0)
-                return 0;
-        return size.ws_col;
+        /* Told to make it narrower than it can, libsmartcols 2.39 to 2.40 never ends: util-linux
+         * issue 3003. */
+        need(scols_table_set_stream(columns->table, file) == 0);
+        (void) scols_table_set_termforce(
+                columns->table, cut ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);
+        if (cut)
+                (void) scols_table_set_termwidth(columns->table, width);
+        need(scols_print_table(columns->table) == 0);
 }

@@ -8,10 +8,18 @@
 #include "client/message.h"
 #include "client/verb.h"
 
+enum { OPTION_NO_HEADINGS = VERB_OPTION_OWN, OPTION_OUTPUT, OPTION_RAW };
+enum { COLUMN_STATE = 5, COLUMN_POLICY = 7 };
+
 static const ColumnTitle titles[] = {
-        { "NAMESPACE", false, true }, { "OWNER", false, true },   { "FIRST ID", true, false },
-        { "IDS", true, false },       { "INSIDE", true, false },  { "STATE", false, false },
-        { "SINCE", false, false },    { "POLICY", false, false },
+        { .text = "NAMESPACE", .shrink = true },
+        { .text = "OWNER", .shrink = true },
+        { .text = "START", .right = true },
+        { .text = "IDS", .right = true },
+        { .text = "INSIDE", .right = true },
+        [COLUMN_STATE] = { .text = "STATE" },
+        { .text = "SINCE" },
+        [COLUMN_POLICY] = { .text = "POLICY" },
 };
 
 static int compare_start(const void *a, const void *b) {
@@ -51,14 +59,22 @@ static char *integer_text(const json_t *range, const char *key) {
         return g_strdup_printf("%" JSON_INTEGER_FORMAT, manager_integer(range, key));
 }
 
-static void print_ranges(const json_t *ranges) {
-        g_autoptr(Columns) columns = columns_new(titles, G_N_ELEMENTS(titles));
+static ColumnsColour state_colour(const char *state) {
+        return g_strcmp0(state, "active") == 0        ? COLUMNS_GOOD
+               : g_strcmp0(state, "quarantined") == 0 ? COLUMNS_BAD
+                                                      : COLUMNS_DOUBTFUL;
+}
+
+static void print_ranges(const json_t *ranges, const ColumnsStyle *style) {
+        g_autoptr(Columns) columns = columns_new(titles, G_N_ELEMENTS(titles), style);
         g_autoptr(GHashTable) owners = g_hash_table_new_full(NULL, NULL, NULL, g_free);
         const json_t *range;
         size_t index;
 
         json_array_foreach(ranges, index, range) {
                 bool registered = manager_integer(range, "size") == 0;
+                bool enforced = manager_boolean(range, "enforced");
+                const char *state = manager_string(range, "state");
 
                 columns_add(
                         columns,
@@ -68,22 +84,87 @@ static void print_ranges(const json_t *ranges) {
                                 registered ? NULL : integer_text(range, "start"),
                                 registered ? NULL : integer_text(range, "size"),
                                 registered ? NULL : integer_text(range, "target"),
-                                g_strdup(manager_string(range, "state")),
+                                g_strdup(state),
                                 message_time((uint64_t) manager_integer(range, "birthUSec")),
-                                g_strdup(manager_boolean(range, "enforced") ? "enforced" : "none"),
+                                g_strdup(enforced ? "enforced" : "none"),
                         });
+                columns_paint(columns, COLUMN_STATE, state_colour(state));
+                columns_paint(columns, COLUMN_POLICY, enforced ? COLUMNS_PLAIN : COLUMNS_DOUBTFUL);
         }
-        columns_print(columns, stdout, columns_terminal_width());
+        columns_print(columns, stdout);
+}
+
+/* What was asked for, on the command line. */
+typedef struct ListOptions {
+        const char *output;
+        bool raw, no_headings;
+} ListOptions;
+
+static bool set_style(
+        const VerbContext *context, const ListOptions *options, GArray **ret_chosen,
+        ColumnsStyle *ret_style) {
+        g_autofree char *unknown = NULL;
+        g_autoptr(GArray) chosen = NULL;
+
+        if (context->json && (options->output || options->raw || options->no_headings)) {
+                message_error(NULL, "list: --json prints all there is, and no columns");
+                return false;
+        }
+        if (options->output) {
+                chosen = columns_choose(titles, G_N_ELEMENTS(titles), options->output, &unknown);
+                if (!chosen) {
+                        message_error(
+                                "nsresourcectl list --help names them",
+                                "list: there is no column \"%s\"", unknown);
+                        return false;
+                }
+        }
+        *ret_style = columns_style();
+        ret_style->raw = options->raw;
+        ret_style->no_headings = options->no_headings;
+        ret_style->chosen = chosen;
+        *ret_chosen = g_steal_pointer(&chosen);
+        return true;
+}
+
+static bool take_option(ListOptions *options, int option) {
+        switch (option) {
+        case OPTION_OUTPUT:
+                options->output = optarg;
+                return true;
+        case OPTION_RAW:
+                options->raw = true;
+                return true;
+        case OPTION_NO_HEADINGS:
+                options->no_headings = true;
+                return true;
+        default:
+                return false;
+        }
 }
 
 static int run_list(VerbContext *context, int argc, char **argv) {
+        static const struct option long_options[] = {
+                { "noheadings", no_argument, NULL, OPTION_NO_HEADINGS },
+                { "output", required_argument, NULL, OPTION_OUTPUT },
+                { "raw", no_argument, NULL, OPTION_RAW },
+                VERB_COMMON_OPTIONS,
+        };
         g_autoptr(VarlinkClient) client = NULL;
         g_autoptr(json_t) ranges = NULL;
+        g_autoptr(GArray) chosen = NULL;
+        ListOptions options = {};
+        ColumnsStyle style;
         char **arguments;
-        int status;
+        int option, status;
 
-        if (!verb_parse(context, &verb_list, argc, argv, 0, 0, &arguments, &status))
+        while ((option = verb_next_option(context, &verb_list, argc, argv, "", long_options)) >= 0)
+                if (!take_option(&options, option))
+                        return VERB_EXIT_USAGE;
+        if (!verb_arguments(context, &verb_list, argc, argv, 0, 0, &arguments, &status))
                 return status;
+        if (!set_style(context, &options, &chosen, &style))
+                return VERB_EXIT_USAGE;
         if (manager_connect(context->socket, &client) < 0 || manager_list(client, &ranges) < 0)
                 return VERB_EXIT_FAILURE;
 
@@ -93,15 +174,20 @@ static int run_list(VerbContext *context, int argc, char **argv) {
         else if (json_array_size(ranges) == 0)
                 message_note("no IDs are handed out");
         else
-                print_ranges(ranges);
+                print_ranges(ranges, &style);
         return VERB_EXIT_OK;
 }
 
 const Verb verb_list = {
         .name = "list",
-        .arguments = "",
+        .arguments = "[--output COLUMN,...] [--noheadings] [--raw]",
         .summary = "List all ranges that are handed out",
         .help = "Asks the daemon, so that namespaces that brought their own IDs, and ranges whose\n"
-                "namespace has ended and that are not free yet, are listed too.",
+                "namespace has ended and that are not free yet, are listed too.\n"
+                "  --output COLUMN,...   NAMESPACE, OWNER, START, IDS, INSIDE, STATE, SINCE, "
+                "POLICY\n"
+                "                        (all)\n"
+                "  --noheadings          without the first line\n"
+                "  --raw                 one blank between columns, none in them",
         .run = run_list,
 };

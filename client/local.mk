@@ -27,8 +27,8 @@ libclient_la_SOURCES = \
 	%D%/unenforced.c \
 	%D%/verb.c %D%/verb.h \
 	%D%/whose.c
-libclient_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-libclient_la_LIBADD = libtable-read.la libvarlink.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
+libclient_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS)
+libclient_la_LIBADD = libtable-read.la libvarlink.la libutil.la $(JANSSON_LIBS) $(SMARTCOLS_LIBS) $(GLIB_LIBS)
 
 bin_PROGRAMS += nsresourcectl
 nsresourcectl_SOURCES = %D%/main.c

@@ -8,10 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/columns.h"
 #include "client/message.h"
 #include "client/nsswitch.h"
 #include "client/nsswitch-file.h"
 #include "client/verb.h"
+
+#define NAME_WIDTH 7u /* with a second blank behind the longest, "passwd" */
 
 static const char *const state_texts[] = {
         [NSSWITCH_DISABLED] = "disabled",
@@ -56,6 +59,30 @@ static int say_file_error(const char *path, const char *what, int r) {
         return VERB_EXIT_FAILURE;
 }
 
+static void print_states(const NsswitchState *states) {
+        static const ColumnTitle titles[] = {
+                { .text = "NAME", .width = NAME_WIDTH },
+                { .text = "STATE" },
+        };
+        static const ColumnsColour colours[] = {
+                [NSSWITCH_DISABLED] = COLUMNS_BAD,
+                [NSSWITCH_ENABLED] = COLUMNS_GOOD,
+                [NSSWITCH_LATE] = COLUMNS_DOUBTFUL,
+        };
+        ColumnsStyle style = columns_style();
+        g_autoptr(Columns) columns = NULL;
+
+        style.no_headings = true;
+        columns = columns_new(titles, G_N_ELEMENTS(titles), &style);
+        for (int i = 0; i < NSSWITCH_N_DATABASES; i++) {
+                columns_add(
+                        columns, (char *[]){ g_strdup(nsswitch_database_names[i]),
+                                             g_strdup(state_texts[states[i]]) });
+                columns_paint(columns, 1, colours[states[i]]);
+        }
+        columns_print(columns, stdout);
+}
+
 static int show_status(const VerbContext *context, const char *path) {
         g_autofree char *text = NULL, *message = NULL;
         NsswitchState states[NSSWITCH_N_DATABASES];
@@ -80,8 +107,7 @@ static int show_status(const VerbContext *context, const char *path) {
                                 json_string(state_words[states[i]]));
                 verb_print_json(object);
         } else {
-                for (int i = 0; i < NSSWITCH_N_DATABASES; i++)
-                        printf("%-7s %s\n", nsswitch_database_names[i], state_texts[states[i]]);
+                print_states(states);
         }
         return all ? VERB_EXIT_OK : VERB_EXIT_FAILURE;
 }

@@ -40,11 +40,12 @@ static void print_counts(const json_t *counts) {
 
 static void print_rules(const json_t *rules) {
         static const ColumnTitle titles[] = {
-                { "RULE", false, false },
-                { "STATE", false, false },
-                { "BY, OR WHY NOT", false, true },
+                { .text = "RULE" },
+                { .text = "STATE" },
+                { .text = "BY, OR WHY NOT", .shrink = true },
         };
-        g_autoptr(Columns) columns = columns_new(titles, G_N_ELEMENTS(titles));
+        const ColumnsStyle style = columns_style();
+        g_autoptr(Columns) columns = columns_new(titles, G_N_ELEMENTS(titles), &style);
         const json_t *rule;
         size_t index;
 
@@ -59,9 +60,10 @@ static void print_rules(const json_t *rules) {
                                          g_strdup(active ? "active" : "missing"),
                                          g_strdup(manager_string(rule, active ? "hook" : "reason")),
                                  });
+                columns_paint(columns, 1, active ? COLUMNS_GOOD : COLUMNS_BAD);
         }
         putchar('\n');
-        columns_print(columns, stdout, columns_terminal_width());
+        columns_print(columns, stdout);
 }
 
 static void print_status(const json_t *status) {

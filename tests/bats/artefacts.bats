@@ -91,6 +91,7 @@ needed_libraries() {
                         echo "$file: $library"
                         case $library in
                         libc.so.6 | ld-linux*.so.* | libglib-2.0.so.0 | libsystemd.so.0 | libjansson.so.4) ;;
+                        libsmartcols.so.1) [[ $file == */nsresourcectl ]] ;;
                         libbpf.so.1) [[ $file == */nsresourced ]] ;;
                         *) false ;;
                         esac

@@ -294,6 +294,58 @@ END
         [ "$(ls)" = $'before\nconf' ]
 }
 
+# on_terminal COLUMNS COMMAND: run it by a shell on a terminal that is so wide.
+on_terminal() {
+        need_command script stty
+        script -qec "stty cols $1 -onlcr; $2" /dev/null </dev/null
+}
+
+@test "colours: on a terminal only, and not with NO_COLOR, a dumb terminal or none" {
+        printf 'passwd: files nsresource\ngroup: files\nshadow: files systemd nsresource\n' >conf
+        local green=$'\033[32m' red=$'\033[31m' plain=$'\033[0m' command="$abs_top_builddir/nsresourcectl nss status --file conf"
+        export TERM=xterm
+        unset NO_COLOR
+        run on_terminal 120 "$command"
+        echo "$output" | cat -v
+        [[ "${lines[0]}" == "passwd  ${green}enabled$plain" ]]
+        [[ "${lines[1]}" == "group   ${red}disabled$plain" ]]
+        [[ "${lines[2]}" == "shadow  "$'\033['*"enabled, but after systemd: look-ups may wait for other services$plain" ]]
+        # Empty is not set.
+        NO_COLOR='' run on_terminal 120 "$command"
+        [[ "$output" == *"$green"* ]]
+        run on_terminal 120 "$command | cat"
+        [[ "${lines[0]}" == "passwd  enabled" ]]
+        absent $'\033' <<<"$output"
+        NO_COLOR=1 run on_terminal 120 "$command"
+        [[ "${lines[0]}" == "passwd  enabled" ]]
+        absent $'\033' <<<"$output"
+        TERM=dumb run on_terminal 120 "$command"
+        [[ "${lines[0]}" == "passwd  enabled" ]]
+        absent $'\033' <<<"$output"
+        run on_terminal 120 "env -u TERM $command"
+        [[ "${lines[0]}" == "passwd  enabled" ]]
+        absent $'\033' <<<"$output"
+        run on_terminal 120 "$abs_top_builddir/nsresourcectl check --socket none --provider none --table none"
+        [[ "$output" == *$'\n'"${red}failed "*"cannot reach nsresourced"* ]]
+}
+
+@test "list: columns that there are not, and what JSON has not" {
+        local names
+        for names in "" "," "OWNER," NAMES $'STATE,\033[31m' "$(printf 'IDS,%.0s' {1..1000})"; do
+                run -2 ctl list --output "$names"
+                [[ "$output" == *"list: there is no column \""*"next: nsresourcectl list --help"* ]]
+                absent $'\033' <<<"$output"
+        done
+        local option
+        for option in --raw --noheadings --output=IDS; do
+                run -2 ctl list --json $option
+                [[ "$output" == *"list: --json prints all there is, and no columns"* ]]
+                # as far as the daemon
+                run -1 ctl list $option
+                [[ "$output" == *"no-socket"* ]]
+        done
+}
+
 @test "nss: a file that is not understood is not changed, and the line is named" {
         printf 'passwd: files\n\ngroup: files [NOTFOUND=return\nshadow: files\n' >conf
         cp -p conf before

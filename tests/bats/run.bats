@@ -292,6 +292,40 @@ grep_list() {
         wait $pid || true
 }
 
+@test "list: chosen columns, for scripts, on a terminal" {
+        need_command script stty
+        start_run --name a-long-name sleep 100.4 3>&- &
+        local pid=$! start line
+        wait_until grep_list 4242-a-long-name
+        start=$(ctl show --json 4242-a-long-name | sed -n 's/.*"start": \([0-9]*\).*/\1/p')
+        run -0 ctl list --raw --noheadings --output Start,state,NAMESPACE,policy
+        [ "$output" = "$start active 4242-a-long-name none" ]
+        run -0 ctl list --raw
+        [ "${lines[0]}" = "NAMESPACE OWNER START IDS INSIDE STATE SINCE POLICY" ]
+        [[ "${lines[1]}" =~ ^4242-a-long-name\ 4242[^\ ]*\ $start\ 65536\ 0\ active\ 20[0-9-]*\\x20[0-9:]*\ none$ ]]
+        run -0 ctl list --noheadings
+        [[ "$output" == "4242-a-long-name 4242"*" none" ]]
+        # As wide as it is, and cut to fit.
+        local list
+        list="$abs_top_builddir/nsresourcectl --socket $work/socket list --output namespace,owner,state"
+        run -0 env TERM=xterm script -qec "stty cols 200 -onlcr; $list" /dev/null </dev/null
+        [[ "${lines[1]}" == "4242-a-long-name 4242"*$'\033[32mactive\033[0m' ]]
+        run -0 env TERM=dumb script -qec "stty cols 24 -onlcr; $list" /dev/null </dev/null
+        echo "$output"
+        for line in "${lines[@]}"; do
+                [ ${#line} -le 24 ]
+        done
+        [[ "${lines[1]}" == 4242-a-*" active" && "${lines[1]}" != *a-long-name* ]]
+        # Too narrow for all of them: nothing is cut.
+        run -0 env TERM=dumb script -qec "stty cols 10 -onlcr; $list" /dev/null </dev/null
+        [[ "${lines[1]}" == "4242-a-long-name 4242  active" ]]
+        # Not on a terminal: whatever a shell says of one.
+        COLUMNS=24 run -0 ctl list
+        [[ "${lines[1]}" == "4242-a-long-name "*" none" ]]
+        kill $pid
+        wait $pid || true
+}
+
 @test "a daemon that is gone or refuses: nothing runs, nothing stays behind" {
         run -125 user "$work/bin/nsresourcectl" --socket "$work/none" run sh -c 'echo ran'
         [[ "$output" == *"cannot reach nsresourced"* && "$output" != *ran* ]]

@@ -204,6 +204,10 @@ calls() {
                 found_in -nE 'include (<bpf/|"[^"]*\.skel\.h")' | absent .
 }
 
+@test "only client/columns knows libsmartcols" {
+        c_files | found -v '^client/columns\.c$' | found_in -n 'include <libsmartcols' | absent .
+}
+
 @test "each source says its licence in its first lines" {
         local file
         {

@@ -45,42 +45,134 @@ static void test_escape(void) {
         }
 }
 
-static void assert_printed(const Columns *columns, unsigned width, const char *wanted) {
+static const ColumnTitle column_titles[] = {
+        { .text = "NAME", .shrink = true },
+        { .text = "N", .right = true },
+        { .text = "LAST" },
+};
+
+static void add_row(Columns *columns, const char *name, const char *n, const char *last) {
+        columns_add(columns, (char *[]){ g_strdup(name), g_strdup(n), g_strdup(last) });
+}
+
+static char *printed(const ColumnsStyle *style) {
+        g_autoptr(Columns) columns = columns_new(column_titles, G_N_ELEMENTS(column_titles), style);
         g_autofree char *text = NULL;
         size_t size = 0;
         char *buffer = NULL;
         FILE *file = open_memstream(&buffer, &size);
 
-        columns_print(columns, file, width);
+        add_row(columns, "a", "100", "x");
+        columns_paint(columns, 2, COLUMNS_GOOD);
+        add_row(columns, "a-long-name", "7", NULL);
+        columns_paint(columns, 2, COLUMNS_PLAIN);
+        add_row(columns, "\033[m", "", "y z");
+        columns_paint(columns, 2, COLUMNS_BAD);
+        columns_print(columns, file);
         g_assert_cmpint(fclose(file), ==, 0);
         text = g_strdup(buffer);
         free(buffer);
+        return g_steal_pointer(&text);
+}
+
+static void assert_printed(const ColumnsStyle *style, const char *wanted) {
+        g_autofree char *text = printed(style);
+
         g_assert_cmpstr(text, ==, wanted);
 }
 
-static void test_columns(void) {
-        static const ColumnTitle titles[] = {
-                { "NAME", false, true },
-                { "N", true, false },
-                { "LAST", false, false },
-        };
-        g_autoptr(Columns) columns = columns_new(titles, G_N_ELEMENTS(titles));
+/* Which of the characters go is libsmartcols's affair: that every line fits is ours. */
+static void assert_fits(unsigned width) {
+        g_autofree char *text = printed(&(ColumnsStyle){ .width = width });
+        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 
-        assert_printed(columns, 0, "NAME  N  LAST\n");
-        columns_add(columns, (char *[]){ g_strdup("a"), g_strdup("100"), g_strdup("x") });
-        columns_add(columns, (char *[]){ g_strdup("a-long-name"), g_strdup("7"), NULL });
-        columns_add(columns, (char *[]){ g_strdup("\033[m"), g_strdup(""), g_strdup("y") });
+        g_assert_cmpuint(g_strv_length(lines), ==, 5);
+        for (size_t i = 0; i < 4; i++)
+                g_assert_cmpuint(strlen(lines[i]), <=, width);
+        g_assert_true(g_str_has_prefix(lines[0], "NAME "));
+        g_assert_true(g_str_has_suffix(lines[0], " N LAST"));
+        g_assert_true(g_str_has_prefix(lines[2], "a-lo"));
+        g_assert_true(g_str_has_suffix(lines[2], " 7 -"));
+}
+
+static void test_columns(void) {
+        static const char whole[] = "NAME          N LAST\n"
+                                    "a           100 x\n"
+                                    "a-long-name   7 -\n"
+                                    "\\x1b[m          y z\n";
+
+        assert_printed(&(ColumnsStyle){}, whole);
+        assert_printed(&(ColumnsStyle){ .width = 20 }, whole);
+        for (unsigned width = 13; width < 20; width++)
+                assert_fits(width);
+        /* Too narrow for what may not be cut: the terminal breaks the lines, and nothing is lost.
+         */
+        for (unsigned width = 1; width < 13; width++)
+                assert_printed(&(ColumnsStyle){ .width = width }, whole);
         assert_printed(
-                columns, 0,
-                "NAME           N  LAST\na            100  x\na-long-name    7  -\n\\x1b[m"
-                "            y\n");
-        /* cut, but not without end */
+                &(ColumnsStyle){ .colours = true }, "NAME          N LAST\n"
+                                                    "a           100 \033[32mx\033[0m\n"
+                                                    "a-long-name   7 -\n"
+                                                    "\\x1b[m          \033[31my z\033[0m\n");
+}
+
+static void test_columns_for_scripts(void) {
+        g_autofree char *unknown = NULL, *none = NULL;
+        g_autoptr(GArray) chosen =
+                columns_choose(column_titles, G_N_ELEMENTS(column_titles), "last,NAME", &unknown);
+
+        g_assert_nonnull(chosen);
         assert_printed(
-                columns, 20,
-                "NAME         N  LAST\na          100  x\na-long-n~    7  -\n\\x1b[m          y\n");
+                &(ColumnsStyle){ .chosen = chosen },
+                "LAST NAME\nx    a\n-    a-long-name\ny z  \\x1b[m\n");
         assert_printed(
-                columns, 10,
-                "NAME        N  LAST\na         100  x\na-long-~    7  -\n\\x1b[m         y\n");
+                &(ColumnsStyle){ .no_headings = true },
+                "a           100 x\na-long-name   7 -\n\\x1b[m          y z\n");
+        assert_printed(
+                &(ColumnsStyle){ .raw = true, .colours = true, .width = 14, .chosen = chosen },
+                "LAST NAME\nx a\n- a-long-name\ny\\x20z \\x1b[m\n");
+
+        g_assert_null(
+                columns_choose(column_titles, G_N_ELEMENTS(column_titles), "NAME,,N", &unknown));
+        g_assert_cmpstr(unknown, ==, "");
+        g_assert_null(columns_choose(column_titles, G_N_ELEMENTS(column_titles), "", &none));
+        g_assert_cmpstr(none, ==, "");
+}
+
+/* Whatever bytes are in a cell, and however narrow the terminal is: it ends, and what could drive
+ * the terminal is text. */
+static void test_columns_hostile(void) {
+        static const char *const cells[] = {
+                "\033]0;x\007\n",
+                "\xff\xc3",
+                "\xc2\x9b"
+                "5m",
+                "\xe2\x80\xae"
+                "txt",
+                "\\x41\\",
+                "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e",
+        };
+
+        for (unsigned width = 0; width < 60; width++)
+                for (unsigned raw = 0; raw < 2; raw++) {
+                        const ColumnsStyle style = { .width = width, .raw = raw };
+                        g_autoptr(Columns) columns =
+                                columns_new(column_titles, G_N_ELEMENTS(column_titles), &style);
+                        char *text = NULL;
+                        size_t size = 0;
+                        FILE *file = open_memstream(&text, &size);
+
+                        for (size_t i = 0; i < G_N_ELEMENTS(cells); i++)
+                                add_row(columns, cells[i], cells[i], cells[i]);
+                        columns_print(columns, file);
+                        g_assert_cmpint(fclose(file), ==, 0);
+                        for (const char *byte = text; *byte; byte++)
+                                g_assert_false(g_ascii_iscntrl(*byte) && *byte != '\n');
+                        g_assert_null(strstr(text, "\xc2\x9b"));
+                        g_assert_null(strstr(text, "\xe2\x80\xae"));
+                        g_assert_nonnull(strstr(text, "\\x1b]0;x\\x07\\x0a"));
+                        free(text);
+                }
 }
 
 static void assert_name(
@@ -223,6 +315,8 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/message/escape", test_escape);
         g_test_add_func("/columns/print", test_columns);
+        g_test_add_func("/columns/for-scripts", test_columns_for_scripts);
+        g_test_add_func("/columns/hostile", test_columns_hostile);
         g_test_add_func("/run-name/names", test_run_name);
         g_test_add_func("/run-name/given", test_run_name_given);
         g_test_add_func("/run-filter/every-way", test_run_filter);
