@@ -484,7 +484,7 @@ static int run_check(VerbContext *context, int argc, char **argv) {
         TableView view;
         int status;
 
-        if (!verb_parse(context, &verb_check, argc, argv, 0, 0, &arguments, &status))
+        if (!verb_parse(context, &verb_check, NULL, argc, argv, &arguments, &status))
                 return status;
         check_kernel(&report);
         check_daemon(&report, context);

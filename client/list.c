@@ -8,7 +8,6 @@
 #include "client/message.h"
 #include "client/verb.h"
 
-enum { OPTION_NO_HEADINGS = VERB_OPTION_OWN, OPTION_OUTPUT, OPTION_RAW };
 enum { COLUMN_STATE = 5, COLUMN_POLICY = 7 };
 
 static const ColumnTitle titles[] = {
@@ -127,43 +126,26 @@ static bool set_style(
         return true;
 }
 
-static bool take_option(ListOptions *options, int option) {
-        switch (option) {
-        case OPTION_OUTPUT:
-                options->output = optarg;
-                return true;
-        case OPTION_RAW:
-                options->raw = true;
-                return true;
-        case OPTION_NO_HEADINGS:
-                options->no_headings = true;
-                return true;
-        default:
-                return false;
-        }
-}
-
 static int run_list(VerbContext *context, int argc, char **argv) {
-        static const struct option long_options[] = {
-                { "noheadings", no_argument, NULL, OPTION_NO_HEADINGS },
-                { "output", required_argument, NULL, OPTION_OUTPUT },
-                { "raw", no_argument, NULL, OPTION_RAW },
-                VERB_COMMON_OPTIONS,
+        ListOptions given = {};
+        const Option options[] = {
+                { "output", "COLUMN,...",
+                  "NAMESPACE, OWNER, START, IDS, INSIDE, STATE, SINCE, POLICY (all)",
+                  &given.output },
+                { "noheadings", .help = "without the first line", .flag = &given.no_headings },
+                { "raw", .help = "one blank between columns, none in them", .flag = &given.raw },
+                {},
         };
         g_autoptr(VarlinkClient) client = NULL;
         g_autoptr(json_t) ranges = NULL;
         g_autoptr(GArray) chosen = NULL;
-        ListOptions options = {};
         ColumnsStyle style;
         char **arguments;
-        int option, status;
+        int status;
 
-        while ((option = verb_next_option(context, &verb_list, argc, argv, "", long_options)) >= 0)
-                if (!take_option(&options, option))
-                        return VERB_EXIT_USAGE;
-        if (!verb_arguments(context, &verb_list, argc, argv, 0, 0, &arguments, &status))
+        if (!verb_parse(context, &verb_list, options, argc, argv, &arguments, &status))
                 return status;
-        if (!set_style(context, &options, &chosen, &style))
+        if (!set_style(context, &given, &chosen, &style))
                 return VERB_EXIT_USAGE;
         if (manager_connect(context->socket, &client) < 0 || manager_list(client, &ranges) < 0)
                 return VERB_EXIT_FAILURE;
@@ -183,11 +165,6 @@ const Verb verb_list = {
         .arguments = "[--output COLUMN,...] [--noheadings] [--raw]",
         .summary = "List all ranges that are handed out",
         .help = "Asks the daemon, so that namespaces that brought their own IDs, and ranges whose\n"
-                "namespace has ended and that are not free yet, are listed too.\n"
-                "  --output COLUMN,...   NAMESPACE, OWNER, START, IDS, INSIDE, STATE, SINCE, "
-                "POLICY\n"
-                "                        (all)\n"
-                "  --noheadings          without the first line\n"
-                "  --raw                 one blank between columns, none in them",
+                "namespace has ended and that are not free yet, are listed too.",
         .run = run_list,
 };

@@ -5,6 +5,7 @@
 #include <glib.h>
 #include <locale.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "client/message.h"
@@ -16,35 +17,29 @@ static const Verb *const verbs[] = {
         &verb_status, &verb_check, &verb_nss,  &verb_unenforced,
 };
 
-static void print_help(void) {
+#define ARGUMENTS_WIDTH 32
+
+static void print_help(const Option *options) {
         puts("Usage: nsresourcectl [OPTION]... VERB [ARGUMENT]...\n"
              "Run programs in user namespaces with IDs of their own, and see whose an ID is.\n"
              "\n"
              "Verbs:");
-        for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
-                printf("  %-10s %-36s %s\n", verbs[i]->name, verbs[i]->arguments,
-                       verbs[i]->summary);
-        puts("\n"
-             "Options, in front of the verb or behind it:\n"
-             "  --json            print JSON, for programs\n"
-             "  --socket PATH     nsresourced's socket (" VERB_DEFAULT_SOCKET ")\n"
-             "  --provider PATH   nsresource-userdbd's socket\n"
-             "                    (" VERB_DEFAULT_PROVIDER ")\n"
-             "  --table PATH      the table of IDs (" TABLE_PATH ")\n"
-             "  --help            this text, or the verb's\n"
-             "  --version");
+        for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++) {
+                const char *arguments = verbs[i]->arguments;
+
+                printf("  %-10s %-*s", verbs[i]->name, ARGUMENTS_WIDTH, arguments);
+                if (strlen(arguments) > ARGUMENTS_WIDTH)
+                        printf("\n  %-10s %-*s", "", ARGUMENTS_WIDTH, "");
+                printf(" %s\n", verbs[i]->summary);
+        }
+        puts("\nOptions, in front of the verb or behind it:");
+        options_print(options, stdout);
 }
 
 static int run_verb(VerbContext *context, int argc, char **argv) {
         for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
-                if (g_str_equal(verbs[i]->name, argv[0])) {
-                        g_autofree char *name = g_strdup_printf("nsresourcectl %s", argv[0]);
-
-                        /* getopt_long() starts its messages with this. */
-                        argv[0] = name;
-                        optind = 0; /* glibc: start anew */
+                if (g_str_equal(verbs[i]->name, argv[0]))
                         return verbs[i]->run(context, argc, argv);
-                }
         message_error("nsresourcectl --help lists them", "there is no verb \"%s\"", argv[0]);
         return VERB_EXIT_USAGE;
 }
@@ -61,35 +56,36 @@ static bool open_standard_descriptors(void) {
 }
 
 int main(int argc, char **argv) {
-        enum { OPTION_VERSION = VERB_OPTION_OWN };
-        static const struct option options[] = {
-                { "version", no_argument, NULL, OPTION_VERSION },
-                VERB_COMMON_OPTIONS,
-        };
         VerbContext context = {
                 .socket = VERB_DEFAULT_SOCKET,
                 .provider = VERB_DEFAULT_PROVIDER,
                 .table = TABLE_PATH,
         };
-        int option;
+        bool version = false;
+        const Option own[] = {
+                { "version", .help = "the version", .flag = &version, .ends = true },
+                {},
+        };
+        g_autofree Option *options = verb_options(&context, own);
+        g_autofree char *message = NULL;
+        int first;
 
         if (!open_standard_descriptors())
                 return VERB_EXIT_FAILURE;
         setlocale(LC_ALL, "");
-        while ((option = getopt_long(argc, argv, "+", options, NULL)) >= 0)
-                if (option == VERB_OPTION_HELP) {
-                        print_help();
-                        return VERB_EXIT_OK;
-                } else if (option == OPTION_VERSION) {
-                        puts("nsresourcectl " PACKAGE_VERSION);
-                        return VERB_EXIT_OK;
-                } else if (!verb_take_option(&context, option)) {
-                        return VERB_EXIT_USAGE;
-                }
-
-        if (optind >= argc) {
+        if (options_parse(options, OPTIONS_IN_FRONT, argc, argv, &first, &message) != 0) {
+                message_error("nsresourcectl --help", "%s", message);
+                return VERB_EXIT_USAGE;
+        }
+        if (context.help)
+                print_help(options);
+        if (version)
+                puts("nsresourcectl " PACKAGE_VERSION);
+        if (context.help || version)
+                return VERB_EXIT_OK;
+        if (first >= argc) {
                 message_error("nsresourcectl --help lists them", "a verb is missing");
                 return VERB_EXIT_USAGE;
         }
-        return run_verb(&context, argc - optind, argv + optind);
+        return run_verb(&context, argc - first, argv + first);
 }

@@ -145,21 +145,15 @@ static int change(const VerbContext *context, const char *path, bool enable) {
 }
 
 static int run_nss(VerbContext *context, int argc, char **argv) {
-        enum { OPTION_FILE = VERB_OPTION_OWN };
-        static const struct option options[] = {
-                { "file", required_argument, NULL, OPTION_FILE },
-                VERB_COMMON_OPTIONS,
-        };
         const char *path = NSSWITCH_FILE_PATH;
+        const Option options[] = {
+                { "file", "PATH", "another file than " NSSWITCH_FILE_PATH, &path },
+                {},
+        };
         char **arguments;
-        int option, status;
+        int status;
 
-        while ((option = verb_next_option(context, &verb_nss, argc, argv, "", options)) >= 0) {
-                if (option != OPTION_FILE)
-                        return VERB_EXIT_USAGE;
-                path = optarg;
-        }
-        if (!verb_arguments(context, &verb_nss, argc, argv, 1, 1, &arguments, &status))
+        if (!verb_parse(context, &verb_nss, options, argc, argv, &arguments, &status))
                 return status;
         if (g_str_equal(arguments[0], "status"))
                 return show_status(context, path);
@@ -178,7 +172,8 @@ const Verb verb_nss = {
         .help = "Edits /etc/nsswitch.conf: comments, order and everything else stay; what cannot "
                 "be\n"
                 "understood is not touched.  `status` succeeds if all three databases are "
-                "enabled.\n"
-                "  --file PATH   another file than /etc/nsswitch.conf",
+                "enabled.",
+        .n_min = 1,
+        .n_max = 1,
         .run = run_nss,
 };

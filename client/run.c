@@ -26,8 +26,6 @@
 #define NAME_ATTEMPTS 99u /* of a name that we chose */
 #define PRESERVED_MAX 1024u
 
-enum { OPTION_SIZE = VERB_OPTION_OWN, OPTION_NAME, OPTION_PRESERVE };
-
 typedef struct RunOptions {
         const char *name; /* NULL: after the command */
         uint32_t size;
@@ -255,40 +253,27 @@ static bool check_name(const RunOptions *options) {
         return false;
 }
 
-static bool take_option(RunOptions *options, int option) {
-        switch (option) {
-        case OPTION_NAME:
-                options->name = optarg;
-                return true;
-        case OPTION_SIZE:
-                return take_size(optarg, options);
-        case OPTION_PRESERVE:
-                return take_preserved(optarg, options);
-        default:
-                return false;
-        }
-}
-
 static int run_run(VerbContext *context, int argc, char **argv) {
-        static const struct option long_options[] = {
-                { "size", required_argument, NULL, OPTION_SIZE },
-                { "name", required_argument, NULL, OPTION_NAME },
-                { "preserve-fds", required_argument, NULL, OPTION_PRESERVE },
-                VERB_COMMON_OPTIONS,
+        RunOptions given = { .size = DEFAULT_SIZE };
+        const char *size = NULL, *preserved = NULL;
+        const Option options[] = {
+                { "size", "N", "IDs inside, 1 to 1048576 (65536)", &size },
+                { "name", "NAME",
+                  "what the namespace is called; \"UID-\" is put in front (the command's)",
+                  &given.name },
+                { "preserve-fds", "N", "descriptors 3 to N + 2 stay open inside (0)", &preserved },
+                {},
         };
-        RunOptions options = { .size = DEFAULT_SIZE };
         char **arguments;
-        int option, status;
+        int status;
 
-        while ((option = verb_next_option(context, &verb_run, argc, argv, "+", long_options)) >= 0)
-                if (!take_option(&options, option))
-                        return RUN_EXIT_FAILURE;
-        if (!verb_arguments(context, &verb_run, argc, argv, 1, G_MAXINT, &arguments, &status))
+        if (!verb_parse(context, &verb_run, options, argc, argv, &arguments, &status))
                 return status == VERB_EXIT_OK ? VERB_EXIT_OK : RUN_EXIT_FAILURE;
-        if (!check_name(&options))
+        if ((size && !take_size(size, &given)) ||
+            (preserved && !take_preserved(preserved, &given)) || !check_name(&given))
                 return RUN_EXIT_FAILURE;
-        options.command.arguments = arguments;
-        return run_command(context, &options);
+        given.command.arguments = arguments;
+        return run_command(context, &given);
 }
 
 const Verb verb_run = {
@@ -299,12 +284,11 @@ const Verb verb_run = {
                 "and UTS\n"
                 "namespaces, and a private /proc and /tmp.  When it ends, everything it started "
                 "ends.\n"
-                "  --size N           IDs inside, 1 to 1048576 (65536)\n"
-                "  --name NAME        what the namespace is called; \"UID-\" is put in front (the "
-                "command's)\n"
-                "  --preserve-fds N   descriptors 3 to N + 2 stay open inside (0)\n"
                 "Exit status: the command's, 128 + N if signal N ended it, 127 if it is not found, "
                 "126\n"
                 "if it cannot be executed, 125 if it was not started.",
+        .n_min = 1,
+        .n_max = G_MAXINT,
+        .order = OPTIONS_IN_FRONT,
         .run = run_run,
 };

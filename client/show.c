@@ -50,7 +50,7 @@ static int run_show(VerbContext *context, int argc, char **argv) {
         char **arguments;
         int r, status;
 
-        if (!verb_parse(context, &verb_show, argc, argv, 1, 1, &arguments, &status))
+        if (!verb_parse(context, &verb_show, NULL, argc, argv, &arguments, &status))
                 return status;
         if (range_info_open(context->table, &view) != 0)
                 return VERB_EXIT_FAILURE;
@@ -76,5 +76,7 @@ const Verb verb_show = {
         .help = "NAME is a namespace's (web) or one of its users' (ns-web-5).  A number is a UID "
                 "if it\n"
                 "is lent to a namespace now, else a process.",
+        .n_min = 1,
+        .n_max = 1,
         .run = run_show,
 };

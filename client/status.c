@@ -97,7 +97,7 @@ static int run_status(VerbContext *context, int argc, char **argv) {
         char **arguments;
         int exit_status;
 
-        if (!verb_parse(context, &verb_status, argc, argv, 0, 0, &arguments, &exit_status))
+        if (!verb_parse(context, &verb_status, NULL, argc, argv, &arguments, &exit_status))
                 return exit_status;
         if (manager_connect(context->socket, &client) < 0 ||
             manager_call(client, "org.nsresource.Manager.GetStatus", &status) < 0)

@@ -46,7 +46,7 @@ static int run_unenforced(VerbContext *context, int argc, char **argv) {
         char **arguments;
         int status;
 
-        if (!verb_parse(context, &verb_unenforced, argc, argv, 0, 1, &arguments, &status))
+        if (!verb_parse(context, &verb_unenforced, NULL, argc, argv, &arguments, &status))
                 return status;
         if (arguments[0] && strcmp(arguments[0], "clear") != 0) {
                 message_error("only \"clear\" may follow", "unenforced: %s", arguments[0]);
@@ -66,5 +66,7 @@ const Verb verb_unenforced = {
                 "reboot, so they are not handed out again.  \"clear\", for root, says that such "
                 "files have\n"
                 "been looked for: what is proven unused otherwise goes back to the pool.",
+        .n_min = 0,
+        .n_max = 1,
         .run = run_unenforced,
 };

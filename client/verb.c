@@ -4,82 +4,75 @@
 #include "client/verb.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <glib.h>
 
 #include "client/message.h"
+#include "lib/table/format.h"
 
-static void print_verb_help(const Verb *verb) {
+static void print_verb_help(const Verb *verb, const Option *own) {
         printf("Usage: nsresourcectl %s%s%s\n%s.\n", verb->name, *verb->arguments ? " " : "",
                verb->arguments, verb->summary);
         if (verb->help)
                 printf("\n%s\n", verb->help);
+        if (own) {
+                putchar('\n');
+                options_print(own, stdout);
+        }
         puts("\nOptions of all verbs: nsresourcectl --help");
 }
 
-bool verb_take_option(VerbContext *context, int option) {
-        switch (option) {
-        case VERB_OPTION_JSON:
-                context->json = true;
-                return true;
-        case VERB_OPTION_SOCKET:
-                context->socket = optarg;
-                return true;
-        case VERB_OPTION_PROVIDER:
-                context->provider = optarg;
-                return true;
-        case VERB_OPTION_TABLE:
-                context->table = optarg;
-                return true;
-        default:
-                return false;
-        }
-}
+Option *verb_options(VerbContext *context, const Option *own) {
+        const Option common[] = {
+                { "json", .help = "print JSON, for programs", .flag = &context->json },
+                { "socket", "PATH", "nsresourced's socket\n(" VERB_DEFAULT_SOCKET ")",
+                  &context->socket },
+                { "provider", "PATH", "nsresource-userdbd's socket\n(" VERB_DEFAULT_PROVIDER ")",
+                  &context->provider },
+                { "table", "PATH", "the table of IDs (" TABLE_PATH ")", &context->table },
+                { "help", .help = "this text, or the verb's", .flag = &context->help,
+                  .ends = true },
+        };
+        size_t n = G_N_ELEMENTS(common), n_own = 0;
+        Option *options;
 
-int verb_next_option(
-        VerbContext *context, const Verb *verb, int argc, char **argv, const char *shorts,
-        const struct option *options) {
-        int option;
-
-        while ((option = getopt_long(argc, argv, shorts, options, NULL)) >= 0) {
-                if (option == VERB_OPTION_HELP) {
-                        print_verb_help(verb);
-                        context->done = true;
-                        return -1;
-                }
-                if (!verb_take_option(context, option))
-                        return option;
-        }
-        return -1;
-}
-
-bool verb_arguments(
-        VerbContext *context, const Verb *verb, int argc, char **argv, int n_min, int n_max,
-        char ***ret_arguments, int *ret_status) {
-        int n = argc - optind;
-
-        *ret_status = context->done ? VERB_EXIT_OK : VERB_EXIT_USAGE;
-        if (context->done)
-                return false;
-        if (n < n_min || n > n_max) {
-                message_error(
-                        "nsresourcectl VERB --help shows how it is used", "%s: %s", verb->name,
-                        n < n_min ? "an argument is missing" : "too many arguments");
-                return false;
-        }
-        *ret_arguments = argv + optind;
-        return true;
+        while (own && own[n_own].name)
+                n_own++;
+        options = g_new0(Option, n + n_own + 1);
+        memcpy(options, common, sizeof(common));
+        if (own)
+                memcpy(options + n, own, n_own * sizeof(Option));
+        return options;
 }
 
 bool verb_parse(
-        VerbContext *context, const Verb *verb, int argc, char **argv, int n_min, int n_max,
+        VerbContext *context, const Verb *verb, const Option *own, int argc, char **argv,
         char ***ret_arguments, int *ret_status) {
-        static const struct option options[] = { VERB_COMMON_OPTIONS };
+        g_autofree Option *options = verb_options(context, own);
+        g_autofree char *message = NULL;
+        g_autofree char *next = g_strdup_printf("nsresourcectl %s --help", verb->name);
+        int first;
 
         *ret_status = VERB_EXIT_USAGE;
-        if (verb_next_option(context, verb, argc, argv, "", options) >= 0)
+        if (options_parse(options, verb->order, argc, argv, &first, &message) != 0) {
+                message_error(next, "%s: %s", verb->name, message);
                 return false;
-        return verb_arguments(context, verb, argc, argv, n_min, n_max, ret_arguments, ret_status);
+        }
+        if (context->help) {
+                print_verb_help(verb, own);
+                *ret_status = VERB_EXIT_OK;
+                return false;
+        }
+        if (argc - first < verb->n_min || argc - first > verb->n_max) {
+                message_error(
+                        next, "%s: %s", verb->name,
+                        argc - first < verb->n_min ? "an argument is missing"
+                                                   : "too many arguments");
+                return false;
+        }
+        *ret_arguments = argv + first;
+        return true;
 }
 
 void verb_print_json(const json_t *value) {

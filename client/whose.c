@@ -183,24 +183,27 @@ static int run_question(const VerbContext *context, WhoseKind kind, Question *qu
 }
 
 static int run_whose(VerbContext *context, int argc, char **argv) {
-        static const struct option options[] = {
-                { "uid", no_argument, NULL, VERB_OPTION_OWN + WHOSE_UID },
-                { "pid", no_argument, NULL, VERB_OPTION_OWN + WHOSE_PID },
-                { "file", no_argument, NULL, VERB_OPTION_OWN + WHOSE_FILE },
-                VERB_COMMON_OPTIONS,
+        bool uid = false, pid = false, file = false;
+        const Option options[] = {
+                { "uid", .help = "it is a UID", .flag = &uid },
+                { "pid", .help = "it is a process", .flag = &pid },
+                { "file", .help = "it is a file", .flag = &file },
+                {},
         };
-        WhoseKind kind = WHOSE_GUESS;
         Question question = {};
+        WhoseKind kind;
         char **arguments;
-        int option, status;
+        int status;
 
-        while ((option = verb_next_option(context, &verb_whose, argc, argv, "", options)) >= 0) {
-                if (option == '?')
-                        return VERB_EXIT_USAGE;
-                kind = (WhoseKind) (option - VERB_OPTION_OWN);
-        }
-        if (!verb_arguments(context, &verb_whose, argc, argv, 1, 1, &arguments, &status))
+        if (!verb_parse(context, &verb_whose, options, argc, argv, &arguments, &status))
                 return status;
+        if (uid + pid + file > 1) {
+                message_error(
+                        "nsresourcectl whose --help",
+                        "whose: only one of --uid, --pid and --file may be given");
+                return VERB_EXIT_USAGE;
+        }
+        kind = uid ? WHOSE_UID : pid ? WHOSE_PID : file ? WHOSE_FILE : WHOSE_GUESS;
         question.text = arguments[0];
         return run_question(context, kind, &question);
 }
@@ -211,7 +214,8 @@ const Verb verb_whose = {
         .summary = "Say which namespace has an ID, a file, a process",
         .help = "A number within the pool is a UID, another one a process, anything else a file "
                 "(a\n"
-                "symbolic link is not followed).  To say which is meant:\n"
-                "  --uid, --pid, --file",
+                "symbolic link is not followed).  To say which is meant:",
+        .n_min = 1,
+        .n_max = 1,
         .run = run_whose,
 };

@@ -18,91 +18,88 @@
 #include "lib/util/fd.h"
 #include "lib/table/socket.h"
 #include "lib/util/log.h"
+#include "lib/util/options.h"
 
 /* nsresourced: the process around the manager. */
 
+#define EXIT_USAGE 2
+
 typedef struct Arguments {
-        char *config_file, *socket, *runtime_folder, *state_folder, *etc, *nspawn_folder,
+        const char *config_file, *socket, *runtime_folder, *state_folder, *etc, *nspawn_folder,
                 *pin_folder, *run_user_folder, *linger_folder, *logind_folder, *ask_program,
                 *userdb_socket, *nscd_socket;
-        gboolean debug, version;
-        bool host_mounts; /* the runtime folders are the host's; others are where we are */
+        bool debug, help, version;
 } Arguments;
 
-/* After parsing: GOption forgets what was there before an option. */
-static void set_default(char **argument, const char *value) {
-        if (!*argument)
-                *argument = g_strdup(value);
+#define DEFAULT_RUN_USER "/run/user"
+
+static const Arguments default_arguments = {
+        .config_file = SYSCONFDIR "/nsresource/nsresourced.conf",
+        .socket = "/run/systemd/io.systemd.NamespaceResource",
+        .runtime_folder = "/run/nsresource",
+        .state_folder = "/var/lib/nsresource",
+        .etc = "/etc",
+        .nspawn_folder = "/run/systemd/nspawn-uid",
+        .pin_folder = "/sys/fs/bpf/nsresource",
+        .ask_program = LIBEXECDIR "/nsresource-ask",
+        .linger_folder = "/var/lib/systemd/linger",
+        .logind_folder = "/run/systemd",
+        .userdb_socket = TABLE_SOCKET_PATH,
+        .nscd_socket = "/run/nscd/socket",
+};
+
+static void print_help(const Option *options) {
+        puts("Usage: nsresourced [OPTION]...\n"
+             "Hands out user namespace ranges.\n");
+        options_print(options, stdout);
 }
 
-static int arguments_parse(int *argc, char ***argv, Arguments *ret_arguments) {
-        static Arguments a; /* GOption writes through pointers that its table holds */
-        const GOptionEntry entries[] = {
-                { "config", 0, 0, G_OPTION_ARG_FILENAME, &a.config_file, "Configuration", "FILE" },
-                { "socket", 0, 0, G_OPTION_ARG_FILENAME, &a.socket,
-                  "Socket to bind when none is passed", "PATH" },
-                { "runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &a.runtime_folder,
-                  "Folder of the table", "DIR" },
-                { "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &a.state_folder,
-                  "Folder of what outlives a reboot", "DIR" },
-                { "etc", 0, 0, G_OPTION_ARG_FILENAME, &a.etc,
-                  "Folder of passwd, group, subuid, subgid", "DIR" },
-                { "nspawn-dir", 0, 0, G_OPTION_ARG_FILENAME, &a.nspawn_folder,
-                  "Folder of systemd-nspawn's lock files", "DIR" },
-                { "pin-dir", 0, 0, G_OPTION_ARG_FILENAME, &a.pin_folder,
-                  "Folder of the policy's pins", "DIR" },
-                { "run-user-dir", 0, 0, G_OPTION_ARG_FILENAME, &a.run_user_folder,
-                  "Folder of users' runtime folders", "DIR" },
-                { "linger-dir", 0, 0, G_OPTION_ARG_FILENAME, &a.linger_folder,
-                  "Folder of systemd-logind's linger files", "DIR" },
-                { "logind-dir", 0, 0, G_OPTION_ARG_FILENAME, &a.logind_folder,
-                  "Folder of systemd-logind's records", "DIR" },
-                { "ask-program", 0, 0, G_OPTION_ARG_FILENAME, &a.ask_program,
-                  "Program that asks whose IDs are", "FILE" },
-                { "userdb-socket", 0, 0, G_OPTION_ARG_FILENAME, &a.userdb_socket,
-                  "Socket of the user database provider", "PATH" },
-                { "nscd-socket", 0, 0, G_OPTION_ARG_FILENAME, &a.nscd_socket, "Socket of nscd",
-                  "PATH" },
-                { "debug", 0, 0, G_OPTION_ARG_NONE, &a.debug, "Log every request", NULL },
-                { "version", 0, 0, G_OPTION_ARG_NONE, &a.version, "Show the version", NULL },
-                { NULL },
+/* Returns whether to go on; if not, *ret_status is the exit status. */
+static bool arguments_parse(int argc, char **argv, Arguments *ret_arguments, int *ret_status) {
+        Arguments a = default_arguments;
+        const Option options[] = {
+                { "config", "FILE", "Configuration", &a.config_file },
+                { "socket", "PATH", "Socket to bind when none is passed", &a.socket },
+                { "runtime-dir", "DIR", "Folder of the table", &a.runtime_folder },
+                { "state-dir", "DIR", "Folder of what outlives a reboot", &a.state_folder },
+                { "etc", "DIR", "Folder of passwd, group, subuid, subgid", &a.etc },
+                { "nspawn-dir", "DIR", "Folder of systemd-nspawn's lock files", &a.nspawn_folder },
+                { "pin-dir", "DIR", "Folder of the policy's pins", &a.pin_folder },
+                { "run-user-dir", "DIR", "Folder of users' runtime folders", &a.run_user_folder },
+                { "linger-dir", "DIR", "Folder of systemd-logind's linger files",
+                  &a.linger_folder },
+                { "logind-dir", "DIR", "Folder of systemd-logind's records", &a.logind_folder },
+                { "ask-program", "FILE", "Program that asks whose IDs are", &a.ask_program },
+                { "userdb-socket", "PATH", "Socket of the user database provider",
+                  &a.userdb_socket },
+                { "nscd-socket", "PATH", "Socket of nscd", &a.nscd_socket },
+                { "debug", .help = "Log every request", .flag = &a.debug },
+                { "help", .help = "Show this", .flag = &a.help, .ends = true },
+                { "version", .help = "Show the version", .flag = &a.version, .ends = true },
+                {},
         };
-        g_autoptr(GOptionContext) context =
-                g_option_context_new("- hand out user namespace ranges");
-        g_autoptr(GError) error = NULL;
+        g_autofree char *message = NULL;
+        int first;
 
-        g_option_context_add_main_entries(context, entries, NULL);
-        if (!g_option_context_parse(context, argc, argv, &error) || *argc > 1) {
-                log_error("%s; see --help", error ? error->message : "Too many arguments");
-                return -EINVAL;
+        *ret_status = EXIT_USAGE;
+        if (options_parse(options, OPTIONS_ANYWHERE, argc, argv, &first, &message) != 0) {
+                log_error("%s; see --help", message);
+                return false;
         }
-        set_default(&a.config_file, SYSCONFDIR "/nsresource/nsresourced.conf");
-        set_default(&a.socket, "/run/systemd/io.systemd.NamespaceResource");
-        set_default(&a.runtime_folder, "/run/nsresource");
-        set_default(&a.state_folder, "/var/lib/nsresource");
-        set_default(&a.etc, "/etc");
-        set_default(&a.nspawn_folder, "/run/systemd/nspawn-uid");
-        set_default(&a.pin_folder, "/sys/fs/bpf/nsresource");
-        a.host_mounts = !a.run_user_folder;
-        set_default(&a.run_user_folder, "/run/user");
-        set_default(&a.ask_program, LIBEXECDIR "/nsresource-ask");
-        set_default(&a.linger_folder, "/var/lib/systemd/linger");
-        set_default(&a.logind_folder, "/run/systemd");
-        set_default(&a.userdb_socket, TABLE_SOCKET_PATH);
-        set_default(&a.nscd_socket, "/run/nscd/socket");
+        if (a.help)
+                print_help(options);
+        if (a.version)
+                puts("nsresourced " PACKAGE_VERSION);
+        if (a.help || a.version) {
+                *ret_status = EXIT_SUCCESS;
+                return false;
+        }
+        if (first < argc) {
+                log_error("unexpected argument \"%s\"; see --help", argv[first]);
+                return false;
+        }
         *ret_arguments = a;
-        return 0;
-}
-
-static void arguments_clear(Arguments *a) {
-        char **const strings[] = { &a->config_file,     &a->socket,        &a->runtime_folder,
-                                   &a->state_folder,    &a->etc,           &a->nspawn_folder,
-                                   &a->run_user_folder, &a->linger_folder, &a->pin_folder,
-                                   &a->logind_folder,   &a->ask_program,   &a->userdb_socket,
-                                   &a->nscd_socket };
-
-        for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
-                g_free(*strings[i]);
+        return true;
 }
 
 /* In the service manager's store, so that it outlives this process: host/slot-locks.h. */
@@ -221,9 +218,10 @@ static int process_run(const Arguments *a) {
                 .userdb_socket = a->userdb_socket,
                 .nscd_socket = a->nscd_socket,
                 .leftovers = {
-                        .mount_namespace = a->host_mounts ? "/proc/1/ns/mnt" : NULL,
+                        /* Runtime folders are the host's; others are where we are. */
+                        .mount_namespace = a->run_user_folder ? NULL : "/proc/1/ns/mnt",
                         .proc_folder = "/proc",
-                        .run_user_folder = a->run_user_folder,
+                        .run_user_folder = a->run_user_folder ?: DEFAULT_RUN_USER,
                         .linger_folder = a->linger_folder,
                         .etc_folder = a->etc,
                         .logind_folder = a->logind_folder,
@@ -269,13 +267,8 @@ int main(int argc, char **argv) {
         g_set_prgname("nsresourced");
         if (main_open_standard_fds() < 0)
                 return EXIT_FAILURE;
-        if (arguments_parse(&argc, &argv, &arguments) < 0)
-                return 2;
-        if (arguments.version) {
-                printf("nsresourced %s\n", PACKAGE_VERSION);
-                arguments_clear(&arguments);
-                return EXIT_SUCCESS;
-        }
+        if (!arguments_parse(argc, argv, &arguments, &r))
+                return r;
         if (arguments.debug)
                 log_set_max_priority(LOG_DEBUG);
 
@@ -284,6 +277,5 @@ int main(int argc, char **argv) {
         (void) umask(0022);
         main_raise_descriptor_limit();
         r = process_run(&arguments);
-        arguments_clear(&arguments);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

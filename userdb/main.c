@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <glib-unix.h>
 #include <glib.h>
 #include <signal.h>
@@ -15,6 +14,7 @@
 #include "lib/table/read.h"
 #include "lib/table/socket.h"
 #include "lib/util/log.h"
+#include "lib/util/options.h"
 #include "lib/util/parse.h"
 #include "lib/varlink/server.h"
 #include "userdb/privileges.h"
@@ -22,13 +22,13 @@
 
 #define DEFAULT_SOCKET TABLE_SOCKET_PATH
 #define DEFAULT_IDLE_SECONDS 30u
+#define IDLE_SECONDS_MAX 86400u
 #define USER_NAME "nsresource"
 
 typedef struct Options {
         const char *socket, *table;
         uint32_t idle_seconds; /* 0: never */
         bool idle_given;
-        bool done; /* --help or --version: nothing else to do */
 } Options;
 
 typedef struct Provider {
@@ -38,71 +38,61 @@ typedef struct Provider {
         guint idle_source;
 } Provider;
 
-static void print_help(void) {
+static void print_help(const Option *options) {
         puts("Usage: nsresource-userdbd [OPTION]...\n"
-             "Answers look-ups of users and groups of namespaces (io.systemd.UserDatabase).\n"
-             "\n"
-             "  --socket PATH        listen here, unless the service manager passes a socket\n"
-             "                       (" DEFAULT_SOCKET ")\n"
-             "  --table PATH         the table to read (" TABLE_PATH ")\n"
-             "  --idle-seconds N     exit when nobody has been connected for so long; 0: never\n"
-             "                       (30 with a socket of the service manager's, else 0)\n"
-             "  --debug              log every refused call\n"
-             "  --help, --version");
+             "Answers look-ups of users and groups of namespaces (io.systemd.UserDatabase).\n");
+        options_print(options, stdout);
 }
 
-static int parse_option(int option, Options *options) {
-        switch (option) {
-        case 's':
-                options->socket = optarg;
-                return 0;
-        case 't':
-                options->table = optarg;
-                return 0;
-        case 'i':
-                options->idle_given = true;
-                if (parse_u32(optarg, &options->idle_seconds) && options->idle_seconds <= 86400)
-                        return 0;
-                log_error("--idle-seconds takes a number from 0 to 86400");
-                return -EINVAL;
-        case 'd':
-                log_set_max_priority(LOG_DEBUG);
-                return 0;
-        case 'h':
-                print_help();
-                options->done = true;
-                return 0;
-        case 'v':
-                puts("nsresource-userdbd " PACKAGE_VERSION);
-                options->done = true;
-                return 0;
-        default:
-                return -EINVAL;
-        }
-}
-
-static int parse_options(int argc, char **argv, Options *ret_options) {
-        static const struct option long_options[] = {
-                { "socket", required_argument, NULL, 's' },
-                { "table", required_argument, NULL, 't' },
-                { "idle-seconds", required_argument, NULL, 'i' },
-                { "debug", no_argument, NULL, 'd' },
-                { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, 'v' },
+/* Returns whether to go on; if not, *ret_status is the exit status. */
+static bool parse_options(int argc, char **argv, Options *ret_options, int *ret_status) {
+        Options given = { .socket = DEFAULT_SOCKET, .table = TABLE_PATH };
+        const char *idle = NULL;
+        bool debug = false, help = false, version = false;
+        const Option options[] = {
+                { "socket", "PATH",
+                  "listen here, unless the service manager passes a socket\n(" DEFAULT_SOCKET ")",
+                  &given.socket },
+                { "table", "PATH", "the table to read (" TABLE_PATH ")", &given.table },
+                { "idle-seconds", "N",
+                  "exit when nobody has been connected for so long; 0: never\n"
+                  "(30 with a socket of the service manager's, else 0)",
+                  &idle },
+                { "debug", .help = "log every refused call", .flag = &debug },
+                { "help", .help = "this text", .flag = &help, .ends = true },
+                { "version", .help = "the version", .flag = &version, .ends = true },
                 {},
         };
-        Options options = { .socket = DEFAULT_SOCKET, .table = TABLE_PATH };
-        int option;
+        g_autofree char *message = NULL;
+        int first;
 
-        while (!options.done && (option = getopt_long(argc, argv, "", long_options, NULL)) >= 0)
-                if (parse_option(option, &options) < 0)
-                        return -EINVAL;
-        if (!options.done && optind < argc) {
-                log_error("unexpected argument \"%s\"", argv[optind]);
-                return -EINVAL;
+        *ret_status = EXIT_FAILURE;
+        if (options_parse(options, OPTIONS_ANYWHERE, argc, argv, &first, &message) != 0) {
+                log_error("%s; see --help", message);
+                return false;
         }
-        *ret_options = options;
-        return 0;
+        if (help)
+                print_help(options);
+        if (version)
+                puts("nsresource-userdbd " PACKAGE_VERSION);
+        if (help || version) {
+                *ret_status = EXIT_SUCCESS;
+                return false;
+        }
+        given.idle_given = idle;
+        if (idle &&
+            (!parse_u32(idle, &given.idle_seconds) || given.idle_seconds > IDLE_SECONDS_MAX)) {
+                log_error("--idle-seconds takes a number from 0 to %u", IDLE_SECONDS_MAX);
+                return false;
+        }
+        if (first < argc) {
+                log_error("unexpected argument \"%s\"", argv[first]);
+                return false;
+        }
+        if (debug)
+                log_set_max_priority(LOG_DEBUG);
+        *ret_options = given;
+        return true;
 }
 
 static bool set_attribute(const char *path, const char *name, const char *value) {
@@ -246,11 +236,10 @@ static int run(Options *options) {
 
 int main(int argc, char **argv) {
         Options options;
+        int status;
 
         g_set_prgname("nsresource-userdbd");
-        if (parse_options(argc, argv, &options) < 0)
-                return EXIT_FAILURE;
-        if (options.done)
-                return EXIT_SUCCESS;
+        if (!parse_options(argc, argv, &options, &status))
+                return status;
         return run(&options) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

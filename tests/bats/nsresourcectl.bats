@@ -53,7 +53,9 @@ start_of() {
         [[ "$output" == *'there is no verb "frobnicate"'* ]]
         run -2 ctl --frobnicate
         run -2 ctl list --frobnicate
-        [[ "$output" == *"nsresourcectl list"*"--frobnicate"* ]]
+        [[ "$output" == "nsresourcectl: list: there is no option --frobnicate"*"next: nsresourcectl list --help" ]]
+        run -2 ctl list --json=yes
+        [[ "$output" == "nsresourcectl: list: nothing may follow --json"* ]]
         run -2 ctl list extra
         [[ "$output" == *"too many arguments"* ]]
         run -2 ctl show
@@ -61,9 +63,38 @@ start_of() {
         run -2 ctl nss
         run -2 ctl nss frobnicate
         run -2 ctl nss status --file
+        [[ "$output" == "nsresourcectl: nss: --file must be followed by PATH"* ]]
+        run -2 ctl whose --uid --file 5
+        [[ "$output" == "nsresourcectl: whose: only one of --uid, --pid and --file may be given"* ]]
         run -125 ctl run
         run -125 ctl run --size
         run -125 ctl run --frobnicate true
+}
+
+@test "the daemons' command lines: help, version, and what makes no sense" {
+        local program
+        for program in nsresourced nsresource-userdbd; do
+                run -0 "$abs_top_builddir/$program" --help
+                [ "${lines[0]}" = "Usage: $program [OPTION]..." ]
+                [[ "$output" == *$'\n'"  --socket PATH "* ]]
+                run -0 "$abs_top_builddir/$program" --version --frobnicate
+                [[ "$output" == "$program "[0-9]* ]]
+        done
+        run -2 "$abs_top_builddir/nsresourced" --frobnicate
+        [ "$output" = "nsresourced: there is no option --frobnicate; see --help" ]
+        run -2 "$abs_top_builddir/nsresourced" --socket
+        [ "$output" = "nsresourced: --socket must be followed by PATH; see --help" ]
+        run -2 "$abs_top_builddir/nsresourced" extra
+        [ "$output" = 'nsresourced: unexpected argument "extra"; see --help' ]
+        run -1 "$abs_top_builddir/nsresource-userdbd" --frobnicate
+        [ "$output" = "nsresource-userdbd: there is no option --frobnicate; see --help" ]
+        run -1 "$abs_top_builddir/nsresource-userdbd" extra
+        [ "$output" = 'nsresource-userdbd: unexpected argument "extra"' ]
+        local seconds
+        for seconds in 86401 -1 x ""; do
+                run -1 "$abs_top_builddir/nsresource-userdbd" --idle-seconds "$seconds"
+                [ "$output" = "nsresource-userdbd: --idle-seconds takes a number from 0 to 86400" ]
+        done
 }
 
 @test "run: sizes from 1 to 1048576" {
@@ -269,6 +300,13 @@ END
         run -1 ctl show --table "$evil/x" web
         absent -P '[\x00-\x08\x0b-\x1f\x7f]' <<<"$output"
         run -2 ctl "$evil"
+        absent -P '[\x00-\x08\x0b-\x1f\x7f]' <<<"$output"
+        # A name that a pattern of the shell made an option.
+        run -2 ctl whose "--$evil"
+        [[ "$output" == *'whose: there is no option --evil\x1b]0;owned\x07'* ]]
+        absent -P '[\x00-\x08\x0b-\x1f\x7f]' <<<"$output"
+        run -2 ctl "--$evil" list
+        [[ "$output" == *'there is no option --evil\x1b]0;owned\x07'* ]]
         absent -P '[\x00-\x08\x0b-\x1f\x7f]' <<<"$output"
 }
 

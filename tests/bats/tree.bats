@@ -208,6 +208,11 @@ calls() {
         c_files | found -v '^client/columns\.c$' | found_in -n 'include <libsmartcols' | absent .
 }
 
+@test "only lib/util/options takes a program's options" {
+        c_files | found -vE '^(lib/util/options\.[ch]|tests/)' |
+                found_in -nE 'include <(getopt|argp)\.h>|getopt(_long)?\(|g_option_context' | absent .
+}
+
 @test "each source says its licence in its first lines" {
         local file
         {
