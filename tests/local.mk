@@ -9,6 +9,7 @@ bats_tests += %D%/bats/hostile.bats
 bats_tests += %D%/bats/no-process.bats
 bats_tests += %D%/bats/leftovers.bats %D%/bats/states.bats
 bats_tests += %D%/bats/lifecycle.bats
+bats_tests += %D%/bats/limits.bats
 bats_tests += %D%/bats/mounts.bats
 bats_tests += %D%/bats/nscd.bats
 bats_tests += %D%/bats/polkit.bats
@@ -21,7 +22,7 @@ bats_tests += %D%/bats/run.bats
 bats_tests += %D%/bats/same-answers.bats
 bats_tests += %D%/bats/userdb.bats
 
-EXTRA_DIST += $(bats_tests) %D%/bats/common.bash %D%/bats/isolated %D%/bats/daemon.bash %D%/bats/cgroups.bash %D%/bats/stub-policy.cil
+EXTRA_DIST += $(bats_tests) %D%/isolated %D%/bats/common.bash %D%/bats/daemon.bash %D%/bats/cgroups.bash %D%/bats/stub-policy.cil
 if HAVE_BATS
 TESTS += $(bats_tests)
 endif

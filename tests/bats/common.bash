@@ -6,6 +6,47 @@
 # A pipeline fails if any part of it does.
 set -o pipefail
 
+# Seconds that a test may take, however slow machine and build are: one that hangs fails.
+: "${BATS_TEST_TIMEOUT:=900}"
+
+# time_limit SECONDS: another limit for this test, because it does more than others.
+time_limit() {
+        BATS_TEST_TIMEOUT=$1
+        echo "$1" >"$BATS_TEST_TMPDIR/time-limit"
+}
+
+# family PID: stop each process that comes from this one, and print their IDs.  One that is stopped makes no more of them.
+family() {
+        local child
+        for child in $(cat "/proc/$1/task/"*/children 2>/dev/null); do
+                [ "$child" != "$BASHPID" ] || continue
+                kill -STOP "$child" 2>/dev/null || continue
+                echo "$child"
+                family "$child"
+        done
+}
+
+# bats_start_timeout_countdown SECONDS: in place of bats' own, which ends the children of the test only.  Theirs went on,
+# and `run` waited for them as long as they had its pipe open: for ever.  Bats ends it by SIGABRT.
+bats_start_timeout_countdown() {
+        # shellcheck disable=SC2064
+        trap "bats_timeout_trap $$" ABRT
+        (
+                passed=0
+                while limit=$(cat "$BATS_TEST_TMPDIR/time-limit" 2>/dev/null || echo "$1") && [ "$passed" -lt "$limit" ]; do
+                        sleep $((limit - passed)) &
+                        # shellcheck disable=SC2064
+                        trap "kill $! 2>/dev/null; exit 0" ABRT
+                        wait
+                        passed=$limit
+                done
+                # Before the test begins to clear up, for which it starts others.
+                family $$ >"$BATS_TEST_TMPDIR/family" 2>/dev/null
+                kill -ABRT $$
+                xargs -r kill -KILL <"$BATS_TEST_TMPDIR/family" 2>/dev/null
+        ) &
+}
+
 abs_top_srcdir=${abs_top_srcdir:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}
 abs_top_builddir=${abs_top_builddir:-$PWD}
 

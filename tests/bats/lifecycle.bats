@@ -55,6 +55,7 @@ nothing_but_quarantine() {
 }
 
 @test "10,000 allocations and ends: no record, name, descriptor or memory is left; then NoDynamicRange, exactly" {
+        time_limit 3600
         local descriptors memory
         daemon_stop
         # 10,250 slots: the first 250 warm the daemon up.
@@ -313,6 +314,7 @@ namespace_differs() {
 }
 
 @test "killed at each step of a request with the namespace kept alive: no ID is given out twice" {
+        time_limit 3600
         need_command strace
         local step calls kept=0
         daemon_stop
