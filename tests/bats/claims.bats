@@ -37,7 +37,27 @@ exec unshare -m --propagation private bash "$NSR/daemon" "\$@"
 SCRIPT
         chmod 755 "$NSR/isolated-daemon"
         NSR_DAEMON=$NSR/isolated-daemon
+        # Each look for IDs in use is a line in $NSR/looks.
+        mkdir -m 755 "$NSR/ask"
+        mv "$NSR/nsresource-ask" "$NSR/ask"
+        printf '%s\n' '#!/bin/sh' "[ \"\$1\" != used ] || echo >>'$NSR/looks'" "exec '$NSR/ask/nsresource-ask' \"\$@\"" >"$NSR/nsresource-ask"
+        chmod 755 "$NSR/nsresource-ask"
+        : >"$NSR/looks"
+        chmod 666 "$NSR/looks"
         pool 4
+}
+
+# looked_anew: the look that is in force has begun later than this.  Each begins when the last one has ended.
+looked_anew() {
+        local before
+        before=$(wc -l <"$NSR/looks")
+        wait_for looks_are_more_than $((before + 1))
+}
+
+looks_are_more_than() {
+        # Who asks for more than there is has it look, and gets nothing.
+        nothing_is_left $((5 * SLOT)) >/dev/null || return
+        [ "$(wc -l <"$NSR/looks")" -gt "$1" ]
 }
 
 # checked: what `nsresourcectl check` says; it fails for much that this machine does not have.
@@ -93,9 +113,10 @@ lends_slot() {
         daemon_start
         background $((FIRST + 3 * SLOT + 4711)) sleep 1000
         local process=$BACKGROUND
-        # The look that is in force may be a few seconds old.
-        sleep 4
-        lend a && lend b && lend c
+        looked_anew
+        lend a
+        lend b
+        lend c
         nothing_is_left
         namespace_end "$process"
         wait_for lends_slot d 3
@@ -133,17 +154,21 @@ lends_slot() {
         lend a
         local other=$(((GOT - FIRST) / SLOT == 0 ? 1 : 0))
         mkdir "$NSR/run-user/$((FIRST + other * SLOT + 77))"
-        sleep 4
-        lend b && [ "$(slot_number "$GOT")" != "$other" ]
-        lend c && [ "$(slot_number "$GOT")" != "$other" ]
+        looked_anew
+        lend b
+        [ "$(slot_number "$GOT")" != "$other" ]
+        lend c
+        [ "$(slot_number "$GOT")" != "$other" ]
         nothing_is_left
 }
 
 @test "one slot that the name service never answers for is passed over; others are lent" {
         printf 'hang %s %s\n' $((FIRST + SLOT)) $((FIRST + 2 * SLOT - 1)) >"$NSR/directory"
         daemon_start
-        lend a && lend b && lend c
-        [ "$(call --more org.nsresource.Manager.List '{}' | grep -c "\"start\":$((FIRST + SLOT)),")" = 0 ]
+        lend a
+        lend b
+        lend c
+        call --more org.nsresource.Manager.List '{}' | absent "\"start\":$((FIRST + SLOT)),"
         nothing_is_left
 }
 
@@ -255,10 +280,11 @@ gone() {
 @test "useradd's side of the pool comes last: first what lies above SUB_UID_MAX, then from the top down" {
         printf 'SUB_UID_MAX %s\nSUB_GID_MAX 600000\n' $((FIRST + 2 * SLOT)) >"$NSR/etc/login.defs"
         daemon_start
-        lend a && [ "$(slot_number "$GOT")" = 3 ]
-        lend b && [ "$(slot_number "$GOT")" = 2 ]
-        lend c && [ "$(slot_number "$GOT")" = 1 ]
-        lend d && [ "$(slot_number "$GOT")" = 0 ]
+        local slot
+        for slot in 3 2 1 0; do
+                lend "n$slot"
+                [ "$(slot_number "$GOT")" = "$slot" ]
+        done
 }
 
 # replace FILE LINE...: as useradd does, by another file of the name.

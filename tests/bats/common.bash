@@ -18,12 +18,12 @@ time_limit() {
 # family PID: stop each process that comes from this one, and print their IDs.  One that is stopped makes no more of them.
 family() {
         local child
-        for child in $(cat "/proc/$1/task/"*/children 2>/dev/null); do
+        while read -r child; do
                 [ "$child" != "$BASHPID" ] || continue
                 kill -STOP "$child" 2>/dev/null || continue
                 echo "$child"
                 family "$child"
-        done
+        done < <(cat "/proc/$1/task/"*/children 2>/dev/null | tr -s ' ' '\n' | grep .)
 }
 
 # bats_start_timeout_countdown SECONDS: in place of bats' own, which ends the children of the test only.  Theirs went on,
@@ -34,7 +34,7 @@ bats_start_timeout_countdown() {
         (
                 passed=0
                 while limit=$(cat "$BATS_TEST_TMPDIR/time-limit" 2>/dev/null || echo "$1") && [ "$passed" -lt "$limit" ]; do
-                        sleep $((limit - passed)) &
+                        sleep $((limit - passed)) & # a moment, not a wait
                         # shellcheck disable=SC2064
                         trap "kill $! 2>/dev/null; exit 0" ABRT
                         wait
@@ -85,7 +85,62 @@ found_in() {
 # absent GREP-ARGUMENTS...: no line of standard input matches; prints those that do.  (`! grep` does not fail a bats
 # test unless it is its last command.)
 absent() {
-        if grep "$@"; then
+        local status=0
+        grep "$@" || status=$?
+        # Not where grep could not look, either.
+        [ "$status" = 1 ]
+}
+
+# wait_for COMMAND...: until it succeeds; a bound so long that only a real failure meets it.
+wait_for() {
+        local i
+        for ((i = 0; i < 600; i++)); do
+                if "$@"; then
+                        return 0
+                fi
+                sleep 0.05
+        done
+        echo "gave up waiting for: $*" >&2
+        return 1
+}
+
+# as UID COMMAND...
+as() {
+        local uid=$1
+        shift
+        setpriv --reuid="$uid" --regid="$uid" --clear-groups -- "$@"
+}
+
+# call [--more] METHOD JSON [DESCRIPTOR...]: the service at $SOCKET, as root; call_as UID METHOD ... as somebody else.  Prints
+# compact JSON, after an error's id and a blank.
+call() {
+        call_as 0 "$@"
+}
+
+call_as() {
+        local uid=$1 more=()
+        shift
+        if [ "$1" = --more ]; then
+                more=(--more)
+                shift
+        fi
+        as "$uid" "$abs_top_builddir/tests/tools/varlink-call" "${more[@]}" "$SOCKET" "$@" | sed 's/": /":/g; s/, "/,"/g'
+}
+
+# refused ERROR-ID PARAMETERS COMMAND...: the command's call is answered with exactly that error; '' means none.
+refused() {
+        local expected="$1 ${2:-{\}}"
+        shift 2
+        run "$@"
+        if [ "$status" -ne 1 ] || [ "$output" != "$expected" ]; then
+                printf 'expected %s, got (%s):\n%s\n' "$expected" "$status" "$output" >&2
                 return 1
         fi
+}
+
+# invalid FIELD COMMAND...
+invalid() {
+        local field=$1
+        shift
+        refused org.varlink.service.InvalidParameter "{\"parameter\":\"$field\"}" "$@"
 }

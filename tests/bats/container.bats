@@ -199,7 +199,7 @@ ended() {
                 deep=$deep/d
         done
         mkdir -p "$deep"
-        (cd "$CGROUPS/box" && mkdir $(seq 700))
+        seq -f "$CGROUPS/box/%.0f" 700 | xargs mkdir
         daemon_stop KILL || true
         namespace_end "$HOLDER"
         daemon_start

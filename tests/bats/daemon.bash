@@ -13,6 +13,7 @@ daemon_setup() {
         need_root
         NSR=$(mktemp -d "${TMPDIR:-/tmp}/nsr-bats-XXXXXX")
         chmod 755 "$NSR"
+        SOCKET=$NSR/socket
         mkdir "$NSR/etc"
         printf 'root:x:0:0:root:/root:/bin/sh\n' >"$NSR/etc/passwd"
         printf 'root:x:0:\n' >"$NSR/etc/group"
@@ -77,26 +78,6 @@ daemon_teardown() {
         return "$failed"
 }
 
-# wait_for COMMAND...: until it succeeds; a bound so long that only a real failure meets it.
-wait_for() {
-        local i
-        for ((i = 0; i < 600; i++)); do
-                if "$@"; then
-                        return 0
-                fi
-                sleep 0.05
-        done
-        echo "gave up waiting for: $*" >&2
-        return 1
-}
-
-# as UID COMMAND...
-as() {
-        local uid=$1
-        shift
-        setpriv --reuid="$uid" --regid="$uid" --clear-groups -- "$@"
-}
-
 # background UID COMMAND...: start it, to be ended at the end of the test; sets BACKGROUND to its process ID.
 background() {
         local uid=$1
@@ -105,24 +86,14 @@ background() {
         setpriv --reuid="$uid" --regid="$uid" --clear-groups -- "$@" 3>&- &
         BACKGROUND=$!
         HOLDERS+=("$BACKGROUND")
+        wait_for has_begun "$BACKGROUND"
 }
 
-# call [--more] METHOD JSON [DESCRIPTOR...]: as root; call_as UID METHOD ... as somebody else.  Prints compact JSON, after
-# an error's id and a blank.
-call() {
-        call_as 0 "$@"
-}
-
-call_as() {
-        local uid=$1 answer status=0 more=()
-        shift
-        if [ "$1" = --more ]; then
-                more=(--more)
-                shift
-        fi
-        answer=$(as "$uid" "$abs_top_builddir/tests/tools/varlink-call" "${more[@]}" "$NSR/socket" "$@") || status=$?
-        printf '%s\n' "$answer" | sed 's/": /":/g; s/, "/,"/g'
-        return "$status"
+# has_begun PID: it is neither this shell any more nor setpriv, but what that was to start; or it has ended.
+has_begun() {
+        local program
+        program=$(readlink "/proc/$1/exe") || return 0
+        [[ $program != "$(readlink "/proc/$BASHPID/exe")" && $program != */setpriv ]]
 }
 
 # namespace_as UID: a fresh user namespace of UID's, kept by a process; sets HOLDER and USERNS.
@@ -149,23 +120,6 @@ namespace_end() {
 # allocate_json NAME SIZE [MORE-FIELDS]: parameters with descriptor 0.
 allocate_json() {
         printf '{"name":"%s","size":%s,"userNamespaceFileDescriptor":0%s}' "$1" "$2" "${3:+,$3}"
-}
-
-# refused ERROR-ID PARAMETERS COMMAND...: the command's call is answered with exactly that error; '' means none.
-refused() {
-        local expected="$1 ${2:-{\}}"
-        shift 2
-        run "$@"
-        if [ "$status" -ne 1 ] || [ "$output" != "$expected" ]; then
-                printf 'expected %s, got (%s):\n%s\n' "$expected" "$status" "$output" >&2
-                return 1
-        fi
-}
-
-invalid() {
-        local field=$1
-        shift
-        refused org.varlink.service.InvalidParameter "{\"parameter\":\"$field\"}" "$@"
 }
 
 # count STATE: from GetStatus.

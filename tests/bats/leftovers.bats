@@ -40,6 +40,10 @@ runs() {
         [ -r "/proc/$1/status" ] && ! grep -q '^State:.[ZX]' "/proc/$1/status"
 }
 
+absent_process() {
+        ! runs "$1"
+}
+
 # kept_lines WORDS: how often the log says that a range is kept back because of WORDS.
 kept_lines() {
         grep -c "is kept back: .*$1" "$NSR/log" || true
@@ -62,11 +66,13 @@ kept_lines() {
         beside=$BACKGROUND
         background "$((FIRST + 65536))" sleep 1000
         local behind=$BACKGROUND
-        wait_for eval '[ "$(cat /proc/$behind/comm)" = sleep ] && [ "$(cat /proc/$server/comm)" = sleep ]'
+        local pid
+        for pid in "$as_group" "$in_group" "$server"; do
+                wait_for has_begun "$pid"
+        done
         namespace_end "$HOLDER"
         ended
-        runs "$as_user" && return 1
-        local pid
+        absent_process "$as_user"
         for pid in "$as_group" "$in_group" "$server" "$beside" "$behind"; do
                 runs "$pid"
         done
@@ -142,7 +148,7 @@ kept_lines() {
         [ -f "$NSR/linger/$first" ]
         namespace_end "$stays"
         ended
-        runs "$pid" && return 1
+        absent_process "$pid"
         [ ! -e "$NSR/run-user/$first" ]
         [ -z "$(ls "$NSR/linger")" ]
 }
@@ -173,13 +179,14 @@ kept_lines() {
                 pid+=("$BACKGROUND")
                 touch "$NSR/linger/$FIRST"
                 namespace_end "$HOLDER"
-                sleep "0.0$i"
+                # In the middle of it, wherever that is: what follows holds for each moment.
+                sleep "0.0$i" # a moment, not a wait
                 daemon_stop KILL 2>/dev/null || true
                 daemon_start
         done
         ended
         for i in "${pid[@]}"; do
-                runs "$i" && return 1
+                absent_process "$i"
         done
         [ -z "$(ls "$NSR/linger")" ]
         count_is quarantined 5
@@ -192,10 +199,9 @@ kept_lines() {
         local own=$BACKGROUND
         background "$((first + 1))" sleep 1000
         local neighbour=$BACKGROUND
-        wait_for eval '[ "$(cat /proc/$neighbour/comm)" = sleep ]'
         namespace_end "$holder"
         ended
-        runs "$own" && return 1
+        absent_process "$own"
         runs "$neighbour"
 }
 

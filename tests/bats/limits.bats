@@ -48,7 +48,7 @@ teardown() {
 }
 @TEST "f" {
         time_limit 60
-        sleep 1.5
+        sleep 1.5 # a moment, not a wait
 }
 @TEST "g" {
         time_limit 2

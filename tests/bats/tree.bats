@@ -269,16 +269,64 @@ calls() {
         scripts | xargs shellcheck -x -e SC1091,SC2016,SC2030,SC2031,SC2034,SC2153,SC2154
 }
 
+# Lines with `a && b` that are neither a condition nor the last of a function; not in texts, awk programs or here documents.
+lonely_and='
+        function bare(text) {
+                gsub(/\\./, "", text)
+                gsub(/"[^"]*"/, "", text)
+                gsub(/\047[^\047]*\047/, "", text)
+                gsub(/\[\[([^]]|\][^]])*\]\]/, "", text)
+                return text
+        }
+        FNR == 1 { held = here = ""; quoted = 0 }
+        here != "" { if ($0 == here) here = ""; next }
+        held != "" && $0 != "}" { print held; bad = 1 }
+        { held = ""; text = bare($0) }
+        quoted { if (index($0, "\047")) quoted = 0; next }
+        match($0, /<<\047?[A-Z_]+\047?$/) { here = substr($0, RSTART + 2); gsub(/\047/, "", here) }
+        text ~ /\047/ && text !~ /#.*\047/ { quoted = 1; text = substr(text, 1, index(text, "\047") - 1) }
+        text ~ /^ .*&&/ && text !~ /\|\||^ *(if|elif|while|until|#)|&& (return|continue|break)|(&&|\\)$/ { held = FILENAME ":" FNR ": " $0 }
+        END { exit bad }'
+
 @test "each check of a test can fail it" {
-        # Of `[ a ] && [ b ]` only the last command's failure ends a test, unless it is a function's own result.
-        awk '
-                held != "" && $0 != "}" { print held; bad = 1 }
-                { held = "" }
-                /^ *\[\[? .*\]\]? && \[/ && !/\|\|/ { held = FILENAME ":" FNR ": " $0 }
-                END { exit bad }' "$abs_top_srcdir"/tests/bats/*.bats "$abs_top_srcdir"/tests/bats/*.bash
+        # Of `a && b` only the last command's failure ends a test, unless it is a function's own result.
+        awk "$lonely_and" tests/bats/*.bats tests/bats/*.bash
+        printf '%s\n' '        [ a ] && [ b ]' '        lend a && lend b' '        x' | awk "$lonely_and" | wc -l >"$BATS_TEST_TMPDIR/seen" || true
+        [ "$(cat "$BATS_TEST_TMPDIR/seen")" = 2 ]
         # What fails in front of a pipe is seen: every file loads what sets this.
         grep -qx 'set -o pipefail' "$abs_top_srcdir/tests/bats/common.bash"
         found -L '^load ' "$abs_top_srcdir"/tests/bats/*.bats | absent .
+}
+
+# Waits for a time: not short ones in a loop, which look for a condition; processes that are there for long do not count.
+waits='
+        FNR == 1 { loop = said = -99 }
+        /(^|[^a-z_])(for|while|until) / { loop = FNR }
+        /[Nn]othing tells|a moment, not a wait/ { said = FNR }
+        /(^|[^a-z_.])sleep ["$(0-9]/ || /usleep ?\([^)]/ {
+                if ($0 ~ /sleep [0-9][0-9][0-9]/ || FNR - said <= 2)
+                        next
+                if (FNR - loop <= 12 && $0 ~ /sleep 0\.(0|1 *($|[;&]))|usleep\(([0-9][0-9]?[0-9]?[0-9]?[0-9]?|100000|(100|[0-9][0-9]?) \* 1000)\)/)
+                        next
+                print FILENAME ":" FNR ": " $0
+                bad = 1
+        }
+        END { exit bad }'
+
+@test "no test waits for a time by which something will have happened" {
+        # Where nothing could tell that it has, or that it does not happen, a comment says so.  Benchmarks have no verdict.
+        { find tests -name '*.[ch]'; scripts | grep '^tests/'; } | grep -vE '^tests/(bench/|bats/(tree|limits)\.bats$)' >"$BATS_TEST_TMPDIR/files"
+        [ "$(wc -l <"$BATS_TEST_TMPDIR/files")" -gt 100 ]
+        xargs awk "$waits" <"$BATS_TEST_TMPDIR/files"
+        printf '%s\n' '        sleep 4' 'g_usleep(20 * 1000);' 'for x; do' '   sleep 0.5' 'done' | awk "$waits" | wc -l >"$BATS_TEST_TMPDIR/seen" || true
+        [ "$(cat "$BATS_TEST_TMPDIR/seen")" = 3 ]
+}
+
+@test "there is one call() and one refused() for all bats files" {
+        local name
+        for name in call call_as refused invalid wait_for as found absent; do
+                [ "$(grep -lE "^ *$name\(\)" tests/bats/*)" = tests/bats/common.bash ]
+        done
 }
 
 @test "no macro of the programs returns (those of tests may, to check a call)" {

@@ -30,8 +30,9 @@ setup() {
 }
 
 @test "no path of the build is left in what is installed" {
-        find "$root" -type f \( -path '*/systemd/*' -o -path '*/man/*' -o -name '*.conf' \) |
-                found_in -nE '@[A-Za-z_]+@' | absent -v '@system-service'
+        find "$root" -type f \( -path '*/systemd/*' -o -path '*/man/*' -o -name '*.conf' \) >"$BATS_TEST_TMPDIR/files"
+        [ "$(wc -l <"$BATS_TEST_TMPDIR/files")" -ge 12 ]
+        found_in -nE '@[A-Za-z_]+@' <"$BATS_TEST_TMPDIR/files" | absent -v '@system-service'
 }
 
 @test "systemd takes the units" {
@@ -55,6 +56,8 @@ setup() {
         for unit in "$units"/nsresource*.service; do
                 program=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$unit")
                 echo "$unit: $program"
+                [ -n "$program" ]
+                [ -f "$root$program" ]
                 [ -x "$root$program" ]
         done
 }
@@ -116,6 +119,7 @@ setup() {
         need_command groff
         local page
         find "$root" -path '*/man/man?/*' -type f >"$BATS_TEST_TMPDIR/pages"
+        [ "$(wc -l <"$BATS_TEST_TMPDIR/pages")" = "$(find "$abs_top_srcdir/man" -name '*.[1-8]*' | wc -l)" ]
         while read -r page; do
                 # Two warnings are about the look of a narrow terminal, not about markup.
                 groff -man -Tutf8 -ww -z "$page" 2>&1 | absent -vE 'cannot (break|adjust) line|automatically ended'
@@ -123,18 +127,19 @@ setup() {
 }
 
 @test "the manual names the options of --help, and no others" {
-        local program page found=0
-        for program in ${NSR_PROGRAMS:-}; do
+        local program page
+        [ -n "${NSR_PROGRAMS:-}" ] || skip "not run by make check"
+        for program in $NSR_PROGRAMS; do
                 page=$(find "$root" -path "*/man/man?/$(basename "$program").[18]")
-                [ -n "$page" ] || continue
-                found=1
+                # Nobody but the daemon calls that one.
+                [ "$program" != nsresource-ask ] || continue
+                [ -n "$page" ]
                 "$abs_top_builddir/$program" --help | grep -oE -e '--[a-z][a-z-]*' | sort -u >"$BATS_TEST_TMPDIR/help"
                 # Of the synopsis and the lists; \- is a dash.  A page may name another program's option in its text.
                 sed 's/\\-/-/g' "$page" | grep -E '^\.(B|BR|BI|TP|OP|SY|IR|RI)? ?' | grep -oE -e '--[a-z][a-z-]*' |
                         sort -u >"$BATS_TEST_TMPDIR/page"
                 diff "$BATS_TEST_TMPDIR/help" "$BATS_TEST_TMPDIR/page"
         done
-        [ "$found" = 1 ] || skip "no program with a manual page is built yet"
 }
 
 @test "the manual's limits are those of the headers" {

@@ -64,7 +64,7 @@ static int flood_once(int fd, const GByteArray *calls) {
 
         if (send(fd, calls->data, calls->len, MSG_NOSIGNAL) != (ssize_t) calls->len)
                 return -EIO;
-        g_usleep(PAUSE_USEC);
+        g_usleep(PAUSE_USEC); /* a moment, not a wait: it is slow for that long */
         (void) shutdown(fd, SHUT_WR);
         while ((n = recv(fd, answers, sizeof(answers), 0)) > 0) {
                 for (ssize_t i = 0; i < n; i++)

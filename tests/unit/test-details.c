@@ -99,32 +99,46 @@ static void test_untrusted(Fixture *f, gconstpointer unused) {
 
 /* Whenever the writer is killed, each entry is what it was or what it was to be. */
 static void test_killed(Fixture *f, gconstpointer unused) {
-        for (unsigned round = 0; round < 50; round++) {
-                pid_t pid = fork();
+        unsigned n_found = 0;
 
+        for (unsigned round = 0; round < 50; round++) {
+                int begun[2];
+                char byte;
+                pid_t pid;
+
+                g_assert_cmpint(pipe(begun), ==, 0);
+                pid = fork();
+                g_assert_cmpint(pid, >=, 0);
                 if (pid == 0)
                         for (;;) {
                                 uint64_t id = 1;
 
                                 while (details_add_cgroup(f->details, 3, &key, id) == 0)
                                         id++;
+                                (void) !write(begun[1], "x", begun[1] >= 0);
+                                begun[1] = -1;
                                 while (--id > 0)
                                         (void) details_remove_cgroup(f->details, 3, &key, id);
                         }
-                g_usleep(500 + round * 37);
-                (void) kill(pid, SIGKILL);
-                (void) waitpid(pid, NULL, 0);
+                close(begun[1]);
+                g_assert_cmpint(read(begun[0], &byte, 1), ==, 1);
+                close(begun[0]);
+                g_usleep(round * 37); /* a moment, not a wait */
+                g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+                g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
                 {
                         uint64_t ids[DETAILS_CGROUPS_MAX];
                         uint32_t n;
 
                         g_assert_cmpint(details_cgroups(f->details, 3, &key, ids, &n), ==, 0);
+                        n_found += n;
                         for (uint32_t i = 0; i < n; i++)
                                 g_assert_cmpuint(ids[i], ==, i + 1);
                         for (uint32_t i = 0; i < n; i++)
                                 (void) details_remove_cgroup(f->details, 3, &key, i + 1);
                 }
         }
+        g_assert_cmpuint(n_found, >, 0);
 }
 
 int main(int argc, char **argv) {

@@ -23,6 +23,8 @@ static UsernsIdentity identify(int fd) {
         return identity;
 }
 
+static int dead(const UsernsProbe *probe);
+
 /* The kernel lets go of a namespace some grace periods after the last user. */
 static int check_soon(UsernsProbe *probe, const UsernsIdentity *identity, int wanted) {
         int r = -1;
@@ -35,6 +37,18 @@ static int check_soon(UsernsProbe *probe, const UsernsIdentity *identity, int wa
                 g_usleep(10 * 1000);
         }
         return r;
+}
+
+/* Until the kernel has let go of whatever nothing has kept from before on: a namespace that goes
+ * now goes after that. */
+static void wait_for_ends(UsernsProbe *probe) {
+        UnitUserns userns = unit_userns_new(USER);
+        UsernsIdentity identity = identify(userns.fd);
+
+        g_assert_cmpint(userns_probe_refresh(probe), ==, 0);
+        g_assert_cmpint(userns_probe_check(probe, &identity), ==, 0);
+        unit_userns_clear(&userns);
+        g_assert_cmpint(check_soon(probe, &identity, dead(probe)), ==, dead(probe));
 }
 
 /* The children that looked are reaped on the loop. */
@@ -92,7 +106,7 @@ static void test_life_and_death(gconstpointer data) {
 
         /* A descriptor keeps it. */
         unit_userns_kill(&userns);
-        g_usleep(100 * 1000);
+        wait_for_ends(probe);
         g_assert_cmpint(userns_probe_refresh(probe), ==, 0);
         if (dead(probe) == USERNS_E_DEAD || userns_probe_sweeps(probe))
                 g_assert_cmpint(userns_probe_check(probe, &identity), ==, 0);
@@ -172,8 +186,7 @@ static void test_inactive(gconstpointer data) {
         kill(pid, SIGKILL);
         g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
         unit_userns_clear(&userns);
-        g_usleep(200 * 1000);
-
+        wait_for_ends(probe);
         g_assert_cmpint(userns_probe_refresh(probe), ==, 0);
         if (dead(probe) == USERNS_E_DEAD)
                 g_assert_cmpint(userns_probe_check(probe, &identity), ==, 0);

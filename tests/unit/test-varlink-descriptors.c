@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -353,13 +354,17 @@ static int lingering_socket(int listen_fd) {
         struct sockaddr_in address;
         socklen_t size = sizeof(address);
         static const char data[65536];
+        struct pollfd writable = { .fd = fd, .events = POLLOUT };
 
         g_assert_cmpint(fd, >=, 0);
         g_assert_cmpint(getsockname(listen_fd, (struct sockaddr *) &address, &size), ==, 0);
-        (void) connect(fd, (struct sockaddr *) &address, size);
-        g_usleep(50 * 1000);
+        if (connect(fd, (struct sockaddr *) &address, size) < 0)
+                g_assert_cmpint(errno, ==, EINPROGRESS);
+        g_assert_cmpint(poll(&writable, 1, 60000), ==, 1);
+        g_assert_cmpint(writable.revents, ==, POLLOUT);
         while (write(fd, data, sizeof(data)) > 0)
                 ;
+        g_assert_cmpint(errno, ==, EAGAIN); /* full, and so it waits */
         g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), ==, 0);
         g_assert_cmpint(fcntl(fd, F_SETFL, 0), ==, 0);
         return fd;

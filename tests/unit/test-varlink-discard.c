@@ -201,7 +201,7 @@ static void test_copies(void) {
                 _exit(read(go[0], &byte, 1) != 1 || close(socket) < 0 || !is_held(pipe_fd));
         }
         varlink_discards_add(discards, socket, ACCOUNT);
-        /* Long enough for one that is killed at once. */
+        /* Long enough for one that is killed at once; nothing tells that it is not. */
         g_usleep(50 * 1000);
         g_assert_cmpint(write(go[1], "x", 1), ==, 1);
         g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);

@@ -430,6 +430,7 @@ static void test_no_answer(Fixture *f, gconstpointer data) {
 static void test_slow_start(Fixture *f, gconstpointer data) {
         if (!unit_need_root())
                 return;
+        /* Longer than a name service may take: nothing tells that it is not given up. */
         write_file(f, "start", "sleep 4\n");
         write_file(f, "used", "268763136 1\n");
         g_assert_cmpint(find_out(f, 6, 1), ==, VETTER_FREE);

@@ -809,6 +809,7 @@ static void test_restart(void) {
         policy_free(policy);
         tap(as_id(LENT, attack_mkdir) == EPERM, "with nobody there, attacks still fail");
         namespace_end(&dying);
+        /* Nobody is there whom the kernel could tell of the end: nothing tells. */
         (void) g_usleep(500000);
 
         seen = (Seen){};
