@@ -187,12 +187,12 @@ EOF
         # Whoever makes children has a limit on them that is part of the sum.
         sed -n '/^#define LIMIT_CHILDREN/,/[^\\]$/p' "$limits" | grep -oE 'LIMIT_[A-Z_]+' >"$BATS_TEST_TMPDIR/sum"
         while read -r file limit; do
-                grep -q 'child_new' "$abs_top_srcdir/$file"
+                grep -qE 'child_new|worker_pool_new' "$abs_top_srcdir/$file"
                 grep -qx "$limit" "$BATS_TEST_TMPDIR/sum"
                 echo "$file"
         done >"$BATS_TEST_TMPDIR/known" <<'EOF_FILES'
-daemon/cgroup/look.c LIMIT_CGROUP_LOOKS
-daemon/cgroup/remove.c LIMIT_CGROUP_REMOVALS
+daemon/cgroup/cgroup.c LIMIT_CGROUP_LOOKS
+daemon/cgroup/cgroup.c LIMIT_CGROUP_REMOVALS
 daemon/door/door.c LIMIT_DOORS
 daemon/host/asker.c LIMIT_ASKS
 daemon/host/name-cache.c LIMIT_NAME_CACHE_CHILDREN
@@ -202,7 +202,8 @@ daemon/userns/helper.c LIMIT_HELPERS
 daemon/userns/look.c LIMIT_LOOKS
 daemon/userns/processes.c LIMIT_PROCESS_LOOKS
 EOF_FILES
-        (cd "$abs_top_srcdir" && grep -lr --include='*.c' 'child_new' daemon | LC_ALL=C sort) | diff "$BATS_TEST_TMPDIR/known" -
+        (cd "$abs_top_srcdir" && grep -lrE --include='*.c' 'child_new|worker_pool_new' daemon | LC_ALL=C sort) |
+                diff <(uniq "$BATS_TEST_TMPDIR/known") -
 }
 
 @test "the manual and the example agree on keys and defaults" {
