@@ -21,7 +21,7 @@
  *
  * A record is lent to the namespace `holder` while that namespace's entry in `holders` has the same
  * cookie. Death is one store: the entry's cookie becomes 0, and all the namespace's records are
- * bereaved at once, however many and wherever they are.  A later namespace with the same inode
+ * orphaned at once, however many and wherever they are.  A later namespace with the same inode
  * number has another cookie and inherits nothing.  Only the daemon removes entries. */
 
 #include <linux/types.h>
@@ -65,12 +65,12 @@ enum {
 enum {
         POLICY_RECORD_FREE = 0,
         POLICY_RECORD_LENT = 1, /* to `holder`, while `cookie` is that of its entry in `holders` */
-        POLICY_RECORD_BEREAVED = 2, /* lent, and nobody holds it */
+        POLICY_RECORD_ORPHANED = 2, /* lent, and nobody holds it */
         POLICY_RECORD_CUT = 3,      /* a slot of single IDs, see first_single */
 };
 
 /* Written in this order: everything else, then `state`.  A reader that sees half of it finds a
- * cookie that does not fit and takes the record for bereaved: refused. */
+ * cookie that does not fit and takes the record for orphaned: refused. */
 struct policy_record {
         __u64 cookie;
         __u32 holder;       /* inode number of the user namespace */

@@ -124,7 +124,7 @@ static __noinline struct policy_record *lent_record(__u32 id, __u32 rule) {
                 if (!record)
                         return NULL;
         }
-        if (record->state != POLICY_RECORD_LENT && record->state != POLICY_RECORD_BEREAVED)
+        if (record->state != POLICY_RECORD_LENT && record->state != POLICY_RECORD_ORPHANED)
                 return NULL;
         return record->skip_rules & rule ? NULL : record;
 }

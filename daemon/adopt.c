@@ -128,11 +128,11 @@ static int protect_record(const AdoptContext *context, uint32_t record) {
         if (!holder || holder->userns_inode == 0)
                 return 0;
         identity = (UsernsIdentity){ .inode = holder->userns_inode, .id = holder->userns_id };
-        /* Bereaved is proof of an end; what is never lent again needs none. */
+        /* Orphaned is proof of an end; what is never lent again needs none. */
         if ((table_writer_state(context->table, record) == TABLE_STATE_QUARANTINED &&
              (holder->flags & TABLE_FLAG_UNENFORCED)) ||
             userns_probe_check(context->probe, &identity) == USERNS_E_DEAD)
-                return policy_bereave(context->policy, record, 1);
+                return policy_orphan(context->policy, record, 1);
         return policy_protect(context->policy, record, 1, holder->userns_inode);
 }
 

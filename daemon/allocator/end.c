@@ -103,7 +103,7 @@ static int allocator_check(Allocator *allocator, uint32_t record) {
         int r;
 
         switch (policy_slot(allocator->config.policy, record, &inode)) {
-        case POLICY_SLOT_BEREAVED:
+        case POLICY_SLOT_ORPHANED:
                 return USERNS_E_DEAD;
         case POLICY_SLOT_LENT:
                 r = userns_probe_check(allocator->config.probe, &identity);
@@ -137,7 +137,7 @@ void allocator_release(Allocator *allocator, uint32_t record, bool proven) {
                 return;
         /* First, for a daemon that is killed after it finds the proof there. */
         if (proven)
-                (void) allocator_for_each_record(&allocator->config, record, policy_bereave);
+                (void) allocator_for_each_record(&allocator->config, record, policy_orphan);
         if (table_writer_state(table, record) != TABLE_STATE_RELEASING)
                 table_writer_set_state(table, record, TABLE_STATE_RELEASING);
         if (table_writer_record(table, record)->size == 0) {
@@ -176,8 +176,7 @@ static void allocator_reconcile_quarantined(Allocator *allocator, unsigned max) 
                 if (allocator_is_reusable(&allocator->config, record) &&
                     !reclaim_has(allocator->reclaim, record) &&
                     allocator_check(allocator, record) == USERNS_E_DEAD) {
-                        (void) allocator_for_each_record(
-                                &allocator->config, record, policy_bereave);
+                        (void) allocator_for_each_record(&allocator->config, record, policy_orphan);
                         reclaim_add(allocator->reclaim, record, true);
                 }
         }

@@ -220,7 +220,7 @@ int policy_object_program_fd(const PolicyObject *object, PolicyProgram program) 
         return object->skeleton ? bpf_program__fd(find_program(object, program)) : -1;
 }
 
-/* Every program that a rule's chosen way has. */
+/* Every program that a rule's chosen variant has. */
 static uint64_t chosen_programs(uint64_t offer) {
         uint64_t chosen = 0;
         size_t n;
@@ -228,10 +228,10 @@ static uint64_t chosen_programs(uint64_t offer) {
         (void) policy_rule_info(0, &n);
         for (size_t i = 0; i < n; i++) {
                 const PolicyRuleInfo *rule = policy_rule_info(i, NULL);
-                int way = policy_rule_way(rule, offer);
+                int variant = policy_rule_variant(rule, offer);
 
-                if (way >= 0)
-                        chosen |= rule->ways[way].programs;
+                if (variant >= 0)
+                        chosen |= rule->variants[variant].programs;
         }
         return chosen;
 }
@@ -258,14 +258,14 @@ static int prepare_maps(const PolicyLoad *load, PolicyObject *object) {
 
 static void prepare_constants(const PolicyLoad *load, PolicyObject *object) {
         struct policy_bpf__rodata *constants = object->skeleton->rodata;
-        int way = policy_rule_way(policy_rule_info(0, NULL), object->offer);
+        int variant = policy_rule_variant(policy_rule_info(0, NULL), object->offer);
 
         constants->pool_start = load->pool_start;
         constants->pool_size = load->n_slots * POLICY_SLOT_SIZE + POLICY_CANARY_IDS;
         constants->pool_slots = load->n_slots;
         constants->canary_record = load->n_records;
         constants->rules_off = load->test.rules_off;
-        constants->without_path_hooks = way > 0;
+        constants->without_path_hooks = variant > 0;
         constants->acl_passes_mount_later = object->offer & POLICY_OFFER_ACL_PASSES_MOUNT_LATER;
         constants->without_loop_helper = load->test.without_loop_helper;
 }
@@ -317,7 +317,7 @@ static int open_and_load(const PolicyLoad *load, PolicyObject *object) {
 
 /* ---- attach ---- */
 
-/* What cannot be attached is not on offer: another way may be taken. */
+/* What cannot be attached is not on offer: another variant may be taken. */
 static void attach(PolicyObject *object) {
         for (;;) {
                 uint64_t chosen = chosen_programs(object->offer), before = object->offer;

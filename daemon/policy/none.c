@@ -61,7 +61,7 @@ int policy_protect(
         return 0;
 }
 
-int policy_bereave(Policy *policy, uint32_t first_record, uint32_t n_records) {
+int policy_orphan(Policy *policy, uint32_t first_record, uint32_t n_records) {
         return 0;
 }
 

@@ -294,7 +294,7 @@ static int end_lending(Policy *policy, uint32_t first_record, uint32_t n_records
         for (uint32_t i = first_record; i < first_record + n_records; i++) {
                 struct policy_record *record = &policy->records[i];
 
-                if (state == POLICY_RECORD_BEREAVED && record->state == POLICY_RECORD_CUT)
+                if (state == POLICY_RECORD_ORPHANED && record->state == POLICY_RECORD_CUT)
                         continue;
                 if (record->state == POLICY_RECORD_LENT)
                         leave_holder(policy, record);
@@ -305,8 +305,8 @@ static int end_lending(Policy *policy, uint32_t first_record, uint32_t n_records
         return 0;
 }
 
-int policy_bereave(Policy *policy, uint32_t first_record, uint32_t n_records) {
-        return end_lending(policy, first_record, n_records, POLICY_RECORD_BEREAVED);
+int policy_orphan(Policy *policy, uint32_t first_record, uint32_t n_records) {
+        return end_lending(policy, first_record, n_records, POLICY_RECORD_ORPHANED);
 }
 
 int policy_unprotect(Policy *policy, uint32_t first_record, uint32_t n_records) {
@@ -334,9 +334,9 @@ int policy_slot(Policy *policy, uint32_t record_number, uint64_t *ret_userns_ino
                         *ret_userns_inode = record->holder;
                         return POLICY_SLOT_LENT;
                 }
-                return POLICY_SLOT_BEREAVED;
+                return POLICY_SLOT_ORPHANED;
         default:
-                return POLICY_SLOT_BEREAVED;
+                return POLICY_SLOT_ORPHANED;
         }
 }
 
@@ -482,19 +482,19 @@ static void show_all_inactive(Policy *policy, const char *reason, const char *re
 static void show_attached(Policy *policy) {
         for (size_t i = 0; i < POLICY_RULES_MAX; i++) {
                 const PolicyRuleInfo *info = policy_rule_info(i, NULL);
-                int way = policy_rule_way(info, policy->object.offer);
+                int variant = policy_rule_variant(info, policy->object.offer);
 
                 policy->rules[i] = (PolicyRule){ .name = info->name, .needed = info->needed };
-                if (way < 0) {
+                if (variant < 0) {
                         policy->rules[i].reason = info->missing;
                         policy->rules[i].remedy = info->remedy;
                         continue;
                 }
                 policy->rules[i].active = true;
-                if (info->ways[way].programs & ~POLICY_OFFERS_OTHER)
+                if (info->variants[variant].programs & ~POLICY_OFFERS_OTHER)
                         policy->rules[i].hook =
-                                keep_text(policy, join_hooks(info->ways[way].programs));
-                policy->rules[i].reason = info->ways[way].note;
+                                keep_text(policy, join_hooks(info->variants[variant].programs));
+                policy->rules[i].reason = info->variants[variant].note;
         }
 }
 
@@ -583,10 +583,10 @@ static uint32_t rules_left_to_last_line(const Policy *policy) {
 
         for (size_t i = 0; i < POLICY_RULES_MAX; i++) {
                 const PolicyRuleInfo *info = policy_rule_info(i, NULL);
-                int way = policy_rule_way(info, policy->object.offer);
+                int variant = policy_rule_variant(info, policy->object.offer);
 
-                if (way >= 0 &&
-                    info->ways[way].programs == POLICY_OFFER(PROGRAM_INODE_INIT_SECURITY))
+                if (variant >= 0 &&
+                    info->variants[variant].programs == POLICY_OFFER(PROGRAM_INODE_INIT_SECURITY))
                         rules |= info->bit;
         }
         return rules & ~POLICY_RULE_LAST_LINE;

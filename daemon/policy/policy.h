@@ -87,12 +87,12 @@ int policy_cut(Policy *policy, uint32_t slot, uint32_t first_single);
  * again, for the same namespace, is fine. -EBUSY: one of them is lent to another, POLICY_E_FULL.  A
  * registration's record (the table's third kind) lends nothing, but makes the namespace's end an
  * event.  Does nothing (0) when nothing is loaded.  What an earlier namespace with the same inode
- * number held must have been bereaved before. */
+ * number held must have been orphaned before. */
 int policy_protect(
         Policy *policy, uint32_t first_record, uint32_t n_records, uint64_t userns_inode);
 
 /* The holder is proven dead, the slots are not free yet: their IDs stay refused, to everybody. */
-int policy_bereave(Policy *policy, uint32_t first_record, uint32_t n_records);
+int policy_orphan(Policy *policy, uint32_t first_record, uint32_t n_records);
 
 /* The slots are free again. */
 int policy_unprotect(Policy *policy, uint32_t first_record, uint32_t n_records);
@@ -101,11 +101,11 @@ int policy_unprotect(Policy *policy, uint32_t first_record, uint32_t n_records);
 enum {
         POLICY_SLOT_FREE = 0,
         POLICY_SLOT_LENT = 1, /* *ret_userns_inode is the holder */
-        POLICY_SLOT_BEREAVED =
-                2,           /* the kernel saw the holder's end, or policy_bereave() was called */
+        POLICY_SLOT_ORPHANED =
+                2,           /* the kernel saw the holder's end, or policy_orphan() was called */
         POLICY_SLOT_CUT = 3, /* policy_cut() was called: its single IDs have records of their own */
 };
-/* Whether the kernel itself notes the end of a holder (rule "death"): then POLICY_SLOT_BEREAVED
+/* Whether the kernel itself notes the end of a holder (rule "death"): then POLICY_SLOT_ORPHANED
  * proves an end, and POLICY_SLOT_LENT means that none was seen. */
 bool policy_sees_ends(const Policy *policy);
 

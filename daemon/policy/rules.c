@@ -78,9 +78,10 @@ static const PolicyRuleInfo rules[] = {
                 .name = "make",
                 .bit = POLICY_RULE_MAKE,
                 .needed = true,
-                .ways = { { P(PATH_MKNOD) | P(PATH_MKDIR) | P(PATH_SYMLINK) },
-                          { P(INODE_CREATE) | P(INODE_MKNOD) | P(INODE_MKDIR) | P(INODE_SYMLINK),
-                            NO_PATH_NOTE } },
+                .variants = { { P(PATH_MKNOD) | P(PATH_MKDIR) | P(PATH_SYMLINK) },
+                              { P(INODE_CREATE) | P(INODE_MKNOD) | P(INODE_MKDIR) |
+                                        P(INODE_SYMLINK),
+                                NO_PATH_NOTE } },
                 .missing = NO_HOOK,
                 .remedy = NO_HOOK_REMEDY,
         },
@@ -88,7 +89,7 @@ static const PolicyRuleInfo rules[] = {
                 .name = "tmpfile",
                 .bit = POLICY_RULE_TMPFILE,
                 .needed = true,
-                .ways = { { P(FILE_OPEN) } },
+                .variants = { { P(FILE_OPEN) } },
                 .missing = NO_HOOK,
                 .remedy = NO_HOOK_REMEDY,
         },
@@ -96,7 +97,7 @@ static const PolicyRuleInfo rules[] = {
                 .name = "resurrect",
                 .bit = POLICY_RULE_RESURRECT,
                 .needed = true,
-                .ways = { { P(INODE_LINK) } },
+                .variants = { { P(INODE_LINK) } },
                 .missing = NO_HOOK,
                 .remedy = NO_HOOK_REMEDY,
         },
@@ -104,12 +105,12 @@ static const PolicyRuleInfo rules[] = {
                 .name = "chown",
                 .bit = POLICY_RULE_CHOWN,
                 .needed = true,
-                .ways = { { P(INODE_SETATTR_IDMAP) },
-                          { P(INODE_SETATTR) | POLICY_OFFER_OWNER_ON_DISK },
-                          { P(PATH_CHOWN) },
-                          { P(INODE_SETATTR), "this kernel has no path hooks: changing owners "
-                                              "through an ID-mapped mount "
-                                              "is refused too" } },
+                .variants = { { P(INODE_SETATTR_IDMAP) },
+                              { P(INODE_SETATTR) | POLICY_OFFER_OWNER_ON_DISK },
+                              { P(PATH_CHOWN) },
+                              { P(INODE_SETATTR), "this kernel has no path hooks: changing owners "
+                                                  "through an ID-mapped mount "
+                                                  "is refused too" } },
                 .missing = NO_HOOK,
                 .remedy = NO_HOOK_REMEDY,
         },
@@ -117,10 +118,10 @@ static const PolicyRuleInfo rules[] = {
                 .name = "mode",
                 .bit = POLICY_RULE_MODE,
                 .needed = true,
-                .ways = { { P(INODE_SETATTR_IDMAP) },
-                          { P(INODE_SETATTR) | POLICY_OFFER_OWNER_ON_DISK },
-                          { P(PATH_CHMOD) },
-                          { P(INODE_SETATTR) } },
+                .variants = { { P(INODE_SETATTR_IDMAP) },
+                              { P(INODE_SETATTR) | POLICY_OFFER_OWNER_ON_DISK },
+                              { P(PATH_CHMOD) },
+                              { P(INODE_SETATTR) } },
                 .missing = NO_HOOK,
                 .remedy = NO_HOOK_REMEDY,
         },
@@ -128,10 +129,10 @@ static const PolicyRuleInfo rules[] = {
                 .name = "whiteout",
                 .bit = POLICY_RULE_WHITEOUT,
                 .needed = true,
-                .ways = { { P(PATH_RENAME) },
-                          { P(INODE_INIT_SECURITY),
-                            "no hook of this kernel tells of whiteouts: refused on ext4, xfs and "
-                            "tmpfs only" } },
+                .variants = { { P(PATH_RENAME) },
+                              { P(INODE_INIT_SECURITY), "no hook of this kernel tells of "
+                                                        "whiteouts: refused on ext4, xfs and "
+                                                        "tmpfs only" } },
                 .missing = NO_HOOK,
                 .remedy = NO_PATH_REMEDY,
         },
@@ -139,7 +140,7 @@ static const PolicyRuleInfo rules[] = {
                 .name = "overlay",
                 .bit = POLICY_RULE_OVERLAY,
                 .needed = true,
-                .ways = { { P(SB_KERN_MOUNT) | P(INODE_MKDIR) } },
+                .variants = { { P(SB_KERN_MOUNT) | P(INODE_MKDIR) } },
                 .missing = NO_HOOK,
                 .remedy = NO_HOOK_REMEDY,
         },
@@ -147,10 +148,11 @@ static const PolicyRuleInfo rules[] = {
                 .name = "subvolume",
                 .bit = POLICY_RULE_SUBVOLUME,
                 .needed = true,
-                .ways = { { P(FILE_IOCTL) | P(FILE_IOCTL_COMPAT) },
-                          { P(FILE_IOCTL) | POLICY_OFFER_ONE_IOCTL },
-                          { P(FILE_IOCTL) | POLICY_OFFER_NO_BTRFS,
-                            "calls of 32-bit programs are not seen, but there is no btrfs here" } },
+                .variants = { { P(FILE_IOCTL) | P(FILE_IOCTL_COMPAT) },
+                              { P(FILE_IOCTL) | POLICY_OFFER_ONE_IOCTL },
+                              { P(FILE_IOCTL) | POLICY_OFFER_NO_BTRFS,
+                                "calls of 32-bit programs are not seen, but there is no btrfs "
+                                "here" } },
                 .missing = "calls of 32-bit programs to btrfs are not seen: this kernel has "
                            "file_ioctl_compat, but not for BPF programs",
                 .remedy =
@@ -161,7 +163,7 @@ static const PolicyRuleInfo rules[] = {
                 .name = "acl",
                 .bit = POLICY_RULE_ACL,
                 .needed = true,
-                .ways = { { P(INODE_SET_ACL) }, { P(INODE_SETXATTR) } },
+                .variants = { { P(INODE_SET_ACL) }, { P(INODE_SETXATTR) } },
                 .missing = NO_HOOK,
                 .remedy = NO_HOOK_REMEDY,
         },
@@ -169,8 +171,8 @@ static const PolicyRuleInfo rules[] = {
                 .name = "ipc",
                 .bit = POLICY_RULE_IPC,
                 .needed = true,
-                .ways = { { P(SHM_ALLOC_SECURITY) | P(SEM_ALLOC_SECURITY) |
-                            P(MSG_QUEUE_ALLOC_SECURITY) | P(INODE_CREATE) } },
+                .variants = { { P(SHM_ALLOC_SECURITY) | P(SEM_ALLOC_SECURITY) |
+                                P(MSG_QUEUE_ALLOC_SECURITY) | P(INODE_CREATE) } },
                 .missing = NO_HOOK,
                 .remedy = NO_HOOK_REMEDY,
         },
@@ -178,8 +180,8 @@ static const PolicyRuleInfo rules[] = {
                 .name = "keys",
                 .bit = POLICY_RULE_KEYS,
                 .needed = true,
-                .ways = { { P(KEY_PERMISSION) | P(KEY_ALLOC) },
-                          { POLICY_OFFER_NO_KEYS, "this kernel has no keys" } },
+                .variants = { { P(KEY_PERMISSION) | P(KEY_ALLOC) },
+                              { POLICY_OFFER_NO_KEYS, "this kernel has no keys" } },
                 .missing = NO_HOOK,
                 .remedy = NO_HOOK_REMEDY,
         },
@@ -187,7 +189,7 @@ static const PolicyRuleInfo rules[] = {
                 .name = "signal",
                 .bit = POLICY_RULE_SIGNAL,
                 .needed = true,
-                .ways = { { P(FILE_SET_FOWNER) | P(FILE_SEND_SIGIOTASK) } },
+                .variants = { { P(FILE_SET_FOWNER) | P(FILE_SEND_SIGIOTASK) } },
                 .missing = NO_HOOK,
                 .remedy = NO_HOOK_REMEDY,
         },
@@ -195,20 +197,20 @@ static const PolicyRuleInfo rules[] = {
                 .name = "uids",
                 .bit = POLICY_RULE_UIDS,
                 .needed = true,
-                .ways = { { P(TASK_FIX_SETUID) } },
+                .variants = { { P(TASK_FIX_SETUID) } },
                 .missing = NO_HOOK,
                 .remedy = NO_HOOK_REMEDY,
         },
         {
                 .name = "last-line",
                 .bit = POLICY_RULE_LAST_LINE,
-                .ways = { { P(INODE_INIT_SECURITY) } },
+                .variants = { { P(INODE_INIT_SECURITY) } },
                 .missing = NO_HOOK,
                 .remedy = NO_HOOK_REMEDY,
         },
         {
                 .name = "death",
-                .ways = { { P(DEATH) }, { P(DEATH_KPROBE) } },
+                .variants = { { P(DEATH) }, { P(DEATH_KPROBE) } },
                 .missing = "the kernel's function cannot be traced",
                 .remedy = "a kernel with CONFIG_FUNCTION_TRACER and BTF, or CONFIG_KPROBES; "
                           "without it ends are found by "
@@ -216,7 +218,7 @@ static const PolicyRuleInfo rules[] = {
         },
         {
                 .name = "birth",
-                .ways = { { P(BIRTH) }, { P(BIRTH_KPROBE) } },
+                .variants = { { P(BIRTH) }, { P(BIRTH_KPROBE) } },
                 .missing = "the kernel's function cannot be traced",
                 .remedy = "a kernel with CONFIG_FUNCTION_TRACER and BTF, or CONFIG_KPROBES",
         },
@@ -233,9 +235,9 @@ const PolicyRuleInfo *policy_rule_info(size_t index, size_t *ret_n) {
         return index < G_N_ELEMENTS(rules) ? &rules[index] : NULL;
 }
 
-int policy_rule_way(const PolicyRuleInfo *rule, uint64_t offer) {
-        for (size_t i = 0; i < G_N_ELEMENTS(rule->ways); i++)
-                if (rule->ways[i].programs && (rule->ways[i].programs & ~offer) == 0)
+int policy_rule_variant(const PolicyRuleInfo *rule, uint64_t offer) {
+        for (size_t i = 0; i < G_N_ELEMENTS(rule->variants); i++)
+                if (rule->variants[i].programs && (rule->variants[i].programs & ~offer) == 0)
                         return (int) i;
         return -1;
 }

@@ -87,11 +87,11 @@ typedef struct PolicyRuleInfo {
         struct {
                 uint64_t programs;
                 const char *note;
-        } ways[4];
+        } variants[4];
         const char *missing, *remedy; /* when no set is offered */
 } PolicyRuleInfo;
 
 const PolicyRuleInfo *policy_rule_info(size_t index, size_t *ret_n);
 
-/* The index of the way to take for a rule, or -1. */
-int policy_rule_way(const PolicyRuleInfo *rule, uint64_t offer);
+/* The index of the variant to take of a rule, or -1. */
+int policy_rule_variant(const PolicyRuleInfo *rule, uint64_t offer);

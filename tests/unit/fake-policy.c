@@ -74,9 +74,9 @@ static void fake_policy_change(
         }
 }
 
-int policy_bereave(Policy *policy, uint32_t first_record, uint32_t n_records) {
-        policy->fake.n_bereaved++;
-        fake_policy_change(&policy->fake, first_record, n_records, POLICY_SLOT_BEREAVED);
+int policy_orphan(Policy *policy, uint32_t first_record, uint32_t n_records) {
+        policy->fake.n_orphaned++;
+        fake_policy_change(&policy->fake, first_record, n_records, POLICY_SLOT_ORPHANED);
         return 0;
 }
 

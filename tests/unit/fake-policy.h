@@ -10,7 +10,7 @@ typedef struct FakePolicy {
         int protect_result;
         void (*on_protect)(uint32_t first_record, uint32_t n_records, void *userdata);
         void *userdata;
-        unsigned n_protected, n_unprotected, n_bereaved;
+        unsigned n_protected, n_unprotected, n_orphaned;
         uint32_t last_record, last_n_records;
         int slot;                        /* what policy_slot() says of every record, or ... */
         uint8_t *slots;                  /* ... of each, POLICY_SLOT_*; kept by the other calls */

@@ -121,7 +121,7 @@ static void fixture_set_up(Fixture *f, gconstpointer unused) {
         details = g_build_filename(f->folder, "details", NULL);
         g_assert_cmpint(table_writer_open(&table_config, &f->table, &report), ==, 0);
         g_assert_cmpint(policy_open(&policy_config, &f->policy), ==, 0);
-        fake_policy(f->policy)->slot = POLICY_SLOT_BEREAVED;
+        fake_policy(f->policy)->slot = POLICY_SLOT_ORPHANED;
         g_assert_cmpint(
                 details_open(details, table_writer_n_records(f->table), &f->details), ==, 0);
         g_assert_cmpint(userns_probe_new_with(USERNS_PROOF_SWEEP, &f->probe), ==, 0);

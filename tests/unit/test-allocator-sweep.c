@@ -49,7 +49,7 @@ static void host_set_up(Host *h, Fixture *f) {
         *h = (Host){ .f = f };
         g_assert_cmpint(table_writer_open(&table_config, &h->table, &report), ==, 0);
         g_assert_cmpint(policy_open(&policy_config, &h->policy), ==, 0);
-        fake_policy(h->policy)->slot = POLICY_SLOT_BEREAVED;
+        fake_policy(h->policy)->slot = POLICY_SLOT_ORPHANED;
         g_assert_cmpint(host_ids_new(f->etc, &h->host_ids), ==, 0);
         g_assert_cmpint(unenforced_open(unenforced, &h->unenforced), ==, 0);
         g_assert_cmpint(userns_probe_new_with(USERNS_PROOF_SWEEP, &h->probe), ==, 0);

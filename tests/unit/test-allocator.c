@@ -353,10 +353,10 @@ static void test_kernel_is_witness(Fixture *f, gconstpointer unused) {
         (void) allocator_reconcile(f->allocator, true, &cursor, UINT32_MAX);
         g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_ACTIVE);
 
-        fake->slot = POLICY_SLOT_BEREAVED;
+        fake->slot = POLICY_SLOT_ORPHANED;
         cursor = 0;
         g_assert_cmpuint(allocator_reconcile(f->allocator, false, &cursor, UINT32_MAX), ==, 1);
-        g_assert_cmpuint(fake->n_bereaved, ==, 1);
+        g_assert_cmpuint(fake->n_orphaned, ==, 1);
         g_assert_cmpuint(table_writer_state(f->table, record), !=, TABLE_STATE_ACTIVE);
 }
 
@@ -372,7 +372,7 @@ static void test_report_names_its_namespace(Fixture *f, gconstpointer unused) {
         inode = table_writer_record(f->table, record)->userns_inode;
         fake->slot = POLICY_SLOT_LENT;
         g_assert_false(allocator_release_ended(f->allocator, inode));
-        fake->slot = POLICY_SLOT_BEREAVED;
+        fake->slot = POLICY_SLOT_ORPHANED;
         g_assert_false(allocator_release_ended(f->allocator, 0));
         g_assert_false(allocator_release_ended(f->allocator, inode + 1));
         g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_ACTIVE);
@@ -451,7 +451,7 @@ static void kernel_sees_end(Fixture *f, uint32_t record) {
         uint32_t n = table_writer_list_records(f->table, record, records);
 
         for (uint32_t i = 0; i < n; i++)
-                f->slots[records[i]] = POLICY_SLOT_BEREAVED;
+                f->slots[records[i]] = POLICY_SLOT_ORPHANED;
 }
 
 static void reconcile(Fixture *f) {
@@ -479,7 +479,7 @@ static void test_comes_back(Fixture *f, gconstpointer unused) {
         /* Its name is free at once, the range only when it was looked for leftovers. */
         g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_RELEASING);
         g_assert_cmpuint(table_writer_find_name(f->table, "a"), ==, TABLE_NONE);
-        g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_BEREAVED);
+        g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_ORPHANED);
         run_until_state(f, record, TABLE_STATE_FREE);
         g_assert_cmpuint(table_writer_state(f->table, record + 1), ==, TABLE_STATE_FREE);
         g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_FREE);
@@ -606,14 +606,14 @@ static void test_lost_table(Fixture *f, gconstpointer unused) {
         use_leftovers(f, true);
         for (uint32_t slot = 0; slot < 3; slot++)
                 table_writer_quarantine_slot(f->table, slot, 0, TABLE_NONE);
-        f->slots[0] = POLICY_SLOT_BEREAVED;
+        f->slots[0] = POLICY_SLOT_ORPHANED;
         f->slots[1] = POLICY_SLOT_LENT;
         reconcile(f);
         run_until_state(f, 0, TABLE_STATE_FREE);
         g_assert_cmpuint(f->slots[0], ==, POLICY_SLOT_FREE);
         g_assert_cmpuint(table_writer_state(f->table, 1), ==, TABLE_STATE_QUARANTINED);
         g_assert_cmpuint(table_writer_state(f->table, 2), ==, TABLE_STATE_QUARANTINED);
-        f->slots[1] = POLICY_SLOT_BEREAVED;
+        f->slots[1] = POLICY_SLOT_ORPHANED;
         reconcile(f);
         run_until_state(f, 1, TABLE_STATE_FREE);
         g_assert_cmpuint(table_writer_state(f->table, 2), ==, TABLE_STATE_QUARANTINED);
@@ -648,7 +648,7 @@ static void test_busy_is_charged(Fixture *f, gconstpointer unused) {
                 }
         }
         g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_RELEASING);
-        g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_BEREAVED);
+        g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_ORPHANED);
         g_assert_cmpint(g_unlink(passwd), ==, 0);
         run_until_state(f, record, TABLE_STATE_FREE);
 }
@@ -717,7 +717,7 @@ static void test_known_uid_stays(Fixture *f, gconstpointer unused) {
         g_assert_cmpstr(f->kept, ==, why);
         /* Charged, and nobody else's. */
         g_assert_cmpuint(table_writer_state(f->table, record), ==, TABLE_STATE_RELEASING);
-        g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_BEREAVED);
+        g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_ORPHANED);
         table_writer_usage(f->table, f->account, &n_ranges, &n_ids);
         g_assert_cmpuint(n_ids, ==, 131072);
 

@@ -43,19 +43,19 @@ static const PolicyRuleInfo *find_rule(const char *name) {
 
 static uint64_t chosen(const char *name, uint64_t offer) {
         const PolicyRuleInfo *rule = find_rule(name);
-        int way = policy_rule_way(rule, offer);
+        int variant = policy_rule_variant(rule, offer);
 
-        return way < 0 ? 0 : rule->ways[way].programs & ~POLICY_OFFERS_OTHER;
+        return variant < 0 ? 0 : rule->variants[variant].programs & ~POLICY_OFFERS_OTHER;
 }
 
 static bool has_note(const char *name, uint64_t offer) {
         const PolicyRuleInfo *rule = find_rule(name);
-        int way = policy_rule_way(rule, offer);
+        int variant = policy_rule_variant(rule, offer);
 
-        return way >= 0 && rule->ways[way].note;
+        return variant >= 0 && rule->variants[variant].note;
 }
 
-static void test_ways(void) {
+static void test_variants(void) {
         g_assert_cmpuint(
                 chosen("make", OFFER_6_1), ==, P(PATH_MKNOD) | P(PATH_MKDIR) | P(PATH_SYMLINK));
         g_assert_cmpuint(chosen("chown", OFFER_6_1), ==, P(PATH_CHOWN));
@@ -96,10 +96,10 @@ static void test_missing(void) {
 
                 g_assert_nonnull(rule->missing);
                 g_assert_nonnull(rule->remedy);
-                g_assert_cmpint(policy_rule_way(rule, 0), ==, -1);
-                g_assert_cmpint(policy_rule_way(rule, OFFER_6_1), >=, 0);
-                g_assert_cmpint(policy_rule_way(rule, OFFER_7_2), >=, 0);
-                g_assert_cmpint(policy_rule_way(rule, OFFER_EL9), >=, 0);
+                g_assert_cmpint(policy_rule_variant(rule, 0), ==, -1);
+                g_assert_cmpint(policy_rule_variant(rule, OFFER_6_1), >=, 0);
+                g_assert_cmpint(policy_rule_variant(rule, OFFER_7_2), >=, 0);
+                g_assert_cmpint(policy_rule_variant(rule, OFFER_EL9), >=, 0);
         }
         g_assert_null(policy_rule_info(n, NULL));
         g_assert_cmpuint(chosen("tmpfile", OFFER_7_2 & ~P(FILE_OPEN)), ==, 0);
@@ -115,14 +115,14 @@ static void test_not_there(void) {
         uint64_t without_compat = OFFER_7_2 & ~P(FILE_IOCTL_COMPAT);
         uint64_t without_keys = OFFER_7_2 & ~(P(KEY_PERMISSION) | P(KEY_ALLOC));
 
-        g_assert_cmpint(policy_rule_way(find_rule("subvolume"), without_compat), ==, -1);
+        g_assert_cmpint(policy_rule_variant(find_rule("subvolume"), without_compat), ==, -1);
         g_assert_cmpint(
-                policy_rule_way(find_rule("subvolume"), without_compat | POLICY_OFFER_NO_BTRFS), >=,
-                0);
+                policy_rule_variant(find_rule("subvolume"), without_compat | POLICY_OFFER_NO_BTRFS),
+                >=, 0);
         g_assert_true(has_note("subvolume", without_compat | POLICY_OFFER_NO_BTRFS));
-        g_assert_cmpint(policy_rule_way(find_rule("keys"), without_keys), ==, -1);
+        g_assert_cmpint(policy_rule_variant(find_rule("keys"), without_keys), ==, -1);
         g_assert_cmpint(
-                policy_rule_way(find_rule("keys"), without_keys | POLICY_OFFER_NO_KEYS), >=, 0);
+                policy_rule_variant(find_rule("keys"), without_keys | POLICY_OFFER_NO_KEYS), >=, 0);
 }
 
 static void test_programs(void) {
@@ -174,7 +174,7 @@ static void test_switched_off(void) {
         g_assert_cmpint(policy_protect(policy, 1, 1, 77), ==, 0);
         g_assert_cmpint(policy_slot(policy, 1, &inode), ==, POLICY_SLOT_FREE);
         g_assert_cmpuint(inode, ==, 0);
-        g_assert_cmpint(policy_bereave(policy, 1, 1), ==, 0);
+        g_assert_cmpint(policy_orphan(policy, 1, 1), ==, 0);
         g_assert_cmpint(policy_unprotect(policy, 1, 1), ==, 0);
         g_assert_cmpint(policy_settle(policy), ==, 0);
 }
@@ -199,7 +199,7 @@ static void test_unusable_folder(void) {
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
-        g_test_add_func("/policy/ways", test_ways);
+        g_test_add_func("/policy/variants", test_variants);
         g_test_add_func("/policy/missing", test_missing);
         g_test_add_func("/policy/not-there", test_not_there);
         g_test_add_func("/policy/programs", test_programs);

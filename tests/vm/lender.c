@@ -128,17 +128,17 @@ static int set_skip(Lender *lender, const char *message) {
 }
 
 static void tell_status(Lender *lender, char *reply, size_t size) {
-        unsigned n[POLICY_SLOT_BEREAVED + 1] = { 0 };
+        unsigned n[POLICY_SLOT_ORPHANED + 1] = { 0 };
 
         for (uint32_t slot = 0; lender->policy && slot < lender->next_slot; slot++) {
                 uint64_t inode;
                 int state = policy_slot(lender->policy, slot, &inode);
-                if (state >= 0 && state <= POLICY_SLOT_BEREAVED)
+                if (state >= 0 && state <= POLICY_SLOT_ORPHANED)
                         n[state]++;
         }
         snprintf(
-                reply, size, "{\"parameters\":{\"lent\":%u,\"bereaved\":%u,\"free\":%u}}",
-                n[POLICY_SLOT_LENT], n[POLICY_SLOT_BEREAVED], n[POLICY_SLOT_FREE]);
+                reply, size, "{\"parameters\":{\"lent\":%u,\"orphaned\":%u,\"free\":%u}}",
+                n[POLICY_SLOT_LENT], n[POLICY_SLOT_ORPHANED], n[POLICY_SLOT_FREE]);
 }
 
 static ssize_t receive(int fd, char *buffer, size_t size, int *ret_fd) {

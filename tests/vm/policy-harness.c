@@ -698,9 +698,9 @@ static void test_records(Policy *policy) {
         tap(policy_unprotect(policy, n_records - 1, 1) == 0, "and let go");
         tap(policy_protect(policy, 1, 1, 0) == -EINVAL, "no holder 0");
         tap(policy_protect(policy, 1, 1, UINT64_C(1) << 32) == -EINVAL, "no holder beyond 32 bits");
-        tap(policy_bereave(policy, SLOT, 2) == 0 &&
-                    policy_slot(policy, SLOT, &inode) == POLICY_SLOT_BEREAVED && !inode,
-            "bereaved slots have no holder");
+        tap(policy_orphan(policy, SLOT, 2) == 0 &&
+                    policy_slot(policy, SLOT, &inode) == POLICY_SLOT_ORPHANED && !inode,
+            "orphaned slots have no holder");
         tap(as_id(LENT, attack_mkdir) == EPERM, "and are refused");
         tap(policy_unprotect(policy, SLOT, 2) == 0 &&
                     policy_slot(policy, SLOT, &inode) == POLICY_SLOT_FREE,
@@ -735,12 +735,12 @@ static void test_death(Policy *policy, Seen *seen) {
         (void) policy_protect(policy, SLOT + 4, 3, ns.inode);
         namespace_end(&ns);
         tap(is_told(seen, ns.inode, 5000), "the end of a holder is told");
-        tap(policy_slot(policy, SLOT, &inode) == POLICY_SLOT_BEREAVED &&
-                    policy_slot(policy, SLOT + 6, &inode) == POLICY_SLOT_BEREAVED,
-            "all its slots are bereaved");
+        tap(policy_slot(policy, SLOT, &inode) == POLICY_SLOT_ORPHANED &&
+                    policy_slot(policy, SLOT + 6, &inode) == POLICY_SLOT_ORPHANED,
+            "all its slots are orphaned");
         tap(as_id(LENT, attack_mkdir) == EPERM, "and still refused");
         tap(inode_comes_back(ns.inode), "the inode number was used again");
-        tap(policy_slot(policy, SLOT, &inode) == POLICY_SLOT_BEREAVED,
+        tap(policy_slot(policy, SLOT, &inode) == POLICY_SLOT_ORPHANED,
             "the later namespace inherited nothing");
         (void) policy_unprotect(policy, SLOT, 1);
         (void) policy_unprotect(policy, SLOT + 4, 3);
@@ -818,7 +818,7 @@ static void test_restart(void) {
         tap(!seen.notices, "and finds nothing strange: %s", seen.notices ?: "");
         tap(policy_slot(policy, SLOT, &inode) == POLICY_SLOT_LENT && inode == living.inode,
             "the living holder is known");
-        tap(policy_slot(policy, SLOT + 1, &inode) == POLICY_SLOT_BEREAVED,
+        tap(policy_slot(policy, SLOT + 1, &inode) == POLICY_SLOT_ORPHANED,
             "so is the end of the other");
         tap(is_told(&seen, dying.inode, 2000), "it is even told");
         tap(as_id(LENT, attack_mkdir) == EPERM, "attacks fail");

@@ -77,7 +77,7 @@ void test_signals(Policy *policy) {
         policy_skip_rules_for_test(policy, SLOT, 0);
         tap(ask(&next, 'o') == 'n' && write(pipe_fds[1], "x", 1) == 1 && ask(&next, 's') == 'y',
             "told so by the next holder itself, it does");
-        (void) policy_bereave(policy, SLOT, 1);
+        (void) policy_orphan(policy, SLOT, 1);
         tap(write(pipe_fds[1], "x", 1) == 1 && ask(&next, 's') == 'n',
             "but not once that is known to be dead");
         (void) policy_unprotect(policy, SLOT, 1);
