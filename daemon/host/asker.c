@@ -18,6 +18,8 @@
 
 #define LINE_SIZE_MAX 1024u
 #define READ_SIZE 4096u
+/* A pipe holds 64 KiB (pipe(7)). */
+#define PIPE_READS_MAX (64u * 1024 / READ_SIZE + 1)
 #define ARGUMENTS_MAX (ASKER_SLOTS_MAX + 3)
 
 struct Asker {
@@ -158,13 +160,17 @@ static gboolean on_readable(int fd, GIOCondition condition, gpointer userdata) {
         return G_SOURCE_REMOVE;
 }
 
-/* What it wrote last may still be in the pipe, which something that it started may have, too. */
+/* What it wrote last may still be in the pipe, but no more than fits; something that it started may
+ * have the pipe, too, and go on. */
 static void on_event(WorkerTask *task, int result, void *userdata) {
         Ask *ask = userdata;
         ssize_t n = -ETIMEDOUT;
 
-        while (result != -ETIMEDOUT && (n = ask_read(ask)) > 0)
-                ;
+        for (unsigned i = 0; i < PIPE_READS_MAX && result != -ETIMEDOUT; i++) {
+                n = ask_read(ask);
+                if (n <= 0)
+                        break;
+        }
         ask_end(ask, ask->complete && (n == 0 || n == -EAGAIN));
 }
 

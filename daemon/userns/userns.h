@@ -158,7 +158,8 @@ void userns_helper_stop(void);
 typedef struct UsernsProcessLook UsernsProcessLook;
 
 /* Called once, later, from the main loop, unless the look is freed before.  `found` is true, too,
- * where that could not be found out, before LIMIT_PROCESS_LOOK_MSEC. */
+ * where that could not be found out before LIMIT_PROCESS_LOOK_MSEC, and false where nobody could be
+ * made to look. */
 typedef void (*UsernsProcessLookFunc)(bool found, void *userdata);
 
 /* The children for it, for worker_pool_free(): LIMIT_PROCESS_LOOKS. */

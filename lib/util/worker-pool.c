@@ -50,7 +50,7 @@ struct WorkerTask {
         Turn *turn;
         bool is_ready; /* that has come */
         int error;     /* before worker_pool_ask() has returned */
-        int fd;        /* own in a queue, borrowed before */
+        int fd;        /* for a socket: own in a queue; else borrowed */
         ChildFunc run;
         const void *data;
         size_t size;
@@ -67,6 +67,7 @@ struct WorkerPool {
         unsigned n_in_state[WORKER_STATES_N];
         GSource *tidy;
         bool is_filling; /* `idle` */
+        int fork_error;  /* 0: none in this turn of the loop */
 };
 
 static void schedule_tidy(WorkerPool *pool);
@@ -127,13 +128,16 @@ static void worker_free(Worker *worker) {
 /* Give a child up.  It keeps its turn until it is reaped, which a client may hinder. */
 static void worker_kill(Worker *worker) {
         WorkerPool *pool = worker->pool;
+        bool was_idle = worker->state == WORKER_IDLE;
 
-        if (worker->state == WORKER_IDLE)
+        if (was_idle)
                 (void) g_queue_remove(&pool->idle, worker);
         worker_hang_up(worker);
         worker_set_state(worker, WORKER_KILLED);
         child_kill(worker->child);
-        schedule_tidy(pool);
+        /* Idle ones that die are not replaced for nobody's sake: it may be what they do. */
+        if (!was_idle || pool->ready.length > 0)
+                schedule_tidy(pool);
 }
 
 static void kill_done(WorkerPool *pool) {
@@ -165,6 +169,8 @@ static void on_exited(Child *child, void *userdata) {
 
         /* Its turn first: whoever is told may ask for the next one, after those who wait. */
         turn_free(g_steal_pointer(&worker->turn));
+        if (pool->ready.length > 0) /* it does not come back */
+                schedule_tidy(pool);
         if (worker->task && !worker->task->rests)
                 worker->task->event(
                         worker->task, is_good ? 0 : -ECONNRESET, worker->task->userdata);
@@ -214,13 +220,19 @@ static void worker_set_deadline(Worker *worker, unsigned msec) {
 static int worker_new(
         WorkerPool *pool, int fd, ChildFunc run, const void *data, WorkerState state,
         Worker **ret_worker) {
-        Worker *worker = g_new(Worker, 1);
+        Worker *worker;
         int r;
 
+        /* To fail takes nearly as long as to fork, and a whole queue may be waiting for it. */
+        if (pool->fork_error < 0)
+                return pool->fork_error;
+        worker = g_new(Worker, 1);
         *worker = (Worker){ .pool = pool, .state = state, .fd = -1 };
         r = child_new(&fd, fd >= 0 ? 1 : 0, run, data, on_exited, worker, &worker->child);
         if (r < 0) {
                 g_free(worker);
+                pool->fork_error = r;
+                schedule_tidy(pool);
                 return r;
         }
         g_ptr_array_add(pool->workers, worker);
@@ -262,7 +274,8 @@ static void task_leave_queue(WorkerTask *task) {
         if (!task->queue)
                 return;
         g_queue_unlink(g_steal_pointer(&task->queue), &task->link);
-        task->fd = fd_close(task->fd);
+        if (task->pool->config.run)
+                task->fd = fd_close(task->fd);
 }
 
 /* Nobody can take it, or wait for that. */
@@ -351,6 +364,8 @@ static void serve_ready(WorkerPool *pool) {
 }
 
 static WorkerTask *find_hopeless(const WorkerPool *pool) {
+        if (!pool->config.may_hang || pool->n_in_state[WORKER_KILLED] == 0)
+                return NULL;
         for (GList *l = pool->waiting.head; l; l = l->next) {
                 WorkerTask *task = l->data;
 
@@ -360,12 +375,12 @@ static WorkerTask *find_hopeless(const WorkerPool *pool) {
         return NULL;
 }
 
-/* Short of processes or memory.  A child that works will come back, and serve those who wait; where
- * all of them hang, nobody will. */
+/* Short of processes or memory.  A child that works will come back, or end, and serve those who
+ * wait; where all of them hang, nobody will. */
 static void cannot_fork(WorkerPool *pool, int error) {
         if (pool->n_in_state[WORKER_KILLED] < pool->workers->len)
                 return;
-        while (pool->waiting.length > 0)
+        while (pool->config.may_hang && pool->waiting.length > 0)
                 task_fail(pool->waiting.head->data, error);
         while (pool->ready.length > 0)
                 task_fail(pool->ready.head->data, error);
@@ -377,6 +392,7 @@ static gboolean on_tidy(gpointer userdata) {
         WorkerTask *task;
         int r = 0;
 
+        pool->fork_error = 0;
         kill_done(pool);
         while ((task = find_hopeless(pool)))
                 task_fail(task, -EBUSY);
@@ -391,6 +407,7 @@ static gboolean on_tidy(gpointer userdata) {
                 }
         }
         pool->is_filling = false; /* full; or short of something: tried again after the next task */
+        pool->fork_error = 0;
         source_drop(&pool->tidy);
         if (r < 0)
                 cannot_fork(pool, r);
@@ -416,7 +433,7 @@ static int task_wait(WorkerTask *task) {
         if (pool->config.max_waiting > 0 &&
             pool->waiting.length + pool->ready.length >= pool->config.max_waiting)
                 return WORKER_E_BUSY;
-        if (task->fd >= 0) {
+        if (pool->config.run) {
                 task->fd = fcntl(task->fd, F_DUPFD_CLOEXEC, 3);
                 if (task->fd < 0)
                         return -errno;

@@ -84,8 +84,8 @@ typedef void (*WorkerTaskFunc)(WorkerTask *task, int result, void *userdata);
 
 typedef struct WorkerRequest {
         uint32_t account;
-        /* For a child with a socket: goes with the message.  For one that is made for the task: its
-         * descriptor 0, -1: none.  Borrowed. */
+        /* For a child with a socket: goes with the message; borrowed.  For one that is made for the
+         * task: its descriptor 0, -1: none; borrowed as `data` is. */
         int fd;
         const void *message;
         size_t size;

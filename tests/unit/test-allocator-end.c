@@ -257,6 +257,8 @@ static void test_no_child(Fixture *f, gconstpointer unused) {
                 allocator_release(f->allocator, record, false);
         child_result = 0;
         g_assert_cmpuint(under_way.length, ==, 0);
+        while (g_main_context_iteration(NULL, FALSE))
+                ;
         (void) allocator_reconcile(f->allocator, true, &cursor, UINT32_MAX);
         g_assert_cmpuint(under_way.length, ==, 1);
         end(find(GREEDY), true);

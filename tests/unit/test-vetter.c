@@ -457,6 +457,16 @@ static void test_asked_again(Fixture *f, gconstpointer data) {
         g_assert_null(vetter_trouble(f->vetter));
 }
 
+/* Whoever is asked may start something that goes on writing when it has ended itself. */
+static void test_goes_on(Fixture *f, gconstpointer data) {
+        if (!unit_need_root())
+                return;
+        write_file(f, "start", "[ \"$what\" != names ] || { yes alive & exit 0; }\n");
+        g_assert_cmpint(find_out(f, 5, 1), ==, VETTER_TAKEN);
+        g_assert_cmpint(find_out(f, 60, 1), ==, VETTER_TAKEN);
+        g_assert_nonnull(strstr(vetter_trouble(f->vetter), "no answer in time"));
+}
+
 static void nothing_said(const char *line, void *userdata) {
 }
 
@@ -576,6 +586,7 @@ int main(int argc, char **argv) {
         ADD("slow-start", test_slow_start);
         ADD("asked-again", test_asked_again);
         ADD("no-child", test_no_child);
+        ADD("goes-on", test_goes_on);
         ADD("forged", test_forged);
         ADD("looks-fail", test_looks_fail);
         ADD("lent-again", test_lent_again);

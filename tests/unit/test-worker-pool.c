@@ -11,6 +11,25 @@
 #define OTHER 4712u
 #define MSEC 60000u
 
+/* Forks that fail, and all that were tried. */
+static bool forks_fail;
+static unsigned n_forks;
+
+int __real_child_new(
+        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
+        void *userdata, Child **ret_child);
+int __wrap_child_new(
+        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
+        void *userdata, Child **ret_child);
+
+int __wrap_child_new(
+        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
+        void *userdata, Child **ret_child) {
+        n_forks++;
+        return forks_fail ? -EAGAIN
+                          : __real_child_new(fds, n_fds, run, data, exited, userdata, ret_child);
+}
+
 /* What a child does with a message. */
 typedef enum Order {
         ORDER_ANSWER = 'a', /* say it, and wait for the next */
@@ -427,22 +446,77 @@ static void test_one_task(void) {
         };
         g_autoptr(WorkerPool) pool = worker_pool_new(&config);
         GString *text = g_string_new(NULL);
+        unsigned n_fds;
         int ends[2];
 
         g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
         g_assert_cmpint(write(ends[1], "x", 1), ==, 1);
         run_one(pool, USER, -1, succeed, text);
         run_one(pool, USER, -1, fail, text);
+        n_fds = unit_count_fds();
         run_one(pool, OTHER, ends[0], check_descriptor, text);
-        close(ends[0]);
-        close(ends[1]);
+        /* Who waits has no descriptor: there may be many. */
+        g_assert_cmpuint(unit_count_fds(), ==, n_fds);
         g_assert_cmpuint(worker_pool_count_account(pool, USER), ==, 1);
         expect_text(text, "done failed done ");
         run_one(pool, USER, -1, hang, text);
         run_one(pool, USER, -1, succeed, text);
         expect_text(text, "done failed done late done ");
         wait_until_all_reaped(pool);
+        close(ends[0]);
+        close(ends[1]);
         g_string_free(text, TRUE);
+}
+
+/* Where no child can be had, a queue of those who wait is told so, not tried one after the other.
+ */
+static void test_no_forks(void) {
+        const WorkerPoolConfig config = {
+                .max = 1,
+                .max_per_account = 1,
+                .max_waiting_per_account = 100,
+                .msec = MSEC,
+        };
+        g_autoptr(WorkerPool) pool = worker_pool_new(&config);
+        GString *text = g_string_new(NULL);
+
+        for (unsigned i = 0; i < 6; i++)
+                run_one(pool, USER, -1, succeed, text);
+        forks_fail = true;
+        n_forks = 0;
+        expect_text(text, "failed failed failed failed failed done ");
+        g_assert_cmpuint(n_forks, ==, 1);
+        forks_fail = false;
+        while (g_main_context_iteration(NULL, FALSE))
+                ;
+        run_one(pool, USER, -1, succeed, text);
+        expect_text(text, "failed failed failed failed failed done done ");
+        wait_until_all_reaped(pool);
+        g_string_free(text, TRUE);
+}
+
+/* Who waits for a child that comes back is served by another if that one ends. */
+static void test_does_not_come_back(void) {
+        WorkerPoolConfig config = one_task_each;
+        g_autoptr(WorkerPool) pool = NULL;
+        Log log;
+
+        g_assert_true(unit_run_while(is_any_left, NULL, MSEC));
+        config.come_back = true;
+        config.idle_max = 1;
+        pool = worker_pool_new(&config);
+        g_assert_cmpint(worker_pool_prepare(pool), ==, 0);
+        log_init(&log);
+        g_assert_cmpint(ask(pool, &log, USER, ORDER_NOTHING), ==, 0);
+        forks_fail = true;
+        g_assert_cmpint(ask(pool, &log, OTHER, ORDER_ANSWER), ==, 0);
+        while (g_main_context_iteration(NULL, FALSE))
+                ;
+        forks_fail = false;
+        unit_signal_children(SIGKILL, 1);
+        expect_log(&log, "0:Connection reset by peer- 1a ");
+        log_done(&log);
+        wait_until_all_reaped(pool);
 }
 
 static WorkerPool *asked_pool;
@@ -508,5 +582,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/worker-pool/share", test_share);
         g_test_add_func("/worker-pool/one-task", test_one_task);
         g_test_add_func("/worker-pool/next-turn", test_next_turn);
+        g_test_add_func("/worker-pool/no-forks", test_no_forks);
+        g_test_add_func("/worker-pool/does-not-come-back", test_does_not_come_back);
         return g_test_run();
 }
