@@ -72,7 +72,6 @@ static void vet_namespace(int fd, DoorVerdict *verdict) {
                 break;
         case CLONE_NEWNET:
                 verdict->kind = DOOR_KIND_NETNS;
-                verdict->passed = true;
                 break;
         default:
                 break;

@@ -209,14 +209,28 @@ static void on_reply(Reception *reception, Reply *reply) {
         deliver(reply, received, userdata);
 }
 
+/* What door.h promises, of what worker-pool.h does. */
+static int reception_error(int result) {
+        switch (result) {
+        case WORKER_E_BUSY:
+                return -EBUSY;
+        case WORKER_E_LATE:
+                return -ETIMEDOUT;
+        case WORKER_E_ENDED:
+                return -ECONNRESET;
+        default:
+                return result;
+        }
+}
+
 static void on_event(WorkerTask *task, int result, void *userdata) {
         Reception *reception = userdata;
         g_auto(Reply) reply;
         ssize_t n;
 
         reply_init(&reply);
-        if (result < 0) {
-                reception_end(reception, result);
+        if (result != 0) {
+                reception_end(reception, reception_error(result));
                 return;
         }
         n = receive_reply(worker_task_socket(task), &reply.wire);

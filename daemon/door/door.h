@@ -4,7 +4,7 @@
 /* Doors: disposable children that receive descriptors in the daemon's stead.  A client can send a
  * descriptor of a FUSE mount of theirs, and whoever closes it then waits in the kernel, unkillable,
  * for as long as they like.  So a door receives, recognises each descriptor before any call that
- * could reach a file system, passes on to the daemon only what is fit (namespaces; cgroup2
+ * could reach a file system, passes on to the daemon only what is fit (user namespaces; cgroup2
  * directories, of which the daemon keeps the number alone), says what the rest was, and then closes
  * the rest: if that hangs, it hangs the door, which is charged to the client's account and
  * replaced.
@@ -34,7 +34,7 @@ typedef struct DoorKeeper DoorKeeper;
 typedef enum DoorKind {
         DOOR_KIND_OTHER = 0,
         DOOR_KIND_USERNS, /* + user namespace */
-        DOOR_KIND_NETNS,  /* + network namespace */
+        DOOR_KIND_NETNS,  /*   network namespace: no method takes one */
         DOOR_KIND_CGROUP, /*   directory of a cgroup2 file system; detail: its inode number, which
                                is the control group's id */
         DOOR_KIND_DIRECTORY, /*   any other directory, and any that was opened with O_PATH; detail:
@@ -44,7 +44,7 @@ typedef enum DoorKind {
 
 /* Whether a door passes on what is of this kind. */
 static inline bool door_kind_is_passed(uint32_t kind) {
-        return kind == DOOR_KIND_USERNS || kind == DOOR_KIND_NETNS || kind == DOOR_KIND_CGROUP;
+        return kind == DOOR_KIND_USERNS || kind == DOOR_KIND_CGROUP;
 }
 
 /* Outcomes. */

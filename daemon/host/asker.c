@@ -164,9 +164,9 @@ static gboolean on_readable(int fd, GIOCondition condition, gpointer userdata) {
  * have the pipe, too, and go on. */
 static void on_event(WorkerTask *task, int result, void *userdata) {
         Ask *ask = userdata;
-        ssize_t n = -ETIMEDOUT;
+        ssize_t n = -EBADMSG;
 
-        for (unsigned i = 0; i < PIPE_READS_MAX && result != -ETIMEDOUT; i++) {
+        for (unsigned i = 0; i < PIPE_READS_MAX && result != WORKER_E_LATE; i++) {
                 n = ask_read(ask);
                 if (n <= 0)
                         break;

@@ -78,7 +78,7 @@ static void on_event(WorkerTask *task, int result, void *userdata) {
         NameCache *cache = userdata;
 
         g_clear_pointer(&cache->task, worker_task_free);
-        if (result == -ETIMEDOUT) {
+        if (result == WORKER_E_LATE) {
                 log_debug("nscd has not answered whether it forgot");
                 /* Again, when it may be better. */
                 cache->changed = true;

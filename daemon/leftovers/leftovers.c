@@ -102,7 +102,7 @@ static void on_event(WorkerTask *task, int result, void *userdata) {
         for (size_t i = 0; i < n; i++)
                 found[sweep->places[i]] = sweep->result[i];
         (void) g_hash_table_remove(sweep->leftovers->sweeps, sweep);
-        done(found, n, result != -ETIMEDOUT, done_userdata);
+        done(found, n, result != WORKER_E_LATE, done_userdata);
 }
 
 static gint compare_places(gconstpointer a, gconstpointer b, gpointer userdata) {

@@ -116,14 +116,16 @@ static void on_event(WorkerTask *task, int result, void *userdata) {
         UsernsHelper *helper = userdata;
         int r = result;
 
+        if (result == WORKER_E_LATE)
+                r = -ETIMEDOUT;
         /* One that has ended may have said why. */
-        if (result == 0 || result == -ECONNRESET)
+        if (result == 0 || result == WORKER_E_ENDED)
                 r = userns_joiner_receive(worker_task_socket(task));
         if (r == -EAGAIN && result == 0)
                 return;
         if (r == 0 && result == 0)
                 r = open_maps(helper);
-        else if (r == 0 || r == -EAGAIN)
+        else if (r >= 0 || r == -EAGAIN)
                 r = -ESRCH;
         if (result == 0)
                 worker_task_rest(task);

@@ -57,7 +57,7 @@ static void on_event(WorkerTask *task, int result, void *userdata) {
 
         userns_process_look_free(look);
         /* Without a child nothing was looked at, and time alone is the bound. */
-        done(result == -ECONNRESET || result == -ETIMEDOUT, done_userdata);
+        done(result > 0, done_userdata);
 }
 
 WorkerPool *userns_process_looks_new(void) {

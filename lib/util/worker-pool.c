@@ -173,7 +173,7 @@ static void on_exited(Child *child, void *userdata) {
                 schedule_tidy(pool);
         if (worker->task && !worker->task->rests)
                 worker->task->event(
-                        worker->task, is_good ? 0 : -ECONNRESET, worker->task->userdata);
+                        worker->task, is_good ? 0 : WORKER_E_ENDED, worker->task->userdata);
         worker_drop_task(worker);
         worker_free(worker);
 }
@@ -201,7 +201,7 @@ static gboolean on_deadline(gpointer userdata) {
 
         worker_drop_task(worker);
         worker_kill(worker);
-        task->event(task, -ETIMEDOUT, task->userdata);
+        task->event(task, WORKER_E_LATE, task->userdata);
         return G_SOURCE_REMOVE;
 }
 
@@ -395,7 +395,7 @@ static gboolean on_tidy(gpointer userdata) {
         pool->fork_error = 0;
         kill_done(pool);
         while ((task = find_hopeless(pool)))
-                task_fail(task, -EBUSY);
+                task_fail(task, WORKER_E_BUSY);
         if (pool->config.run && pool->idle.length <= pool->config.idle_low)
                 pool->is_filling = true;
         if (pool->is_filling && pool->idle.length < pool->config.idle_max &&

@@ -30,6 +30,8 @@ typedef struct WorkerTask WorkerTask;
 enum {
         /* There is no place to wait, or that is of no use: see WorkerPoolConfig.may_hang. */
         WORKER_E_BUSY = 1,
+        WORKER_E_LATE = 2,  /* killed: it was not done, or there was no sign of life, in time */
+        WORKER_E_ENDED = 3, /* the child has ended, and not by _exit(0) after its one task */
 };
 
 typedef struct WorkerPoolConfig {
@@ -72,10 +74,9 @@ int worker_pool_prepare(WorkerPool *pool);
  * With a socket, `result` 0: the child has said something, or hung up; read it from
  * worker_task_socket().  Without: the child has ended by _exit(0), and the rest does not come.
  *
- * The rest comes once, the task has no child any more by then.  -ETIMEDOUT: killed, it was not
- * done, or there was no sign of life, in time.  -ECONNRESET: the child has ended otherwise; what it
- * said before can still be read until this returns.  -EBUSY: it waited in vain.  Other negative
- * errno: no child could be made, or sent the message.
+ * The rest comes once, the task has no child any more by then.  WORKER_E_LATE.  WORKER_E_ENDED:
+ * what it said before can still be read until this returns.  WORKER_E_BUSY: it waited in vain.
+ * Negative errno: no child could be made, or sent the message.
  *
  * The task may be freed inside, the pool not. */
 typedef void (*WorkerTaskFunc)(WorkerTask *task, int result, void *userdata);
