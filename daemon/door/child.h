@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 #include "daemon/door/door.h"
-#include "lib/varlink/server.h"
+#include "lib/varlink/types.h"
 
 struct DoorChildData {
         uid_t uid;

@@ -25,7 +25,7 @@
 
 #include <glib.h>
 
-#include "lib/varlink/server.h"
+#include "lib/varlink/types.h"
 
 typedef struct DoorChildData DoorChildData;
 typedef struct DoorKeeper DoorKeeper;

@@ -32,7 +32,7 @@ daemon/api: daemon/allocator daemon/door daemon/policy daemon/userns daemon/cgro
 userdb: daemon/host/host-ids.h lib/varlink lib/interfaces lib/table lib/util
 client: daemon/limits.h lib/varlink lib/table lib/util
 daemon/allocator: daemon/leftovers daemon/policy daemon/userns daemon/cgroup daemon/host daemon/state daemon/limits.h lib/table lib/util
-daemon/door: daemon/limits.h lib/varlink lib/util
+daemon/door: daemon/limits.h lib/varlink/types.h lib/varlink/discard.h lib/util
 daemon/leftovers: daemon/limits.h lib/table/format.h lib/util
 daemon/policy: bpf lib/table/format.h lib/util
 daemon/userns: daemon/limits.h lib/util
