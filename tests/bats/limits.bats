@@ -92,5 +92,8 @@ END
         local ignored
         # As nohup, cron and a shell's background do.
         ignored=$(fresh env --ignore-signal=INT,QUIT,HUP,PIPE,CHLD "$abs_top_srcdir/tests/isolated" 60 grep '^SigIgn' /proc/self/status)
-        [ "$ignored" = $'SigIgn:\t0000000000000000' ]
+        echo "$ignored"
+        # But for two of the C library's own, 32 and 33, which posix_spawn(3) has ignored and nobody else can set.
+        [[ "$ignored" =~ ^SigIgn:[[:space:]]([0-9a-f]{16})$ ]]
+        [ $((16#${BASH_REMATCH[1]} & ~(3 << 31))) = 0 ]
 }

@@ -312,7 +312,7 @@ grep_list() {
         need_command script stty
         start_run --name a-long-name sleep 100.4 3>&- &
         local pid=$! start line
-        wait_until grep_list 4242-a-long-name
+        wait_for grep_list 4242-a-long-name
         start=$(ctl show --json 4242-a-long-name | sed -n 's/.*"start": \([0-9]*\).*/\1/p')
         run -0 ctl list --raw --noheadings --output Start,state,NAMESPACE,policy
         [ "$output" = "$start active 4242-a-long-name none" ]
