@@ -18,7 +18,8 @@
 typedef struct Removal {
         Allocator *allocator;
         uint32_t record;
-        bool proven; /* the namespace's end */
+        DetailsKey key; /* whose list of control groups it was */
+        bool proven;    /* the namespace's end */
         CgroupRemoval *cgroups;
 } Removal;
 
@@ -33,9 +34,8 @@ static void on_removed(bool gone, void *userdata) {
         Removal *removal = userdata;
         Allocator *allocator = removal->allocator;
         uint32_t record = removal->record;
+        DetailsKey key = removal->key;
         bool proven = removal->proven;
-        const TableRecord *range = table_writer_record(allocator->config.table, record);
-        DetailsKey key = allocator_details_key(range);
 
         removal->cgroups = NULL;
         g_hash_table_remove(allocator->removals, GUINT_TO_POINTER(record));
@@ -72,7 +72,8 @@ static bool allocator_remove_cgroups(Allocator *allocator, uint32_t record, bool
 
         owners = allocator_list_owners(&allocator->config, record);
         removal = g_new(Removal, 1);
-        *removal = (Removal){ .allocator = allocator, .record = record, .proven = proven };
+        *removal =
+                (Removal){ .allocator = allocator, .record = record, .key = key, .proven = proven };
         /* Where that fails it is tried again by the next pass. */
         if (cgroup_remove(
                     allocator->config.cgroups, range->account_uid, ids, n,

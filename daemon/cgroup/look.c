@@ -175,18 +175,6 @@ static int compare_starts(const void *a, const void *b) {
         return (x > y) - (x < y);
 }
 
-static int look_share_found(CgroupLook *look) {
-        void *found;
-
-        found =
-                mmap(NULL, look->n * sizeof(bool), PROT_READ | PROT_WRITE,
-                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (found == MAP_FAILED)
-                return -errno;
-        look->found = found;
-        return 0;
-}
-
 static int look_start(CgroupLook *look, const CgroupTree *tree) {
         const Walk walk = {
                 .parent = getpid(),
@@ -211,6 +199,7 @@ int cgroup_look(
         const CgroupTree *tree, const CgroupRange *ranges, size_t n, CgroupLookedFunc looked,
         void *userdata, CgroupLook **ret_look) {
         CgroupLook *look = g_new(CgroupLook, 1);
+        void *found = NULL;
         int r;
 
         g_assert(n > 0);
@@ -220,7 +209,8 @@ int cgroup_look(
         for (size_t i = 0; i < n; i++)
                 look->ranges[i] = (Sorted){ .range = ranges[i], .place = i };
         qsort(look->ranges, n, sizeof(Sorted), compare_starts);
-        r = look_share_found(look);
+        r = child_share(n * sizeof(bool), &found);
+        look->found = found;
         if (r == 0)
                 r = look_start(look, tree);
         if (r == 0)

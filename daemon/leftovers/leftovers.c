@@ -14,6 +14,7 @@
 #include "daemon/leftovers/claims.h"
 #include "daemon/leftovers/task.h"
 #include "daemon/limits.h"
+#include "lib/util/child.h"
 #include "lib/util/fd.h"
 #include "lib/util/worker-pool.h"
 
@@ -144,12 +145,10 @@ int leftovers_prepare(Leftovers *leftovers) {
 
 static int sweep_share_result(Sweep *sweep) {
         void *result;
+        int r = child_share(sweep->n * sizeof(*sweep->result), &result);
 
-        result =
-                mmap(NULL, sweep->n * sizeof(*sweep->result), PROT_READ | PROT_WRITE,
-                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (result == MAP_FAILED)
-                return -errno;
+        if (r < 0)
+                return r;
         sweep->result = result;
         for (size_t i = 0; i < sweep->n; i++)
                 sweep->result[i].what = LEFTOVERS_UNKNOWN;

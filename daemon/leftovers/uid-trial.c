@@ -10,6 +10,7 @@
 
 #include "daemon/limits.h"
 #include "daemon/leftovers/uid-trial-child.h"
+#include "lib/util/child.h"
 #include "lib/util/worker-pool.h"
 
 struct UidTrials {
@@ -107,11 +108,9 @@ int uid_trial_new(
                 .done = done,
                 .userdata = userdata,
         };
-        progress =
-                mmap(NULL, sizeof(*trial->progress), PROT_READ | PROT_WRITE,
-                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (progress == MAP_FAILED)
-                return -errno;
+        r = child_share(sizeof(*trial->progress), &progress);
+        if (r < 0)
+                return r;
         trial->progress = progress;
         trial->progress->found.what = UID_TRIAL_UNKNOWN;
         trial->child_data = (UidTrialTask){

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -236,6 +237,15 @@ int child_new_holding(
         if (n_fds > 0)
                 qsort(sorted, n_fds, sizeof(int), compare_fds);
         return child_start(hold_run, &work, exited, userdata, ret_child);
+}
+
+int child_share(size_t size, void **ret_memory) {
+        void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+        if (memory == MAP_FAILED)
+                return -errno;
+        *ret_memory = memory;
+        return 0;
 }
 
 #ifdef SYS_setresuid32

@@ -37,6 +37,10 @@ int child_new(
 int child_new_holding(
         const int *fds, size_t n_fds, ChildExitedFunc exited, void *userdata, Child **ret_child);
 
+/* Memory for what children have to tell: `size` bytes, all zero, that those forked from now on
+ * share with this process.  For munmap(2). */
+int child_share(size_t size, void **ret_memory);
+
 /* Its process ID, which stays its own until `exited` is called. */
 pid_t child_pid(const Child *child);
 

@@ -154,8 +154,6 @@ static void worker_drop_task(Worker *worker) {
         worker->task = NULL;
 }
 
-static void serve_ready(WorkerPool *pool);
-
 static void on_exited(Child *child, void *userdata) {
         Worker *worker = userdata;
         WorkerPool *pool = worker->pool;
