@@ -7,7 +7,7 @@
 set -o pipefail
 
 # Seconds that a test may take, however slow machine and build are: one that hangs fails.
-: "${BATS_TEST_TIMEOUT:=900}"
+: "${BATS_TEST_TIMEOUT:=600}"
 
 # time_limit SECONDS: another limit for this test, because it does more than others.
 time_limit() {
@@ -15,15 +15,37 @@ time_limit() {
         echo "$1" >"$BATS_TEST_TMPDIR/time-limit"
 }
 
-# family PID: stop each process that comes from this one, and print their IDs.  One that is stopped makes no more of them.
+# halt PID: stop the process.  One that is stopped makes no more of them; the signal may find it making one.
+halt() {
+        local i state
+        kill -STOP "$1" 2>/dev/null || return 0
+        for ((i = 0; i < 100; i++)); do
+                state=$(sed 's/.*) \(.\).*/\1/' "/proc/$1/stat" 2>/dev/null) || break
+                [[ "$state" != [TtZX] ]] || break
+                sleep 0.01 # a moment, not a wait
+        done
+        echo "$1"
+}
+
+# family PID: stop each process that comes from this one, and print their IDs.
 family() {
         local child
         while read -r child; do
                 [ "$child" != "$BASHPID" ] || continue
-                kill -STOP "$child" 2>/dev/null || continue
-                echo "$child"
+                halt "$child"
                 family "$child"
         done < <(cat "/proc/$1/task/"*/children 2>/dev/null | tr -s ' ' '\n' | grep .)
+}
+
+# strays: likewise those that were left by whoever started them, as far as they have this test's folder in their environment.
+strays() {
+        local file files
+        # All of them before the first is stopped: they who look are of this test, too.
+        files=$(grep -lzxF "BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ 2>/dev/null)
+        for file in $files; do
+                file=${file#/proc/}
+                [ "${file%/environ}" = $$ ] || [ "${file%/environ}" = "$BASHPID" ] || halt "${file%/environ}"
+        done
 }
 
 # bats_start_timeout_countdown SECONDS: in place of bats' own, which ends the children of the test only.  Theirs went on,
@@ -31,20 +53,35 @@ family() {
 bats_start_timeout_countdown() {
         # shellcheck disable=SC2064
         trap "bats_timeout_trap $$" ABRT
-        (
-                passed=0
-                while limit=$(cat "$BATS_TEST_TMPDIR/time-limit" 2>/dev/null || echo "$1") && [ "$passed" -lt "$limit" ]; do
-                        sleep $((limit - passed)) & # a moment, not a wait
-                        # shellcheck disable=SC2064
-                        trap "kill $! 2>/dev/null; exit 0" ABRT
-                        wait
-                        passed=$limit
-                done
-                # Before the test begins to clear up, for which it starts others.
-                family $$ >"$BATS_TEST_TMPDIR/family" 2>/dev/null
-                kill -ABRT $$
-                xargs -r kill -KILL <"$BATS_TEST_TMPDIR/family" 2>/dev/null
-        ) &
+        # Without a descriptor that bats waits for the end of.
+        count_down "$1" </dev/null >/dev/null 2>&1 3>&- 4>&- &
+}
+
+count_down() {
+        local passed=0 limit before=$!
+        # Bats ends a shell of its own at the first command that fails.
+        set +eET
+        trap '[ "$!" = "$before" ] || kill "$!"; exit 0' ABRT
+        while limit=$(cat "$BATS_TEST_TMPDIR/time-limit" || echo "$1") && [ "$passed" -lt "$limit" ]; do
+                sleep $((limit - passed)) & # a moment, not a wait
+                wait
+                passed=$limit
+        done
+        # The test that clears up sends it, too: not before all of this is done.
+        trap '' ABRT
+        # Before the test begins to clear up, for which it starts others.
+        {
+                family $$
+                strays
+        } >"$BATS_TEST_TMPDIR/family"
+        kill -ABRT $$
+        xargs -r kill -KILL <"$BATS_TEST_TMPDIR/family"
+        # It has so long to clear up.  A shell that waits for somebody's output heeds no other signal.
+        for ((passed = 0; passed < ${NSR_CLEAR_UP_SECONDS:-120}; passed++)); do
+                grep -q "^PPid:[[:space:]]$$\$" "/proc/$BASHPID/status" || return 0
+                sleep 1 # a moment, not a wait
+        done
+        kill -KILL $$
 }
 
 abs_top_srcdir=${abs_top_srcdir:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}

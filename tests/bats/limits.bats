@@ -54,13 +54,16 @@ teardown() {
         time_limit 2
         hang | cat
 }
+@TEST "h" {
+        run bash -c 'sleep "$MARK" &'
+}
 END
-        run fresh BATS_TEST_TIMEOUT=1 bats --tap "$BATS_TEST_TMPDIR/hang.bats"
+        run fresh BATS_TEST_TIMEOUT=1 NSR_CLEAR_UP_SECONDS=3 bats --tap "$BATS_TEST_TMPDIR/hang.bats"
         echo "$output"
         [ "$status" = 1 ]
-        [ "$(grep -cE '^not ok . [a-eg] # timeout after' <<<"$output")" = 6 ]
+        [ "$(grep -cE '^not ok . [a-egh] # timeout after' <<<"$output")" = 7 ]
         grep -qx 'ok 6 f' <<<"$output"
-        [ "$(xargs <"$BATS_TEST_TMPDIR/cleared")" = "a b c d e f g" ]
+        [ "$(xargs <"$BATS_TEST_TMPDIR/cleared")" = "a b c d e f g h" ]
         nothing_left
 }
 
@@ -74,6 +77,14 @@ END
         # shellcheck disable=SC2016
         printf '%s\n' 'setup_file() {' 'sleep $MARK' '}' '@test "a" {' true '}' >"$BATS_TEST_TMPDIR/file.bats"
         run fresh "$abs_top_srcdir/tests/isolated" 1 bats --tap "$BATS_TEST_TMPDIR/file.bats"
+        echo "$output"
+        [ "$status" = 124 ] || [ "$status" = 137 ]
+        nothing_left
+        # What nobody can find waits for this, too.
+        # shellcheck disable=SC2016
+        printf '%s\n' 'load "$abs_top_srcdir/tests/bats/common"' '@test "a" {' \
+                'run env -i setsid -f sleep $MARK' '}' >"$BATS_TEST_TMPDIR/stray.bats"
+        run fresh BATS_TEST_TIMEOUT=1 NSR_CLEAR_UP_SECONDS=1 "$abs_top_srcdir/tests/isolated" 10 bats --tap "$BATS_TEST_TMPDIR/stray.bats"
         echo "$output"
         [ "$status" = 124 ] || [ "$status" = 137 ]
         nothing_left

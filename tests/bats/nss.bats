@@ -273,7 +273,7 @@ in_container() {
 }
 
 @test "ten million look-ups, while the writer is killed and the table replaced: no wrong answer" {
-        time_limit 3600
+        time_limit 1800
         local table_make="$abs_top_builddir/tests/bats/table-make" n=0 hammer writer
         "$table_make" "$folder/table" $POOL 100 fill-slots 60
         in_sandbox "$client" hammer "$BATS_TEST_TMPDIR/lib/libnss_nsresource.so.2" $((POOL)) 100 10000000 >"$BATS_TEST_TMPDIR/count" &
