@@ -16,7 +16,7 @@
  *                daemon before the slot is lent
  *
  * An ID finds its record by arithmetic: slot = (id - pool_start) / 65536 is the record, unless that
- * record is cut: then it is n_slots + first_single + id % 65536.  The first IDs behind
+ * record is split: then it is n_slots + first_single + id % 65536.  The first IDs behind
  * the pool are the canary's, and lent only while it tries the rules.
  *
  * A record is lent to the namespace `holder` while that namespace's entry in `holders` has the same
@@ -30,8 +30,8 @@
 #define POLICY_ABI_MAGIC 0x6e737265u /* "nsre" */
 
 #define POLICY_SLOT_SIZE 65536u
-#define POLICY_CANARY_IDS 2u         /* the first ones behind the pool */
-#define POLICY_SINGLES_PER_CUT 2048u /* IDs of a cut slot beyond these are nobody's */
+#define POLICY_CANARY_IDS 2u           /* the first ones behind the pool */
+#define POLICY_SINGLES_PER_SPLIT 2048u /* IDs of a split slot beyond these are nobody's */
 #define POLICY_UIDS_PER_BLOCK 256u
 #define POLICY_BLOCKS (POLICY_SLOT_SIZE / POLICY_UIDS_PER_BLOCK)
 #define POLICY_EVENTS_SIZE                                                    \
@@ -66,7 +66,7 @@ enum {
         POLICY_RECORD_FREE = 0,
         POLICY_RECORD_LENT = 1, /* to `holder`, while `cookie` is that of its entry in `holders` */
         POLICY_RECORD_ORPHANED = 2, /* lent, and nobody holds it */
-        POLICY_RECORD_CUT = 3,      /* a slot of single IDs, see first_single */
+        POLICY_RECORD_SPLIT = 3,    /* a slot of single IDs, see first_single */
 };
 
 /* Written in this order: everything else, then `state`.  A reader that sees half of it finds a
@@ -75,7 +75,7 @@ struct policy_record {
         __u64 cookie;
         __u32 holder;       /* inode number of the user namespace */
         __u32 state;        /* POLICY_RECORD_* */
-        __u32 first_single; /* cut: record of its ID 0 is n_slots + first_single */
+        __u32 first_single; /* split: record of its ID 0 is n_slots + first_single */
         __u32 skip_rules;   /* rules that do not judge this record: the canary tries one at a time;
                                else 0 */
 };

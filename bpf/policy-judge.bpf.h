@@ -115,9 +115,9 @@ static __noinline struct policy_record *lent_record(__u32 id, __u32 rule) {
         record = bpf_map_lookup_elem(&records, &index);
         if (!record)
                 return NULL;
-        if (record->state == POLICY_RECORD_CUT) {
+        if (record->state == POLICY_RECORD_SPLIT) {
                 offset %= POLICY_SLOT_SIZE;
-                if (offset >= POLICY_SINGLES_PER_CUT)
+                if (offset >= POLICY_SINGLES_PER_SPLIT)
                         return NULL;
                 index = pool_slots + record->first_single + offset;
                 record = bpf_map_lookup_elem(&records, &index);

@@ -120,8 +120,8 @@ static int protect_record(const AdoptContext *context, uint32_t record) {
 
         if (table_writer_state(context->table, record) == TABLE_STATE_FREE)
                 return 0;
-        if (r->kind == TABLE_KIND_CUT)
-                return policy_cut(context->policy, record, r->first_single);
+        if (r->kind == TABLE_KIND_SPLIT)
+                return policy_split(context->policy, record, r->first_single);
         if (r->kind == TABLE_KIND_PART)
                 holder = table_writer_record(context->table, r->holder);
         /* Out of service: something of the host's uses it. */

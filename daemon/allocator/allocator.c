@@ -145,76 +145,77 @@ static bool allocator_may_be_kept(const Allocator *allocator, const AllocatorReq
 
 /* A vetting claim is held from the choice of a slot until systemd-nspawn's lock is held for as long
  * as the slot is not free. */
-typedef struct Offer {
+typedef struct Search {
         Allocator *allocator;
         VettingClaim *claim;
         GArray *held; /* first IDs of slots that were accepted */
         int error;    /* of this process or the lock folder: no other slot would do better */
         uint32_t unknown_start, unknown_n; /* the first that is still to be vetted */
-} Offer;
+} Search;
 
-/* Single IDs are of a slot that was accepted when it was cut up. */
-static int offer_hold(Offer *offer, uint32_t start, uint32_t n_ids) {
+/* Single IDs are of a slot that was accepted when it was split. */
+static int search_hold(Search *search, uint32_t start, uint32_t n_ids) {
         for (uint32_t id = start; n_ids > 1 && id - start < n_ids; id += TABLE_SLOT_SIZE) {
-                int r = slot_locks_hold(offer->allocator->config.slot_locks, id, true);
+                int r = slot_locks_hold(search->allocator->config.slot_locks, id, true);
 
                 if (r != 0)
                         return r;
-                g_array_append_val(offer->held, id);
+                g_array_append_val(search->held, id);
         }
         return 0;
 }
 
 /* Nothing may have come of what was accepted. */
-static void offer_end(Offer *offer) {
-        TableWriter *table = offer->allocator->config.table;
+static void search_end(Search *search) {
+        TableWriter *table = search->allocator->config.table;
         uint32_t pool_start = table_writer_header(table)->pool_start;
 
-        for (guint i = 0; i < offer->held->len; i++) {
-                uint32_t start = g_array_index(offer->held, uint32_t, i);
+        for (guint i = 0; i < search->held->len; i++) {
+                uint32_t start = g_array_index(search->held, uint32_t, i);
 
                 if (table_writer_state(table, (start - pool_start) / TABLE_SLOT_SIZE) ==
                     TABLE_STATE_FREE)
-                        slot_locks_drop(offer->allocator->config.slot_locks, start);
+                        slot_locks_drop(search->allocator->config.slot_locks, start);
         }
-        g_array_unref(offer->held);
-        vetting_claim_free(offer->claim);
+        g_array_unref(search->held);
+        vetting_claim_free(search->claim);
 }
 
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Offer, offer_end)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Search, search_end)
 
 /* Whether anybody knows or uses the IDs.  Slots are vetted in the order in which they are offered:
  * behind the first of which nothing is known there is no other. */
-static bool allocator_is_vetted(Offer *offer, uint32_t start, uint32_t n_ids) {
+static bool search_is_vetted(Search *search, uint32_t start, uint32_t n_ids) {
         VetterAnswer answer;
 
-        if (!offer->allocator->config.vetter)
+        if (!search->allocator->config.vetter)
                 return true;
-        answer = vetter_check(offer->allocator->config.vetter, start, n_ids);
+        answer = vetter_check(search->allocator->config.vetter, start, n_ids);
         if (answer == VETTER_UNKNOWN) {
-                offer->unknown_start = start;
-                offer->unknown_n = n_ids;
+                search->unknown_start = start;
+                search->unknown_n = n_ids;
         }
         return answer == VETTER_FREE;
 }
 
-static bool allocator_offer(uint32_t start, uint32_t n_ids, void *userdata) {
-        Offer *offer = userdata;
+static bool search_accept(uint32_t start, uint32_t n_ids, void *userdata) {
+        Search *search = userdata;
         int r;
 
-        if (offer->unknown_n > 0) /* nothing behind it is taken */
+        if (search->unknown_n > 0) /* nothing behind it is taken */
                 return false;
-        g_clear_pointer(&offer->claim, vetting_claim_free);
+        g_clear_pointer(&search->claim, vetting_claim_free);
         /* What is somebody's by a file need not be asked about, nor waited for. */
-        if (offer->error < 0 || host_ids_claims(offer->allocator->config.host_ids, start, n_ids) ||
-            !allocator_is_vetted(offer, start, n_ids))
+        if (search->error < 0 ||
+            host_ids_claims(search->allocator->config.host_ids, start, n_ids) ||
+            !search_is_vetted(search, start, n_ids))
                 return false;
         r = vetting_claim(
-                offer->allocator->config.host_ids, offer->allocator->config.lock_folder, start,
-                n_ids, &offer->claim);
+                search->allocator->config.host_ids, search->allocator->config.lock_folder, start,
+                n_ids, &search->claim);
         if (r == 0)
-                r = offer_hold(offer, start, n_ids);
-        offer->error = MIN(r, 0);
+                r = search_hold(search, start, n_ids);
+        search->error = MIN(r, 0);
         return r == 0;
 }
 
@@ -261,7 +262,7 @@ static void allocator_release_reborn(Allocator *allocator, const UsernsIdentity 
 }
 
 static int allocator_reserve(
-        Allocator *allocator, const AllocatorRequest *request, const char *name, Offer *offer,
+        Allocator *allocator, const AllocatorRequest *request, const char *name, Search *search,
         uint32_t *ret_record) {
         TableWriter *table = allocator->config.table;
         TableRange range = {
@@ -278,18 +279,18 @@ static int allocator_reserve(
         };
         int r;
 
-        r = table_writer_reserve(table, &range, allocator_offer, offer, ret_record);
+        r = table_writer_reserve(table, &range, search_accept, search, ret_record);
         if (r == TABLE_E_NAME_EXISTS &&
             allocator_release_if_dead(allocator, table_writer_find_name(table, name)))
-                r = table_writer_reserve(table, &range, allocator_offer, offer, ret_record);
+                r = table_writer_reserve(table, &range, search_accept, search, ret_record);
         else if (
                 r == TABLE_E_USERNS_EXISTS &&
                 allocator_release_if_dead(
                         allocator,
                         table_writer_find_userns(table, range.userns_inode, range.userns_id)))
-                r = table_writer_reserve(table, &range, allocator_offer, offer, ret_record);
-        if (r == TABLE_E_EXHAUSTED && offer->error < 0)
-                return offer->error;
+                r = table_writer_reserve(table, &range, search_accept, search, ret_record);
+        if (r == TABLE_E_EXHAUSTED && search->error < 0)
+                return search->error;
         /* A look that is under way may have passed it by. */
         if (r == 0)
                 userns_probe_note(allocator->config.probe, &request->identity);
@@ -317,7 +318,7 @@ static int allocator_protect(Allocator *allocator, uint32_t record, uint32_t n_r
         if (record >= header->n_slots && range->size == 1) {
                 uint32_t offset = range->start - header->pool_start;
 
-                r = policy_cut(
+                r = policy_split(
                         allocator->config.policy, offset / TABLE_SLOT_SIZE,
                         record - header->n_slots - offset % TABLE_SLOT_SIZE);
         }
@@ -391,7 +392,7 @@ char *allocator_describe_holder(const Allocator *allocator, const char *name) {
 }
 
 /* What a request may still fail of once its namespace is known to be fit, and then its record. */
-static int job_reserve(Job *job, Offer *offer, uint32_t *ret_record) {
+static int job_reserve(Job *job, Search *search, uint32_t *ret_record) {
         Allocator *allocator = job->allocator;
         int r;
 
@@ -404,7 +405,7 @@ static int job_reserve(Job *job, Offer *offer, uint32_t *ret_record) {
                 return r;
         if (allocator_host_has_name(allocator, job->name))
                 return ALLOCATOR_E_NAME_EXISTS;
-        return allocator_reserve(allocator, &job->request, job->name, offer, ret_record);
+        return allocator_reserve(allocator, &job->request, job->name, search, ret_record);
 }
 
 static gboolean job_waited_too_long(gpointer userdata) {
@@ -432,8 +433,8 @@ static int job_wait_for_slot(Job *job, uint32_t start, uint32_t n_ids) {
 
 static int job_finish_allocate(Job *job) {
         Allocator *allocator = job->allocator;
-        g_auto(Offer) offer = { .allocator = allocator,
-                                .held = g_array_new(FALSE, FALSE, sizeof(uint32_t)) };
+        g_auto(Search) search = { .allocator = allocator,
+                                  .held = g_array_new(FALSE, FALSE, sizeof(uint32_t)) };
         uint32_t record;
         int r;
 
@@ -445,12 +446,12 @@ static int job_finish_allocate(Job *job) {
         if (job->request.nested)
                 return ALLOCATOR_E_NESTED;
         allocator_release_reborn(allocator, &job->request.identity);
-        r = job_reserve(job, &offer, &record);
+        r = job_reserve(job, &search, &record);
         job->wanted_n = 0;
         if (r == 0)
                 r = allocator_map(job, record);
-        else if (r == ALLOCATOR_E_EXHAUSTED && offer.unknown_n > 0)
-                r = job_wait_for_slot(job, offer.unknown_start, offer.unknown_n);
+        else if (r == ALLOCATOR_E_EXHAUSTED && search.unknown_n > 0)
+                r = job_wait_for_slot(job, search.unknown_start, search.unknown_n);
         return r;
 }
 
@@ -459,8 +460,8 @@ static int job_finish_allocate(Job *job) {
 static int job_finish_register(Job *job) {
         Allocator *allocator = job->allocator;
         g_auto(UsernsMaps) maps = {};
-        g_auto(Offer) offer = { .allocator = allocator,
-                                .held = g_array_new(FALSE, FALSE, sizeof(uint32_t)) };
+        g_auto(Search) search = { .allocator = allocator,
+                                  .held = g_array_new(FALSE, FALSE, sizeof(uint32_t)) };
         uint32_t record;
         int r;
 
@@ -470,7 +471,7 @@ static int job_finish_register(Job *job) {
         if (!maps_are_own(&maps, job->request.peer_uid, job->request.peer_gid))
                 return ALLOCATOR_E_NOT_OWN_IDS;
 
-        r = job_reserve(job, &offer, &record);
+        r = job_reserve(job, &search, &record);
         if (r != 0)
                 return r;
         /* It lends nothing: the kernel only reports the end, and a sweep finds that too.  What a

@@ -56,20 +56,19 @@ void allocator_looks_free(AllocatorLooks *looks) {
         g_free(looks);
 }
 
-static void on_looked(const bool *clean, size_t n, void *userdata) {
-        AllocatorLooks *looks = userdata;
-        gint64 now = g_get_monotonic_time();
+/* `clean`: see cgroup_look(); NULL: nobody could be made to look. */
+static void end_look(AllocatorLooks *looks, const bool *clean) {
+        guint n = looks->looked_at->len;
 
-        looks->look = NULL;
-        looks->not_before = now + LOOK_PAUSE_FACTOR * (now - looks->began);
-        g_assert(looks->looked_at->len == n);
         for (guint i = 0; i < n;) {
                 uint32_t record = g_array_index(looks->looked_at, uint32_t, i);
-                bool all_clean = clean != NULL;
+                bool all_clean = true;
 
                 for (; i < n && g_array_index(looks->looked_at, uint32_t, i) == record; i++)
-                        all_clean = all_clean && clean[i];
-                if (all_clean) {
+                        all_clean = all_clean && clean && clean[i];
+                if (!clean)
+                        leaving_set_put_off(looks->leaving, record);
+                else if (all_clean) {
                         looks->clean = record;
                         looks->looked_clean(record, looks->userdata);
                         looks->clean = TABLE_NONE;
@@ -81,6 +80,16 @@ static void on_looked(const bool *clean, size_t n, void *userdata) {
         schedule_look(looks);
 }
 
+static void on_looked(const bool *clean, size_t n, void *userdata) {
+        AllocatorLooks *looks = userdata;
+        gint64 now = g_get_monotonic_time();
+
+        looks->look = NULL;
+        looks->not_before = now + LOOK_PAUSE_FACTOR * (now - looks->began);
+        g_assert(looks->looked_at->len == n);
+        end_look(looks, clean);
+}
+
 static gboolean begin_look(gpointer userdata) {
         AllocatorLooks *looks = userdata;
         g_autoptr(GArray) owners = g_array_new(FALSE, FALSE, sizeof(CgroupRange));
@@ -88,7 +97,6 @@ static gboolean begin_look(gpointer userdata) {
         gpointer record;
 
         looks->source = 0;
-        looks->began = g_get_monotonic_time();
         g_hash_table_iter_init(&i, looks->waiting);
         while (g_hash_table_iter_next(&i, &record, NULL)) {
                 uint32_t number = GPOINTER_TO_UINT(record);
@@ -100,10 +108,11 @@ static gboolean begin_look(gpointer userdata) {
                         g_array_append_val(looks->looked_at, number);
         }
         g_hash_table_remove_all(looks->waiting);
+        looks->began = g_get_monotonic_time();
         if (cgroup_look(
                     looks->config->cgroups, (const CgroupRange *) (void *) owners->data,
                     owners->len, on_looked, looks, &looks->look) != 0)
-                on_looked(NULL, owners->len, looks);
+                end_look(looks, NULL);
         return G_SOURCE_REMOVE;
 }
 

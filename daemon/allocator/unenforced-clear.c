@@ -64,16 +64,16 @@ static void free_unused_records(
 }
 
 /* Whether no ID of the slot is lent or quarantined; of a slot
- * that is cut up, none of its singles. */
+ * that is split, none of its singles. */
 static bool slot_is_unheld(const TableWriter *table, uint32_t slot) {
         const TableHeader *header = table_writer_header(table);
         const TableRecord *record = table_writer_record(table, slot);
 
         if (table_writer_state(table, slot) == TABLE_STATE_FREE)
                 return true;
-        if (record->kind != TABLE_KIND_CUT)
+        if (record->kind != TABLE_KIND_SPLIT)
                 return false;
-        for (uint32_t i = 0; i < TABLE_SINGLES_PER_CUT; i++)
+        for (uint32_t i = 0; i < TABLE_SINGLES_PER_SPLIT; i++)
                 if (table_writer_state(table, header->n_slots + record->first_single + i) !=
                     TABLE_STATE_FREE)
                         return false;

@@ -49,7 +49,7 @@ typedef struct Look {
         Vetter *vetter;
         const char *what;
         gint64 usec_max, usec_old;
-        GHashTable *ids;   /* slots by their number, single IDs of cut ones as they are */
+        GHashTable *ids;   /* slots by their number, single IDs of split ones as they are */
         GHashTable *found; /* by the look that is under way */
         uint32_t last_release;
         Ask *ask;
@@ -370,7 +370,7 @@ static void look_note(const Look *look, uint32_t record, uint32_t key) {
 }
 
 /* Of the IDs from `first` to `last`, which are of one slot: by the slot if it is free, else by
- * those it may be cut up into. */
+ * those it may be split into. */
 static void look_note_in_slot(const Look *look, uint32_t slot, uint32_t first, uint32_t last) {
         const Vetter *vetter = look->vetter;
         const TableRecord *record = table_writer_record(vetter->config.table, slot);
@@ -380,9 +380,9 @@ static void look_note_in_slot(const Look *look, uint32_t slot, uint32_t first, u
                 look_note(look, slot, slot);
                 return;
         }
-        if (record->kind != TABLE_KIND_CUT)
+        if (record->kind != TABLE_KIND_SPLIT)
                 return;
-        last = MIN(last, slot_start + TABLE_SINGLES_PER_CUT - 1);
+        last = MIN(last, slot_start + TABLE_SINGLES_PER_SPLIT - 1);
         for (uint32_t id = first; id <= last; id++)
                 look_note(look, vetter->n_slots + record->first_single + (id - slot_start), id);
 }
@@ -566,7 +566,7 @@ VetterAnswer vetter_check(const Vetter *vetter, uint32_t start, uint32_t n_ids) 
         uint32_t last = slot_of(vetter, start + n_ids - 1);
         VetterAnswer answer = VETTER_FREE;
 
-        /* The name service was asked about its slot when that was cut up; now it would be us who
+        /* The name service was asked about its slot when that was split; now it would be us who
          * answers. */
         if (n_ids == 1)
                 return check_looks(vetter, start);

@@ -45,7 +45,7 @@ int vetter_new(const VetterConfig *config, Vetter **ret_vetter);
 void vetter_free(Vetter *vetter);
 
 /* Of whole slots, TAKEN if they are not free in the table either, or of a single ID of a slot that
- * is cut up.  Cheap: looks at what is known. */
+ * is split.  Cheap: looks at what is known. */
 VetterAnswer vetter_check(const Vetter *vetter, uint32_t start, uint32_t n_ids);
 
 /* Note what a request waits for: these slots, of which vetter_check() said VETTER_UNKNOWN.  They

@@ -11,15 +11,15 @@
 #include "daemon/policy/rules.h"
 
 typedef struct PolicyTest {
-        uint32_t rules_off;  /* POLICY_RULE_*: do not judge; the canary does not ask for them */
-        uint64_t offers_off; /* as if the kernel did not have these: POLICY_OFFER() */
+        uint32_t rules_off;   /* POLICY_RULE_*: do not judge; the canary does not ask for them */
+        uint64_t unavailable; /* as if the kernel did not have these: POLICY_AVAILABLE() */
         bool without_loop_helper; /* as before 5.17 */
 } PolicyTest;
 
-#define POLICY_OFFERS_PATH                                                        \
-        (POLICY_OFFER(PROGRAM_PATH_MKNOD) | POLICY_OFFER(PROGRAM_PATH_MKDIR) |    \
-         POLICY_OFFER(PROGRAM_PATH_SYMLINK) | POLICY_OFFER(PROGRAM_PATH_RENAME) | \
-         POLICY_OFFER(PROGRAM_PATH_CHOWN) | POLICY_OFFER(PROGRAM_PATH_CHMOD))
+#define POLICY_AVAILABLE_PATH                                                             \
+        (POLICY_AVAILABLE(PROGRAM_PATH_MKNOD) | POLICY_AVAILABLE(PROGRAM_PATH_MKDIR) |    \
+         POLICY_AVAILABLE(PROGRAM_PATH_SYMLINK) | POLICY_AVAILABLE(PROGRAM_PATH_RENAME) | \
+         POLICY_AVAILABLE(PROGRAM_PATH_CHOWN) | POLICY_AVAILABLE(PROGRAM_PATH_CHMOD))
 
 /* As policy_open(). */
 int policy_open_for_test(const PolicyConfig *config, const PolicyTest *test, Policy **ret_policy);

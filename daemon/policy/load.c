@@ -75,18 +75,18 @@ uint32_t policy_map_entries(PolicyMap map, uint32_t n_slots, uint32_t n_records)
         return map == MAP_USES ? n_slots : n_records + 1;
 }
 
-/* ---- what the kernel offers ---- */
+/* ---- what the kernel has ---- */
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list arguments) {
         return 0;
 }
 
 /* The programs that a kernel function is the hook of. */
-static uint64_t offer_of_function(
+static uint64_t available_of_function(
         const struct btf *btf, const struct btf_type *function, const char *name) {
         const struct btf_type *prototype = btf__type_by_id(btf, function->type);
         bool is_security = g_str_has_prefix(name, "bpf_lsm_");
-        uint64_t offer = 0;
+        uint64_t available = 0;
 
         if (is_security)
                 name += strlen("bpf_lsm_");
@@ -96,14 +96,14 @@ static uint64_t offer_of_function(
                 if (!info->is_kprobe && info->is_tracing != is_security &&
                     strcmp(info->hook, name) == 0 &&
                     (info->n_args == 0 || (prototype && btf_vlen(prototype) == info->n_args)))
-                        offer |= POLICY_OFFER(i);
+                        available |= POLICY_AVAILABLE(i);
         }
         if (is_security)
-                offer |= POLICY_OFFER_LSM;
+                available |= POLICY_AVAILABLE_LSM;
         /* The function that does it, in 6.1. */
         if (!is_security && strcmp(name, "vfs_set_acl_prepare") == 0)
-                offer |= POLICY_OFFER_ACL_PASSES_MOUNT_LATER;
-        return offer;
+                available |= POLICY_AVAILABLE_ACL_PASSES_MOUNT_LATER;
+        return available;
 }
 
 /* Whether a struct has a member, also inside unnamed ones. */
@@ -125,14 +125,14 @@ static bool has_member(const struct btf *btf, const struct btf_type *type, const
 }
 
 /* What the layout of a type tells. */
-static uint64_t offer_of_type(
+static uint64_t available_of_type(
         const struct btf *btf, const struct btf_type *type, const char *name) {
         if (g_strcmp0(name, "iattr") == 0 && !has_member(btf, type, "ia_vfsuid"))
-                return POLICY_OFFER_OWNER_ON_DISK;
+                return POLICY_AVAILABLE_OWNER_ON_DISK;
         /* Every hook the kernel has, also those that programs cannot be on. */
         if (g_strcmp0(name, "security_list_options") == 0 &&
             !has_member(btf, type, "file_ioctl_compat"))
-                return POLICY_OFFER_ONE_IOCTL;
+                return POLICY_AVAILABLE_ONE_IOCTL;
         return 0;
 }
 
@@ -154,24 +154,25 @@ static bool has_keys(void) {
 }
 
 /* In one pass: there are 100,000 types, and asking by name goes through all of them each time. */
-static uint64_t read_offer(const struct btf *btf) {
+static uint64_t read_available(const struct btf *btf) {
         /* Whether there are kprobes, attaching tells. */
-        uint64_t offer = POLICY_OFFER(PROGRAM_DEATH_KPROBE) | POLICY_OFFER(PROGRAM_BIRTH_KPROBE);
+        uint64_t available =
+                POLICY_AVAILABLE(PROGRAM_DEATH_KPROBE) | POLICY_AVAILABLE(PROGRAM_BIRTH_KPROBE);
 
         for (__u32 id = 1; id < btf__type_cnt(btf); id++) {
                 const struct btf_type *type = btf__type_by_id(btf, id);
                 const char *name = btf__name_by_offset(btf, type->name_off);
 
                 if (btf_is_func(type))
-                        offer |= offer_of_function(btf, type, name);
+                        available |= available_of_function(btf, type, name);
                 else if (btf_is_composite(type))
-                        offer |= offer_of_type(btf, type, name);
+                        available |= available_of_type(btf, type, name);
         }
         if (!can_have_btrfs())
-                offer |= POLICY_OFFER_NO_BTRFS;
+                available |= POLICY_AVAILABLE_NO_BTRFS;
         if (!has_keys())
-                offer |= POLICY_OFFER_NO_KEYS;
-        return offer;
+                available |= POLICY_AVAILABLE_NO_KEYS;
+        return available;
 }
 
 /* Programs on security hooks are attached without complaint to a kernel that was told not to run
@@ -221,14 +222,14 @@ int policy_object_program_fd(const PolicyObject *object, PolicyProgram program) 
 }
 
 /* Every program that a rule's chosen variant has. */
-static uint64_t chosen_programs(uint64_t offer) {
+static uint64_t chosen_programs(uint64_t available) {
         uint64_t chosen = 0;
         size_t n;
 
         (void) policy_rule_info(0, &n);
         for (size_t i = 0; i < n; i++) {
                 const PolicyRuleInfo *rule = policy_rule_info(i, NULL);
-                int variant = policy_rule_variant(rule, offer);
+                int variant = policy_rule_variant(rule, available);
 
                 if (variant >= 0)
                         chosen |= rule->variants[variant].programs;
@@ -258,7 +259,7 @@ static int prepare_maps(const PolicyLoad *load, PolicyObject *object) {
 
 static void prepare_constants(const PolicyLoad *load, PolicyObject *object) {
         struct policy_bpf__rodata *constants = object->skeleton->rodata;
-        int variant = policy_rule_variant(policy_rule_info(0, NULL), object->offer);
+        int variant = policy_rule_variant(policy_rule_info(0, NULL), object->available);
 
         constants->pool_start = load->pool_start;
         constants->pool_size = load->n_slots * POLICY_SLOT_SIZE + POLICY_CANARY_IDS;
@@ -266,7 +267,8 @@ static void prepare_constants(const PolicyLoad *load, PolicyObject *object) {
         constants->canary_record = load->n_records;
         constants->rules_off = load->test.rules_off;
         constants->without_path_hooks = variant > 0;
-        constants->acl_passes_mount_later = object->offer & POLICY_OFFER_ACL_PASSES_MOUNT_LATER;
+        constants->acl_passes_mount_later =
+                object->available & POLICY_AVAILABLE_ACL_PASSES_MOUNT_LATER;
         constants->without_loop_helper = load->test.without_loop_helper;
 }
 
@@ -284,7 +286,7 @@ static char *last_words(const char *log) {
 static int open_and_load(const PolicyLoad *load, PolicyObject *object) {
         g_autofree char *log = g_malloc0(VERIFIER_LOG_SIZE);
         g_autofree char *words = NULL;
-        uint64_t chosen = chosen_programs(object->offer);
+        uint64_t chosen = chosen_programs(object->available);
         int r;
 
         LIBBPF_OPTS(
@@ -296,7 +298,7 @@ static int open_and_load(const PolicyLoad *load, PolicyObject *object) {
         for (PolicyProgram i = 0; i < PROGRAM_COUNT; i++)
                 (void) bpf_program__set_autoload(
                         find_program(object, i),
-                        (chosen & POLICY_OFFER(i)) || policy_program_info(i)->is_kprobe);
+                        (chosen & POLICY_AVAILABLE(i)) || policy_program_info(i)->is_kprobe);
         prepare_constants(load, object);
         r = prepare_maps(load, object);
         if (r >= 0)
@@ -317,22 +319,22 @@ static int open_and_load(const PolicyLoad *load, PolicyObject *object) {
 
 /* ---- attach ---- */
 
-/* What cannot be attached is not on offer: another variant may be taken. */
+/* What cannot be attached is not available: another variant may be taken. */
 static void attach(PolicyObject *object) {
         for (;;) {
-                uint64_t chosen = chosen_programs(object->offer), before = object->offer;
+                uint64_t chosen = chosen_programs(object->available), before = object->available;
 
                 for (PolicyProgram i = 0; i < PROGRAM_COUNT; i++) {
                         struct bpf_program *program = find_program(object, i);
 
-                        if (!(chosen & POLICY_OFFER(i)) || object->links[i])
+                        if (!(chosen & POLICY_AVAILABLE(i)) || object->links[i])
                                 continue;
                         if (bpf_program__fd(program) >= 0)
                                 object->links[i] = bpf_program__attach(program);
                         if (!object->links[i])
-                                object->offer &= ~POLICY_OFFER(i);
+                                object->available &= ~POLICY_AVAILABLE(i);
                 }
-                if (object->offer == before)
+                if (object->available == before)
                         return;
         }
 }
@@ -350,8 +352,8 @@ int policy_object_load(const PolicyLoad *load, PolicyObject *ret_object) {
                 ret_object->remedy = "a kernel with CONFIG_DEBUG_INFO_BTF";
                 return 0;
         }
-        ret_object->offer = read_offer(btf) & ~load->test.offers_off;
-        if (!(ret_object->offer & POLICY_OFFER_LSM)) {
+        ret_object->available = read_available(btf) & ~load->test.unavailable;
+        if (!(ret_object->available & POLICY_AVAILABLE_LSM)) {
                 ret_object->problem = g_strdup("this kernel has no BPF programs on security hooks");
                 ret_object->remedy = "a kernel with CONFIG_BPF_LSM";
                 return 0;

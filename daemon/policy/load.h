@@ -40,8 +40,8 @@ struct policy_bpf;
 typedef struct PolicyObject {
         struct policy_bpf *skeleton;
         struct bpf_link *links[PROGRAM_COUNT];
-        uint64_t offer; /* what the kernel offers, less what could not be attached */
-        char *problem;  /* why nothing could be loaded */
+        uint64_t available; /* what the kernel has, less what could not be attached */
+        char *problem;      /* why nothing could be loaded */
         const char *remedy;
 } PolicyObject;
 
@@ -51,7 +51,7 @@ typedef struct PolicyLoad {
         int map_fds[MAP_COUNT]; /* of an earlier daemon, to be shared; -1: make new ones */
 } PolicyLoad;
 
-/* Load and attach what this kernel offers.  0 also when that is nothing: then `problem` says why.
+/* Load and attach what this kernel has.  0 also when that is nothing: then `problem` says why.
  */
 int policy_object_load(const PolicyLoad *load, PolicyObject *ret_object);
 void policy_object_clear(PolicyObject *object);

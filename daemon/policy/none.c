@@ -52,7 +52,7 @@ int policy_settle(Policy *policy) {
         return 0;
 }
 
-int policy_cut(Policy *policy, uint32_t slot, uint32_t first_single) {
+int policy_split(Policy *policy, uint32_t slot, uint32_t first_single) {
         return 0;
 }
 

@@ -23,7 +23,7 @@
 #include "lib/util/source.h"
 
 G_STATIC_ASSERT(POLICY_SLOT_SIZE == TABLE_SLOT_SIZE);
-G_STATIC_ASSERT(POLICY_SINGLES_PER_CUT == TABLE_SINGLES_PER_CUT);
+G_STATIC_ASSERT(POLICY_SINGLES_PER_SPLIT == TABLE_SINGLES_PER_SPLIT);
 
 #define DEATH_WAIT_MS 3000
 #define DEATH_POLL_MS 5
@@ -266,22 +266,22 @@ void policy_skip_rules_for_test(Policy *policy, uint32_t record, uint32_t rules)
         __atomic_store_n(&policy->records[record].skip_rules, rules, __ATOMIC_SEQ_CST);
 }
 
-int policy_cut(Policy *policy, uint32_t slot, uint32_t first_single) {
+int policy_split(Policy *policy, uint32_t slot, uint32_t first_single) {
         struct policy_record *record;
 
         if (!policy->records)
                 return 0;
         if (slot >= policy->config.n_slots ||
-            first_single > TABLE_SINGLES_MAX - POLICY_SINGLES_PER_CUT)
+            first_single > TABLE_SINGLES_MAX - POLICY_SINGLES_PER_SPLIT)
                 return -EINVAL;
         record = &policy->records[slot];
-        if (record->state == POLICY_RECORD_CUT && record->first_single == first_single)
+        if (record->state == POLICY_RECORD_SPLIT && record->first_single == first_single)
                 return 0;
         if (record->state != POLICY_RECORD_FREE)
                 return -EBUSY;
         record->first_single = first_single;
         record->skip_rules = 0;
-        set_state(record, POLICY_RECORD_CUT);
+        set_state(record, POLICY_RECORD_SPLIT);
         return 0;
 }
 
@@ -294,7 +294,7 @@ static int end_lending(Policy *policy, uint32_t first_record, uint32_t n_records
         for (uint32_t i = first_record; i < first_record + n_records; i++) {
                 struct policy_record *record = &policy->records[i];
 
-                if (state == POLICY_RECORD_ORPHANED && record->state == POLICY_RECORD_CUT)
+                if (state == POLICY_RECORD_ORPHANED && record->state == POLICY_RECORD_SPLIT)
                         continue;
                 if (record->state == POLICY_RECORD_LENT)
                         leave_holder(policy, record);
@@ -326,8 +326,8 @@ int policy_slot(Policy *policy, uint32_t record_number, uint64_t *ret_userns_ino
         switch (record->state) {
         case POLICY_RECORD_FREE:
                 return POLICY_SLOT_FREE;
-        case POLICY_RECORD_CUT:
-                return POLICY_SLOT_CUT;
+        case POLICY_RECORD_SPLIT:
+                return POLICY_SLOT_SPLIT;
         case POLICY_RECORD_LENT:
                 if (find_holder(policy, record->holder, &holder) && holder.cookie != 0 &&
                     holder.cookie == record->cookie) {
@@ -457,7 +457,7 @@ static char *join_hooks(uint64_t chosen) {
         for (PolicyProgram i = 0; i < PROGRAM_COUNT; i++) {
                 const PolicyProgramInfo *info = policy_program_info(i);
 
-                if (!(chosen & POLICY_OFFER(i)))
+                if (!(chosen & POLICY_AVAILABLE(i)))
                         continue;
                 g_string_append_printf(
                         text, "%s%s%s", text->len ? ", " : "",
@@ -482,7 +482,7 @@ static void show_all_inactive(Policy *policy, const char *reason, const char *re
 static void show_attached(Policy *policy) {
         for (size_t i = 0; i < POLICY_RULES_MAX; i++) {
                 const PolicyRuleInfo *info = policy_rule_info(i, NULL);
-                int variant = policy_rule_variant(info, policy->object.offer);
+                int variant = policy_rule_variant(info, policy->object.available);
 
                 policy->rules[i] = (PolicyRule){ .name = info->name, .needed = info->needed };
                 if (variant < 0) {
@@ -491,7 +491,7 @@ static void show_attached(Policy *policy) {
                         continue;
                 }
                 policy->rules[i].active = true;
-                if (info->variants[variant].programs & ~POLICY_OFFERS_OTHER)
+                if (info->variants[variant].programs & ~POLICY_AVAILABLE_OTHER)
                         policy->rules[i].hook =
                                 keep_text(policy, join_hooks(info->variants[variant].programs));
                 policy->rules[i].reason = info->variants[variant].note;
@@ -583,10 +583,10 @@ static uint32_t rules_left_to_last_line(const Policy *policy) {
 
         for (size_t i = 0; i < POLICY_RULES_MAX; i++) {
                 const PolicyRuleInfo *info = policy_rule_info(i, NULL);
-                int variant = policy_rule_variant(info, policy->object.offer);
+                int variant = policy_rule_variant(info, policy->object.available);
 
-                if (variant >= 0 &&
-                    info->variants[variant].programs == POLICY_OFFER(PROGRAM_INODE_INIT_SECURITY))
+                if (variant >= 0 && info->variants[variant].programs ==
+                                            POLICY_AVAILABLE(PROGRAM_INODE_INIT_SECURITY))
                         rules |= info->bit;
         }
         return rules & ~POLICY_RULE_LAST_LINE;

@@ -77,10 +77,10 @@ const PolicyRule *policy_rules(const Policy *policy, size_t *ret_n_rules);
 /* Slots are named by record numbers of the table (lib/table/format.h), so that single IDs
  * have one too. */
 
-/* The slot is cut up into single IDs: ID n of it has the record n_slots + first_single + n.  Before
- * any of these is protected; a slot that was cut stays cut, again is fine.  -EBUSY: the slot is
+/* The slot is split into single IDs: ID n of it has the record n_slots + first_single + n.  Before
+ * any of these is protected; a slot that was split stays split, again is fine.  -EBUSY: the slot is
  * lent. */
-int policy_cut(Policy *policy, uint32_t slot, uint32_t first_single);
+int policy_split(Policy *policy, uint32_t slot, uint32_t first_single);
 
 /* Lend the records first ... first + n - 1 to the user namespace `userns_inode`, which the caller
  * keeps alive: from now on no inode with their IDs may come to exist outside it.  All or nothing;
@@ -102,8 +102,9 @@ enum {
         POLICY_SLOT_FREE = 0,
         POLICY_SLOT_LENT = 1, /* *ret_userns_inode is the holder */
         POLICY_SLOT_ORPHANED =
-                2,           /* the kernel saw the holder's end, or policy_orphan() was called */
-        POLICY_SLOT_CUT = 3, /* policy_cut() was called: its single IDs have records of their own */
+                2, /* the kernel saw the holder's end, or policy_orphan() was called */
+        POLICY_SLOT_SPLIT =
+                3, /* policy_split() was called: its single IDs have records of their own */
 };
 /* Whether the kernel itself notes the end of a holder (rule "death"): then POLICY_SLOT_ORPHANED
  * proves an end, and POLICY_SLOT_LENT means that none was seen. */

@@ -5,7 +5,7 @@
 
 #include <glib.h>
 
-#define P(program) POLICY_OFFER(PROGRAM_##program)
+#define P(program) POLICY_AVAILABLE(PROGRAM_##program)
 
 static const PolicyProgramInfo programs[PROGRAM_COUNT] = {
         [PROGRAM_PATH_MKNOD] = { .name = "policy_path_mknod", .hook = "path_mknod" },
@@ -106,7 +106,7 @@ static const PolicyRuleInfo rules[] = {
                 .bit = POLICY_RULE_CHOWN,
                 .needed = true,
                 .variants = { { P(INODE_SETATTR_IDMAP) },
-                              { P(INODE_SETATTR) | POLICY_OFFER_OWNER_ON_DISK },
+                              { P(INODE_SETATTR) | POLICY_AVAILABLE_OWNER_ON_DISK },
                               { P(PATH_CHOWN) },
                               { P(INODE_SETATTR), "this kernel has no path hooks: changing owners "
                                                   "through an ID-mapped mount "
@@ -119,7 +119,7 @@ static const PolicyRuleInfo rules[] = {
                 .bit = POLICY_RULE_MODE,
                 .needed = true,
                 .variants = { { P(INODE_SETATTR_IDMAP) },
-                              { P(INODE_SETATTR) | POLICY_OFFER_OWNER_ON_DISK },
+                              { P(INODE_SETATTR) | POLICY_AVAILABLE_OWNER_ON_DISK },
                               { P(PATH_CHMOD) },
                               { P(INODE_SETATTR) } },
                 .missing = NO_HOOK,
@@ -149,8 +149,8 @@ static const PolicyRuleInfo rules[] = {
                 .bit = POLICY_RULE_SUBVOLUME,
                 .needed = true,
                 .variants = { { P(FILE_IOCTL) | P(FILE_IOCTL_COMPAT) },
-                              { P(FILE_IOCTL) | POLICY_OFFER_ONE_IOCTL },
-                              { P(FILE_IOCTL) | POLICY_OFFER_NO_BTRFS,
+                              { P(FILE_IOCTL) | POLICY_AVAILABLE_ONE_IOCTL },
+                              { P(FILE_IOCTL) | POLICY_AVAILABLE_NO_BTRFS,
                                 "calls of 32-bit programs are not seen, but there is no btrfs "
                                 "here" } },
                 .missing = "calls of 32-bit programs to btrfs are not seen: this kernel has "
@@ -181,7 +181,7 @@ static const PolicyRuleInfo rules[] = {
                 .bit = POLICY_RULE_KEYS,
                 .needed = true,
                 .variants = { { P(KEY_PERMISSION) | P(KEY_ALLOC) },
-                              { POLICY_OFFER_NO_KEYS, "this kernel has no keys" } },
+                              { POLICY_AVAILABLE_NO_KEYS, "this kernel has no keys" } },
                 .missing = NO_HOOK,
                 .remedy = NO_HOOK_REMEDY,
         },
@@ -235,9 +235,9 @@ const PolicyRuleInfo *policy_rule_info(size_t index, size_t *ret_n) {
         return index < G_N_ELEMENTS(rules) ? &rules[index] : NULL;
 }
 
-int policy_rule_variant(const PolicyRuleInfo *rule, uint64_t offer) {
+int policy_rule_variant(const PolicyRuleInfo *rule, uint64_t available) {
         for (size_t i = 0; i < G_N_ELEMENTS(rule->variants); i++)
-                if (rule->variants[i].programs && (rule->variants[i].programs & ~offer) == 0)
+                if (rule->variants[i].programs && (rule->variants[i].programs & ~available) == 0)
                         return (int) i;
         return -1;
 }

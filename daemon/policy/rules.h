@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Which programs enforce which rule, by what the kernel offers: tables and the choice from them.
+/* Which programs enforce which rule, by what the kernel has: tables and the choice from them.
  * Knows nothing of how programs are loaded.  Private to daemon/policy and to tests. */
 
 #include <stdbool.h>
@@ -56,25 +56,25 @@ typedef struct PolicyProgramInfo {
 
 const PolicyProgramInfo *policy_program_info(PolicyProgram program);
 
-/* What a kernel offers: one bit a program, and more. */
-#define POLICY_OFFER(program) (UINT64_C(1) << (program))
-#define POLICY_OFFER_OWNER_ON_DISK \
-        (UINT64_C(1) << 62)                  /* inode_setattr is told the owner that goes to disk */
-#define POLICY_OFFER_LSM (UINT64_C(1) << 61) /* it has BPF programs on security hooks at all */
-#define POLICY_OFFER_ACL_PASSES_MOUNT_LATER                   \
-        (UINT64_C(1) << 60) /* after inode_setxattr was asked \
-                             */
-#define POLICY_OFFER_ONE_IOCTL                                                          \
-        (UINT64_C(1)                                                                    \
-         << 59) /* file_ioctl is asked for 32-bit programs, too: there is no other hook \
-                 */
-#define POLICY_OFFER_NO_BTRFS (UINT64_C(1) << 58) /* nor can it be loaded */
-#define POLICY_OFFER_NO_KEYS (UINT64_C(1) << 57)
+/* What a kernel has: one bit a program, and more. */
+#define POLICY_AVAILABLE(program) (UINT64_C(1) << (program))
+/* inode_setattr is told the owner that goes to disk. */
+#define POLICY_AVAILABLE_OWNER_ON_DISK (UINT64_C(1) << 62)
+/* It has BPF programs on security hooks at all. */
+#define POLICY_AVAILABLE_LSM (UINT64_C(1) << 61)
+/* An ACL meets the mount's ID map only after inode_setxattr was asked. */
+#define POLICY_AVAILABLE_ACL_PASSES_MOUNT_LATER (UINT64_C(1) << 60)
+/* file_ioctl is asked for 32-bit programs, too: there is no other hook. */
+#define POLICY_AVAILABLE_ONE_IOCTL (UINT64_C(1) << 59)
+/* Nor can it be loaded. */
+#define POLICY_AVAILABLE_NO_BTRFS (UINT64_C(1) << 58)
+#define POLICY_AVAILABLE_NO_KEYS (UINT64_C(1) << 57)
 
 /* What is no program. */
-#define POLICY_OFFERS_OTHER                                                                    \
-        (POLICY_OFFER_OWNER_ON_DISK | POLICY_OFFER_LSM | POLICY_OFFER_ACL_PASSES_MOUNT_LATER | \
-         POLICY_OFFER_ONE_IOCTL | POLICY_OFFER_NO_BTRFS | POLICY_OFFER_NO_KEYS)
+#define POLICY_AVAILABLE_OTHER                                                  \
+        (POLICY_AVAILABLE_OWNER_ON_DISK | POLICY_AVAILABLE_LSM |                \
+         POLICY_AVAILABLE_ACL_PASSES_MOUNT_LATER | POLICY_AVAILABLE_ONE_IOCTL | \
+         POLICY_AVAILABLE_NO_BTRFS | POLICY_AVAILABLE_NO_KEYS)
 
 #define POLICY_RULES_MAX 16
 
@@ -82,16 +82,16 @@ typedef struct PolicyRuleInfo {
         const char *name;
         uint32_t bit; /* POLICY_RULE_*, 0: not one that refuses */
         bool needed;  /* Enforcement = required does not go without it */
-        /* Sets of programs, best first; the first that is offered whole is taken.  A set may also
-         * ask for POLICY_OFFERS_OTHER.  `note`: what is not as good with it. */
+        /* Sets of programs, best first; the first that is available whole is taken.  A set may also
+         * ask for POLICY_AVAILABLE_OTHER.  `note`: what is not as good with it. */
         struct {
                 uint64_t programs;
                 const char *note;
         } variants[4];
-        const char *missing, *remedy; /* when no set is offered */
+        const char *missing, *remedy; /* when no set is available */
 } PolicyRuleInfo;
 
 const PolicyRuleInfo *policy_rule_info(size_t index, size_t *ret_n);
 
 /* The index of the variant to take of a rule, or -1. */
-int policy_rule_variant(const PolicyRuleInfo *rule, uint64_t offer);
+int policy_rule_variant(const PolicyRuleInfo *rule, uint64_t available);

@@ -26,9 +26,9 @@
  *                        are chained through `next_part` from the holder on, which may be a single
  *                        ID too.  Owner, namespace and time of birth are its holder's: a part
  *                        that differs there is not believed.
- *      TABLE_KIND_CUT    the slot is cut up into single IDs: its ID n < TABLE_SINGLES_PER_CUT has
- *                        the record n_slots + first_single + n, of kind TABLE_KIND_RANGE and size
- *                        1.  The rest of the slot is not used.  A slot that was cut stays cut.
+ *      TABLE_KIND_SPLIT    the slot is split into single IDs: its ID n < TABLE_SINGLES_PER_SPLIT
+ * has the record n_slots + first_single + n, of kind TABLE_KIND_RANGE and size
+ *                        1.  The rest of the slot is not used.  A slot that was split stays split.
  *
  * States.  free -> reserved -> mapping -> active -> releasing -> quarantined -> free.  Each step is
  * one atomic store of `state`, after the data it stands for.  All other data is written while the
@@ -38,7 +38,7 @@
  * dead.  Names of namespaces are answered for `active` only.  The first ID of a slot that is not
  * free and has no such name has that of the slot, "nsresource-FIRSTID": systemd-nspawn and others
  * who pick ranges themselves ask for just that number before they take one.  A part is reserved
- * before its holder and freed after it, and its state follows the holder's.  A slot that is cut up
+ * before its holder and freed after it, and its state follows the holder's.  A slot that is split
  * is `active` for good, one that is taken out of service goes from free to quarantined; both in one
  * store.
  *
@@ -69,9 +69,9 @@
 #define TABLE_POOL_HIGHEST 0xFFFF0000u
 /* All record numbers together must fit the 16 bits of an index word. */
 #define TABLE_SLOTS_MAX 49152u
-#define TABLE_SINGLES_PER_CUT 2048u /* single IDs used of a slot that is cut up */
-#define TABLE_CUTS_MAX 2u           /* slots that may be cut up */
-#define TABLE_SINGLES_MAX (TABLE_SINGLES_PER_CUT * TABLE_CUTS_MAX)
+#define TABLE_SINGLES_PER_SPLIT 2048u /* single IDs used of a slot that is split */
+#define TABLE_SPLITS_MAX 2u           /* slots that may be split */
+#define TABLE_SINGLES_MAX (TABLE_SINGLES_PER_SPLIT * TABLE_SPLITS_MAX)
 #define TABLE_REGISTRATIONS_MAX 4096u /* namespaces that brought their own maps */
 #define TABLE_INDEX_ENTRIES 131072u   /* a power of two, at most 0.44 full with all records named */
 #define TABLE_PROBE_MAX 1024u /* more than one user can crowd together within the default quota */
@@ -97,7 +97,7 @@ enum {
         TABLE_KIND_NONE = 0, /* never used */
         TABLE_KIND_RANGE = 1,
         TABLE_KIND_PART = 2,
-        TABLE_KIND_CUT = 3,
+        TABLE_KIND_SPLIT = 3,
 };
 
 /* TableRecord.flags */
@@ -130,8 +130,8 @@ typedef struct TableRecord {
         uint32_t holder;       /* parts: record of the range; else TABLE_NONE */
         uint32_t part;         /* parts: K >= 1; else 0 */
         uint32_t next_part;    /* first (next) delegated part's record, or TABLE_NONE */
-        uint32_t first_single; /* TABLE_KIND_CUT: number of its first single; else TABLE_NONE */
-        char name[24];         /* of the namespace, NUL-padded; parts and cuts: empty */
+        uint32_t first_single; /* TABLE_KIND_SPLIT: number of its first single; else TABLE_NONE */
+        char name[24];         /* of the namespace, NUL-padded; parts and split slots: empty */
         uint8_t reserved[20];  /* zero */
 } TableRecord;
 

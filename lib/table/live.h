@@ -3,7 +3,7 @@
 
 /* What the writer keeps in memory about ranges that are not free, to answer without a search: who
  * has how much, which record a namespace has, how many there are.  Only ranges (and registrations),
- * never parts and cuts. */
+ * never parts and split slots. */
 
 #include <stdint.h>
 

@@ -342,7 +342,7 @@ bool table_range_is_sound(const TableView *view, uint32_t number, const TableRec
         number -= view->n_slots;
         if (number < view->n_singles)
                 return record->size == 1 && slot < view->n_slots &&
-                       n == number % TABLE_SINGLES_PER_CUT;
+                       n == number % TABLE_SINGLES_PER_SPLIT;
         return number - view->n_singles < view->n_registrations && record->size == 0;
 }
 
@@ -424,14 +424,14 @@ static int find_id_in_part(
 }
 
 static int find_id_in_cut(
-        const TableView *view, uint32_t id, const TableRecord *cut, uint32_t n,
+        const TableView *view, uint32_t id, const TableRecord *split, uint32_t n,
         TableAnswer *answer) {
-        uint32_t first_single = cut->first_single;
+        uint32_t first_single = split->first_single;
         int r;
 
-        if (first_single >= view->n_singles || first_single % TABLE_SINGLES_PER_CUT != 0)
+        if (first_single >= view->n_singles || first_single % TABLE_SINGLES_PER_SPLIT != 0)
                 return TABLE_READ_E_UNTRUSTED;
-        if (n >= TABLE_SINGLES_PER_CUT || first_single + n >= view->n_singles)
+        if (n >= TABLE_SINGLES_PER_SPLIT || first_single + n >= view->n_singles)
                 return TABLE_READ_E_NOT_FOUND;
 
         r = answer_read(view, view->n_slots + first_single + n, answer);
@@ -453,7 +453,7 @@ static int find_id_in_slot(const TableView *view, uint32_t id, uint32_t slot, Ta
         case TABLE_KIND_PART:
                 record = answer->range;
                 return find_id_in_part(view, slot, &record, n, answer);
-        case TABLE_KIND_CUT:
+        case TABLE_KIND_SPLIT:
                 record = answer->range;
                 return find_id_in_cut(view, id, &record, n, answer);
         default:
@@ -493,10 +493,10 @@ static int read_range_of(
                 if (slot->holder >= view->n_slots + view->n_singles)
                         return TABLE_READ_E_UNTRUSTED;
                 return record_read(view, slot->holder, range);
-        case TABLE_KIND_CUT:
+        case TABLE_KIND_SPLIT:
                 if (slot->first_single >= view->n_singles)
                         return TABLE_READ_E_UNTRUSTED;
-                if (n >= TABLE_SINGLES_PER_CUT || slot->first_single + n >= view->n_singles)
+                if (n >= TABLE_SINGLES_PER_SPLIT || slot->first_single + n >= view->n_singles)
                         return TABLE_READ_E_NOT_FOUND;
                 return record_read(view, view->n_slots + slot->first_single + n, range);
         default:
@@ -712,7 +712,7 @@ int table_find_range(const TableView *view, const char *name, size_t n, TableAns
 static int next_step(const TableView *view, uint32_t *cursor, bool every, TableAnswer *answer) {
         uint32_t slot = *cursor / TABLE_SLOT_SIZE, n = *cursor % TABLE_SLOT_SIZE, n_ids;
         int r = answer_read(view, slot, answer);
-        bool is_cut = r == 0 && answer->range.kind == TABLE_KIND_CUT;
+        bool is_cut = r == 0 && answer->range.kind == TABLE_KIND_SPLIT;
 
         if (r == 0 && !is_cut && !every && (answer->range.kind != TABLE_KIND_RANGE || n > 0))
                 r = TABLE_READ_E_NOT_FOUND;
@@ -721,7 +721,7 @@ static int next_step(const TableView *view, uint32_t *cursor, bool every, TableA
 
         /* What a single ID's record says is nothing about the next one's; after the end of a range,
          * or of what can be read of it, there is nothing more in a slot. */
-        n_ids = is_cut ? TABLE_SINGLES_PER_CUT : every && r == 0 ? TABLE_SLOT_SIZE : 1;
+        n_ids = is_cut ? TABLE_SINGLES_PER_SPLIT : every && r == 0 ? TABLE_SLOT_SIZE : 1;
         *cursor = n + 1 < n_ids ? *cursor + 1 : (slot + 1) * TABLE_SLOT_SIZE;
         return r;
 }

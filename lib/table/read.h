@@ -118,8 +118,8 @@ size_t table_user_name(const TableAnswer *answer, char ret_name[static TABLE_USE
 
 uint32_t table_record_crc(const TableRecord *record);
 
-/* Whether a record that has passed its CRC is a range (not a part, not a cut) that can stand at
- * this number: start, size and name fit the pool and each other. */
+/* Whether a record that has passed its CRC is a range (neither a part nor a split slot) that can
+ * stand at this number: start, size and name fit the pool and each other. */
 bool table_range_is_sound(const TableView *view, uint32_t number, const TableRecord *record);
 
 /* Whether the record `part` (kind PART, of this number) belongs to `holder`, a sound range of

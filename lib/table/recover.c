@@ -76,32 +76,32 @@ static bool part_is_explained(const TableImage *image, uint32_t number, const Ta
                holder_leads_to(image, holder, number, part);
 }
 
-/* Whether a cut slot has singles that no other one has. */
-static bool cut_is_sound(const TableImage *image, uint32_t number, const TableRecord *cut) {
-        if (!table_image_is_slot(image, number) || cut->state != TABLE_STATE_ACTIVE ||
-            cut->start != table_image_slot_start(image, number) ||
-            cut->first_single >= image->view.n_singles ||
-            cut->first_single % TABLE_SINGLES_PER_CUT != 0)
+/* Whether a split slot has singles that no other one has. */
+static bool split_is_sound(const TableImage *image, uint32_t number, const TableRecord *split) {
+        if (!table_image_is_slot(image, number) || split->state != TABLE_STATE_ACTIVE ||
+            split->start != table_image_slot_start(image, number) ||
+            split->first_single >= image->view.n_singles ||
+            split->first_single % TABLE_SINGLES_PER_SPLIT != 0)
                 return false;
 
         for (uint32_t i = 0; i < number; i++) {
                 const TableRecord *other = &image->records[i];
 
-                if (other->state != TABLE_STATE_FREE && other->kind == TABLE_KIND_CUT &&
-                    other->first_single == cut->first_single)
+                if (other->state != TABLE_STATE_FREE && other->kind == TABLE_KIND_SPLIT &&
+                    other->first_single == split->first_single)
                         return false;
         }
         return true;
 }
 
-/* Whether a single ID's record lies in the cut slot that its ID says. */
+/* Whether a single ID's record lies in the split slot that its ID says. */
 static bool single_is_sound(const TableImage *image, uint32_t number, const TableRecord *single) {
         uint32_t slot = (single->start - image->view.pool_start) / TABLE_SLOT_SIZE;
         uint32_t n = (single->start - image->view.pool_start) % TABLE_SLOT_SIZE;
-        const TableRecord *cut = &image->records[slot]; /* sound: the slot exists */
+        const TableRecord *split = &image->records[slot]; /* sound: the slot exists */
 
-        return cut->state == TABLE_STATE_ACTIVE && cut->kind == TABLE_KIND_CUT &&
-               image->view.n_slots + cut->first_single + n == number;
+        return split->state == TABLE_STATE_ACTIVE && split->kind == TABLE_KIND_SPLIT &&
+               image->view.n_slots + split->first_single + n == number;
 }
 
 static bool record_is_sound(const TableImage *image, uint32_t number) {
@@ -124,8 +124,8 @@ static bool record_is_sound(const TableImage *image, uint32_t number) {
         case TABLE_KIND_PART:
                 return table_image_is_slot(image, number) &&
                        part_is_explained(image, number, record);
-        case TABLE_KIND_CUT:
-                return cut_is_sound(image, number, record);
+        case TABLE_KIND_SPLIT:
+                return split_is_sound(image, number, record);
         default:
                 return false;
         }

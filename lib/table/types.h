@@ -37,8 +37,8 @@ typedef struct TableOpenReport {
         uint32_t n_adopted;     /* ranges and registrations in any later state */
 } TableOpenReport;
 
-/* How many ranges and registrations (parts and cuts not counted) are in each state; n_slots_free
- * counts slots. */
+/* How many ranges and registrations (parts and split slots not counted) are in each state;
+ * n_slots_free counts slots. */
 typedef struct TableCounts {
         uint32_t n[TABLE_STATE_COUNT];
         uint32_t n_slots_free;

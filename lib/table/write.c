@@ -19,12 +19,13 @@ struct TableWriter {
         int lock_fd;
         TableImage image;
         TableFree *slots, *singles,
-                *registrations; /* what is free; singles: of slots that are cut up */
+                *registrations; /* what is free; singles: of slots that are split */
         TableLive *live;
         GRand *rand;
         uint32_t first_window; /* where the search for unused slots side by side begins */
         uint32_t boundary;     /* slots from here on are handed out first */
-        uint32_t cut_slots[TABLE_CUTS_MAX]; /* the slot that is cut number N, or TABLE_NONE */
+        uint32_t split_slots[TABLE_SPLITS_MAX]; /* the slot that was split as number N, or
+                                                   TABLE_NONE */
         TableSlotFunc watch;
         void *watch_userdata;
         TableNamesFunc watch_names;
@@ -53,7 +54,7 @@ static bool is_available(const TableWriter *writer, uint32_t number) {
         if (image->records[number].state != TABLE_STATE_FREE)
                 return false;
         return !table_image_is_single(image, number) ||
-               writer->cut_slots[(number - image->view.n_slots) / TABLE_SINGLES_PER_CUT] !=
+               writer->split_slots[(number - image->view.n_slots) / TABLE_SINGLES_PER_SPLIT] !=
                        TABLE_NONE;
 }
 
@@ -68,7 +69,7 @@ static void add_unused(TableWriter *writer, uint32_t *records, uint32_t n) {
         }
 }
 
-/* Learn from the records what is free, cut and live. */
+/* Learn from the records what is free, split and live. */
 static void load_records(TableWriter *writer) {
         const TableImage *image = &writer->image;
         g_autoptr(GArray) released = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -77,9 +78,9 @@ static void load_records(TableWriter *writer) {
 
         for (uint32_t i = 0; i < image->view.n_slots; i++)
                 if (image->records[i].state != TABLE_STATE_FREE &&
-                    image->records[i].kind == TABLE_KIND_CUT)
-                        writer->cut_slots[image->records[i].first_single / TABLE_SINGLES_PER_CUT] =
-                                i;
+                    image->records[i].kind == TABLE_KIND_SPLIT)
+                        writer->split_slots
+                                [image->records[i].first_single / TABLE_SINGLES_PER_SPLIT] = i;
 
         for (uint32_t i = 0; i < image->n_records; i++) {
                 const TableRecord *record = &image->records[i];
@@ -111,8 +112,8 @@ static TableWriter *writer_new(void) {
         writer->lock_fd = -1;
         writer->rand = g_rand_new();
         writer->first_window = g_rand_int(writer->rand);
-        for (size_t i = 0; i < TABLE_CUTS_MAX; i++)
-                writer->cut_slots[i] = TABLE_NONE;
+        for (size_t i = 0; i < TABLE_SPLITS_MAX; i++)
+                writer->split_slots[i] = TABLE_NONE;
         return writer;
 }
 
@@ -224,37 +225,37 @@ static void tell_names(const TableWriter *writer) {
 typedef struct Choice {
         const TableWriter *writer;
         uint32_t n_slots; /* asked about at once */
-        TableOfferFunc offer;
+        TableAcceptFunc accept;
         void *userdata;
         /* What is chosen for the same range already. */
         uint32_t chosen[TABLE_RANGE_RECORDS_MAX], n_chosen;
 } Choice;
 
-static bool offer_ids(const Choice *choice, uint32_t start, uint32_t n_ids) {
-        return !choice->offer || choice->offer(start, n_ids, choice->userdata);
+static bool accept_ids(const Choice *choice, uint32_t start, uint32_t n_ids) {
+        return !choice->accept || choice->accept(start, n_ids, choice->userdata);
 }
 
 static bool take_slots(uint32_t slot, void *userdata) {
         const Choice *choice = userdata;
 
-        return offer_ids(
+        return accept_ids(
                 choice, table_image_slot_start(&choice->writer->image, slot),
                 choice->n_slots * TABLE_SLOT_SIZE);
 }
 
-/* The ID of a single's record; its slot is cut up. */
+/* The ID of a single's record; its slot is split. */
 static uint32_t single_id(const TableWriter *writer, uint32_t number) {
         uint32_t n = number - writer->image.view.n_slots;
 
         return table_image_slot_start(
-                       &writer->image, writer->cut_slots[n / TABLE_SINGLES_PER_CUT]) +
-               n % TABLE_SINGLES_PER_CUT;
+                       &writer->image, writer->split_slots[n / TABLE_SINGLES_PER_SPLIT]) +
+               n % TABLE_SINGLES_PER_SPLIT;
 }
 
 static bool take_single(uint32_t number, void *userdata) {
         const Choice *choice = userdata;
 
-        return offer_ids(choice, single_id(choice->writer, number), 1);
+        return accept_ids(choice, single_id(choice->writer, number), 1);
 }
 
 static bool take_any(uint32_t number, void *userdata) {
@@ -348,47 +349,47 @@ static uint32_t choose_window(TableWriter *writer, Choice *choice) {
         return TABLE_NONE;
 }
 
-/* Cut a slot up, if there may be one more. */
-static void cut_slot(TableWriter *writer, Choice *choice) {
-        uint32_t singles[TABLE_SINGLES_PER_CUT], cut = 0, slot;
+/* Split a slot, if there may be one more. */
+static void split_slot(TableWriter *writer, Choice *choice) {
+        uint32_t singles[TABLE_SINGLES_PER_SPLIT], split = 0, slot;
         TableRecord data;
 
-        while (cut < TABLE_CUTS_MAX && writer->cut_slots[cut] != TABLE_NONE)
-                cut++;
-        if (cut == TABLE_CUTS_MAX)
+        while (split < TABLE_SPLITS_MAX && writer->split_slots[split] != TABLE_NONE)
+                split++;
+        if (split == TABLE_SPLITS_MAX)
                 return;
         slot = table_free_choose(writer->slots, take_slots, choice);
         if (slot == TABLE_NONE)
                 return;
 
         data = (TableRecord){
-                .kind = TABLE_KIND_CUT,
+                .kind = TABLE_KIND_SPLIT,
                 .owner_uid = TABLE_NONE,
                 .account_uid = TABLE_NONE,
                 .birth_usec = (uint64_t) g_get_real_time(),
                 .start = table_image_slot_start(&writer->image, slot),
-                .size = TABLE_SINGLES_PER_CUT,
+                .size = TABLE_SINGLES_PER_SPLIT,
                 .holder = TABLE_NONE,
                 .next_part = TABLE_NONE,
-                .first_single = cut * TABLE_SINGLES_PER_CUT,
+                .first_single = split * TABLE_SINGLES_PER_SPLIT,
         };
         table_free_remove(writer->slots, slot);
         table_image_store_record(&writer->image, slot, &data);
         table_image_store_state(&writer->image, slot, TABLE_STATE_ACTIVE);
 
-        writer->cut_slots[cut] = slot;
-        for (uint32_t i = 0; i < TABLE_SINGLES_PER_CUT; i++)
+        writer->split_slots[split] = slot;
+        for (uint32_t i = 0; i < TABLE_SINGLES_PER_SPLIT; i++)
                 singles[i] = writer->image.view.n_slots + data.first_single + i;
-        add_unused(writer, singles, TABLE_SINGLES_PER_CUT);
+        add_unused(writer, singles, TABLE_SINGLES_PER_SPLIT);
 }
 
-/* A single that was never used goes before one that was, even if another slot has to be cut up for
+/* A single that was never used goes before one that was, even if another slot has to be split for
  * it. */
 static uint32_t choose_single(TableWriter *writer, Choice *choice) {
         uint32_t number = table_free_choose_unused(writer->singles, take_single, choice);
 
         if (number == TABLE_NONE) {
-                cut_slot(writer, choice);
+                split_slot(writer, choice);
                 number = table_free_choose(writer->singles, take_single, choice);
         }
         return number;
@@ -497,16 +498,16 @@ static void store_range(TableWriter *writer, const TableRange *range, const Choi
         table_index_add(&writer->image, number);
 }
 
-void table_writer_foresee(TableWriter *writer, TableOfferFunc offer, void *userdata) {
-        Choice choice = { .writer = writer, .offer = offer, .userdata = userdata, .n_slots = 1 };
+void table_writer_foresee(TableWriter *writer, TableAcceptFunc accept, void *userdata) {
+        Choice choice = { .writer = writer, .accept = accept, .userdata = userdata, .n_slots = 1 };
 
         (void) table_free_choose(writer->slots, take_slots, &choice);
 }
 
 int table_writer_reserve(
-        TableWriter *writer, const TableRange *range, TableOfferFunc offer, void *userdata,
+        TableWriter *writer, const TableRange *range, TableAcceptFunc accept, void *userdata,
         uint32_t *ret_record) {
-        Choice choice = { .writer = writer, .offer = offer, .userdata = userdata };
+        Choice choice = { .writer = writer, .accept = accept, .userdata = userdata };
         uint32_t number;
 
         g_assert(range->size <= TABLE_RANGE_SIZE_MAX);
@@ -713,7 +714,7 @@ uint32_t table_writer_find_id(const TableWriter *writer, uint32_t id) {
                 return slot;
         if (record->kind == TABLE_KIND_PART)
                 return record->holder;
-        if (n >= TABLE_SINGLES_PER_CUT)
+        if (n >= TABLE_SINGLES_PER_SPLIT)
                 return TABLE_NONE;
         number = image->view.n_slots + record->first_single + n;
         return image->records[number].state == TABLE_STATE_FREE ? TABLE_NONE : number;

@@ -61,27 +61,27 @@ static inline uint32_t table_range_n_offsets(uint32_t size, uint32_t n_delegated
 
 /* Asked about each candidate before it is taken: may the IDs from `start` on, `n_ids` of them, be
  * handed out?  Always about whole slots, but for a size of 1: then about all of a slot when it is
- * to be cut up, and about each single ID. What is accepted for the range itself is taken.  Must not
+ * to be split, and about each single ID. What is accepted for the range itself is taken.  Must not
  * call the writer.  If the free slots run out before all that is delegated is chosen, nothing is
  * taken, whatever was accepted. */
-typedef bool (*TableOfferFunc)(uint32_t start, uint32_t n_ids, void *userdata);
+typedef bool (*TableAcceptFunc)(uint32_t start, uint32_t n_ids, void *userdata);
 
 /* Choose records for `range` and move them to `reserved`: whole slots, side by side, for a size
- * above 1; a single ID of a cut slot for 1 (a slot is cut up when needed, TABLE_CUTS_MAX at most);
- * a registration for 0; and a slot from anywhere for each that is delegated.  First of
- * what begins at config->first_start or above, what was never used, in random order, then what was
+ * above 1; a single ID of a split slot for 1 (a slot is split when needed, TABLE_SPLITS_MAX at
+ * most); a registration for 0; and a slot from anywhere for each that is delegated.  First of what
+ * begins at config->first_start or above, what was never used, in random order, then what was
  * released longest ago; then of the rest, what was never used, from the top downwards, then what
  * was released longest ago.  As long as nothing is taken, the same is offered in the same order:
- * `offer` may refuse what it must ask somebody about first.  It may be NULL.
+ * `accept` may refuse what it must ask somebody about first.  It may be NULL.
  * *ret_record is the range's record number. TABLE_E_NAME_EXISTS, TABLE_E_USERNS_EXISTS (inode and,
  * where both have one, id are equal), TABLE_E_EXHAUSTED. */
 int table_writer_reserve(
-        TableWriter *writer, const TableRange *range, TableOfferFunc offer, void *userdata,
+        TableWriter *writer, const TableRange *range, TableAcceptFunc accept, void *userdata,
         uint32_t *ret_record);
 
-/* Walk over the slots that are free in the order in which they will be handed out, until `offer`
+/* Walk over the slots that are free in the order in which they will be handed out, until `accept`
  * returns true. */
-void table_writer_foresee(TableWriter *writer, TableOfferFunc offer, void *userdata);
+void table_writer_foresee(TableWriter *writer, TableAcceptFunc accept, void *userdata);
 
 /* Move a range's record and all its parts one step on.  Allowed: reserved -> mapping, mapping ->
  * active, mapping -> releasing, active -> releasing, releasing -> quarantined, quarantined -> free,
@@ -97,7 +97,7 @@ void table_writer_quarantine_slot(
         TableWriter *writer, uint32_t slot, uint32_t flags, uint32_t account_uid);
 
 /* Have `func` called with the first ID of each slot that becomes free, and of each that is taken
- * out of service by table_writer_quarantine_slot().  What an offer has accepted is known already.
+ * out of service by table_writer_quarantine_slot().  What an accept has accepted is known already.
  * Must not call the writer. */
 typedef void (*TableSlotFunc)(uint32_t start, bool is_free, void *userdata);
 void table_writer_watch_slots(TableWriter *writer, TableSlotFunc func, void *userdata);
@@ -132,9 +132,10 @@ uint32_t table_writer_find_name(const TableWriter *writer, const char *name);
 uint32_t table_writer_find_userns(
         const TableWriter *writer, uint64_t userns_inode, uint64_t userns_id);
 
-/* Walk the ranges and registrations (not parts, not cuts) that are in `reserved` ... `releasing`,
- * in no order: *cursor starts at 0.  Returns the next record number, TABLE_NONE at the end.  Cost
- * is by ranges there are, and a bit for each record.  States may be changed between calls. */
+/* Walk the ranges and registrations (neither parts nor split slots) that are in `reserved` ...
+ * `releasing`, in no order: *cursor starts at 0.  Returns the next record number, TABLE_NONE at the
+ * end.  Cost is by ranges there are, and a bit for each record.  States may be changed between
+ * calls. */
 uint32_t table_writer_next_live(const TableWriter *writer, uint32_t *cursor);
 
 /* As table_writer_next_live(), for those in `quarantined`, slots taken out of service among them.

@@ -63,8 +63,10 @@ struct WorkerPool {
         GPtrArray *workers; /* Worker, until they are reaped */
         GQueue idle, done;  /* Worker */
         GQueue waiting;     /* WorkerTask: for its turn */
-        GQueue ready;       /* WorkerTask: has its turn, and waits for a child that comes back */
+        GQueue ready;       /* WorkerTask: has its turn, and waits for a child that comes back, or
+                               for a fork that does not fail */
         unsigned n_in_state[WORKER_STATES_N];
+        GHashTable *n_killed; /* account -> number of WORKER_KILLED that keep a turn of its */
         GSource *tidy;
         bool is_filling; /* `idle` */
         int fork_error;  /* 0: none in this turn of the loop */
@@ -92,18 +94,31 @@ unsigned worker_pool_count_account(const WorkerPool *pool, uint32_t account) {
         return turns_n_taken(pool->turns, account);
 }
 
+static unsigned count_killed(const WorkerPool *pool, uint32_t account) {
+        return GPOINTER_TO_UINT(g_hash_table_lookup(pool->n_killed, GUINT_TO_POINTER(account)));
+}
+
+/* One that was idle is nobody's. */
+static void note_killed(const Worker *worker, int change) {
+        WorkerPool *pool = worker->pool;
+        gpointer key = GUINT_TO_POINTER(worker->account);
+        unsigned n;
+
+        if (!worker->turn)
+                return;
+        n = count_killed(pool, worker->account) + (unsigned) change;
+        if (n > 0)
+                (void) g_hash_table_insert(pool->n_killed, key, GUINT_TO_POINTER(n));
+        else
+                (void) g_hash_table_remove(pool->n_killed, key);
+}
+
 /* Whether waiting is of no use: nothing that would have to end first does so by itself. */
 static bool is_hopeless(const WorkerPool *pool, uint32_t account) {
-        unsigned n_killed = pool->n_in_state[WORKER_KILLED], n = 0;
+        unsigned n_killed = pool->n_in_state[WORKER_KILLED];
 
-        if (!pool->config.may_hang || n_killed == 0)
-                return false;
-        for (guint i = 0; i < pool->workers->len; i++) {
-                const Worker *worker = pool->workers->pdata[i];
-
-                n += worker->state == WORKER_KILLED && worker->turn && worker->account == account;
-        }
-        return n >= turns_most(pool->turns, n_killed);
+        return pool->config.may_hang && n_killed > 0 &&
+               count_killed(pool, account) >= turns_most(pool->turns, n_killed);
 }
 
 /* children */
@@ -134,6 +149,7 @@ static void worker_kill(Worker *worker) {
                 (void) g_queue_remove(&pool->idle, worker);
         worker_hang_up(worker);
         worker_set_state(worker, WORKER_KILLED);
+        note_killed(worker, 1);
         child_kill(worker->child);
         /* Idle ones that die are not replaced for nobody's sake: it may be what they do. */
         if (!was_idle || pool->ready.length > 0)
@@ -164,6 +180,8 @@ static void on_exited(Child *child, void *userdata) {
         (void) g_queue_remove(&pool->done, worker);
         (void) g_ptr_array_remove_fast(pool->workers, worker);
         pool->n_in_state[worker->state]--;
+        if (worker->state == WORKER_KILLED)
+                note_killed(worker, -1);
 
         /* Its turn first: whoever is told may ask for the next one, after those who wait. */
         turn_free(g_steal_pointer(&worker->turn));
@@ -337,15 +355,18 @@ static int task_fork(WorkerTask *task) {
 static void task_start(WorkerTask *task) {
         int r = task->pool->config.run ? task_send(task) : task_fork(task);
 
-        if (r == NONE_IDLE && task->queue) {
+        if (r == 0)
+                task_leave_queue(task);
+        else if (!task->queue)
+                task->error = MIN(r, 0);
+        else if (r < 0 && task->pool->config.run)
+                task_fail(task, r);
+        else {
+                /* Where forks fail a whole queue would come here, each turn that is given up being
+                 * the next one's. */
                 task_enqueue(task, &task->pool->ready);
                 schedule_tidy(task->pool);
-        } else if (r < 0 && task->queue)
-                task_fail(task, r);
-        else if (r == 0)
-                task_leave_queue(task);
-        else
-                task->error = MIN(r, 0);
+        }
 }
 
 static void on_turn(Turn *turn, void *userdata) {
@@ -384,6 +405,17 @@ static void cannot_fork(WorkerPool *pool, int error) {
                 task_fail(pool->ready.head->data, error);
 }
 
+/* A child for the first of those that each want one made. */
+static void fork_ready(WorkerPool *pool) {
+        WorkerTask *task = pool->ready.head->data;
+        int r = task_fork(task);
+
+        if (r == 0)
+                task_leave_queue(task);
+        else
+                task_fail(task, r);
+}
+
 /* One child a turn, so that what has come in meanwhile is served in between. */
 static gboolean on_tidy(gpointer userdata) {
         WorkerPool *pool = userdata;
@@ -404,6 +436,10 @@ static gboolean on_tidy(gpointer userdata) {
                         return G_SOURCE_CONTINUE;
                 }
         }
+        if (!pool->config.run && pool->ready.length > 0)
+                fork_ready(pool);
+        if (!pool->config.run && pool->ready.length > 0)
+                return G_SOURCE_CONTINUE;
         pool->is_filling = false; /* full; or short of something: tried again after the next task */
         pool->fork_error = 0;
         source_drop(&pool->tidy);
@@ -555,6 +591,7 @@ WorkerPool *worker_pool_new(const WorkerPoolConfig *config) {
                 .done = G_QUEUE_INIT,
                 .waiting = G_QUEUE_INIT,
                 .ready = G_QUEUE_INIT,
+                .n_killed = g_hash_table_new(NULL, NULL),
         };
         turns_set_share(pool->turns, config->share);
         return pool;
@@ -584,6 +621,7 @@ void worker_pool_free(WorkerPool *pool) {
                 turn_free(turn);
         }
         g_ptr_array_unref(pool->workers);
+        g_hash_table_unref(pool->n_killed);
         turns_free(pool->turns);
         g_free(pool);
 }

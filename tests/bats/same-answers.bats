@@ -114,7 +114,7 @@ same() {
         [ "$(wc -l <groups)" = "$(wc -l <slots)" ]
         awk 'NF == 2 && $1 != 3 { print "nsresource-" $2 ":x:" $2 ":" $2 }' made >expected
         diff expected <(grep ^nsresource- users | cut -d: -f1-4 | grep -Ff expected)
-        # All but those, and the slot that is cut up, are ranges'.
+        # All but those, and the slot that is split, are ranges'.
         [ "$(grep -cv ^ns- users)" -le "$(($(wc -l <expected) + 1))" ]
         in_sandbox xargs getent -s nsresource passwd <<<"$(cut -d: -f1 users)" | diff users -
         in_sandbox xargs getent -s systemd passwd <slots | diff users -

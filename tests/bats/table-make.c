@@ -53,7 +53,7 @@ static void open_table(Maker *maker) {
                 fail("cannot open the table");
 }
 
-static bool offer_one(uint32_t start, uint32_t n_ids, void *userdata) {
+static bool accept_one(uint32_t start, uint32_t n_ids, void *userdata) {
         return start == *(const uint32_t *) userdata;
 }
 
@@ -72,7 +72,7 @@ static uint32_t try_reserve(
 
         if (!table_name_is_valid(name, size) ||
             table_writer_reserve(
-                    maker->writer, &range, start != TABLE_NONE ? offer_one : NULL, &start,
+                    maker->writer, &range, start != TABLE_NONE ? accept_one : NULL, &start,
                     &record) != 0)
                 return TABLE_NONE;
         return record;

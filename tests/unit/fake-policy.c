@@ -41,10 +41,10 @@ int policy_settle(Policy *policy) {
         return 0;
 }
 
-int policy_cut(Policy *policy, uint32_t slot, uint32_t first_single) {
-        policy->fake.cut_slot = slot;
-        policy->fake.cut_first_single = first_single;
-        policy->fake.n_cut++;
+int policy_split(Policy *policy, uint32_t slot, uint32_t first_single) {
+        policy->fake.split_slot = slot;
+        policy->fake.split_first_single = first_single;
+        policy->fake.n_split++;
         return 0;
 }
 

@@ -17,8 +17,8 @@ typedef struct FakePolicy {
         void (*on_step)(void *userdata); /* before and after what takes protection off */
         unsigned n_forgotten;            /* slots whose notes of uses were */
         uint32_t unused_from;            /* this block of UIDs and all behind it; 0: none */
-        unsigned n_cut;
-        uint32_t cut_slot, cut_first_single;
+        unsigned n_split;
+        uint32_t split_slot, split_first_single;
 } FakePolicy;
 
 /* The one that policy_*() act on. */

@@ -22,7 +22,7 @@
 enum {
         SAMPLE_PLAIN = 0, /* "plain", 65,536 IDs, with the delegated slots 6 and 8 */
         SAMPLE_LARGE = 1, /* "large", 100,000 IDs: slots 1 and 2 */
-        SAMPLE_CUT = 3,   /* its ID 5 is "single" */
+        SAMPLE_SPLIT = 3, /* its ID 5 is "single" */
         SAMPLE_GONE = 4,  /* "gone": releasing, its name still in the index */
         SAMPLE_OUT = 5,   /* quarantined, nameless */
         SAMPLE_DELEGATED_1 = 6,
@@ -137,13 +137,13 @@ static inline void sample_fill(TableSample *sample) {
         sample_add_part(sample, 2, SAMPLE_LARGE, 1, 100000 - 65536, TABLE_NONE);
 
         sample_add(
-                sample, SAMPLE_CUT, TABLE_STATE_ACTIVE, TABLE_KIND_CUT, "",
-                SAMPLE_SLOT_ID(SAMPLE_CUT), TABLE_SINGLES_PER_CUT);
-        sample_record(sample, SAMPLE_CUT)->first_single = 0;
-        sample_seal(sample, SAMPLE_CUT);
+                sample, SAMPLE_SPLIT, TABLE_STATE_ACTIVE, TABLE_KIND_SPLIT, "",
+                SAMPLE_SLOT_ID(SAMPLE_SPLIT), TABLE_SINGLES_PER_SPLIT);
+        sample_record(sample, SAMPLE_SPLIT)->first_single = 0;
+        sample_seal(sample, SAMPLE_SPLIT);
         sample_add(
                 sample, SAMPLE_SINGLE, TABLE_STATE_ACTIVE, TABLE_KIND_RANGE, "single",
-                SAMPLE_SLOT_ID(SAMPLE_CUT) + 5, 1);
+                SAMPLE_SLOT_ID(SAMPLE_SPLIT) + 5, 1);
 
         sample_add(
                 sample, SAMPLE_GONE, TABLE_STATE_RELEASING, TABLE_KIND_RANGE, "gone",

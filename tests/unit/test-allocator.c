@@ -281,8 +281,8 @@ static void test_protect_fails(Fixture *f, gconstpointer unused) {
         g_assert_cmpstr(uid_map, ==, "");
 }
 
-/* The kernel finds a single ID through the slot it is cut from. */
-static void test_single_is_cut(Fixture *f, gconstpointer unused) {
+/* The kernel finds a single ID through the slot that was split into it. */
+static void test_single_is_split(Fixture *f, gconstpointer unused) {
         FakePolicy *fake = fake_policy(f->policy);
         const TableRecord *record;
         uint32_t offset;
@@ -290,10 +290,10 @@ static void test_single_is_cut(Fixture *f, gconstpointer unused) {
         g_assert_cmpint(request(f, "a", 1, allocator_allocate), ==, 0);
         record = table_writer_record(f->table, fake->last_record);
         offset = record->start - table_writer_header(f->table)->pool_start;
-        g_assert_cmpuint(fake->n_cut, ==, 1);
-        g_assert_cmpuint(fake->cut_slot, ==, offset / TABLE_SLOT_SIZE);
+        g_assert_cmpuint(fake->n_split, ==, 1);
+        g_assert_cmpuint(fake->split_slot, ==, offset / TABLE_SLOT_SIZE);
         g_assert_cmpuint(
-                table_writer_header(f->table)->n_slots + fake->cut_first_single +
+                table_writer_header(f->table)->n_slots + fake->split_first_single +
                         offset % TABLE_SLOT_SIZE,
                 ==, fake->last_record);
 }
@@ -875,7 +875,7 @@ int main(int argc, char **argv) {
         } tests[] = {
                 { "/allocator/protected-before-mapped", test_protected_before_mapped },
                 { "/allocator/protect-fails", test_protect_fails },
-                { "/allocator/single-is-cut", test_single_is_cut },
+                { "/allocator/single-is-split", test_single_is_split },
                 { "/allocator/client-writes-in-between", test_client_writes_in_between },
                 { "/allocator/report-names-its-namespace", test_report_names_its_namespace },
                 { "/allocator/kernel-is-witness", test_kernel_is_witness },

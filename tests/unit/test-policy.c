@@ -12,24 +12,24 @@
 #include "daemon/policy/rules.h"
 #include "lib/table/format.h"
 
-#define P(program) POLICY_OFFER(PROGRAM_##program)
+#define P(program) POLICY_AVAILABLE(PROGRAM_##program)
 
-/* What kernels offer, as their types say. */
-#define OFFER_ALL_INODE                                                                      \
+/* What kernels available, as their types say. */
+#define AVAILABLE_ALL_INODE                                                                  \
         (P(INODE_INIT_SECURITY) | P(INODE_MKDIR) | P(INODE_MKNOD) | P(INODE_SYMLINK) |       \
          P(INODE_CREATE) | P(FILE_OPEN) | P(INODE_LINK) | P(FILE_IOCTL) | P(SB_KERN_MOUNT) | \
          P(SHM_ALLOC_SECURITY) | P(SEM_ALLOC_SECURITY) | P(MSG_QUEUE_ALLOC_SECURITY) |       \
          P(KEY_PERMISSION) | P(KEY_ALLOC) | P(FILE_SET_FOWNER) | P(FILE_SEND_SIGIOTASK) |    \
          P(TASK_FIX_SETUID) | P(DEATH) | P(BIRTH) | P(DEATH_KPROBE) | P(BIRTH_KPROBE))
-#define OFFER_6_1                                                                      \
-        (OFFER_ALL_INODE | POLICY_OFFERS_PATH | P(INODE_SETATTR) | P(INODE_SETXATTR) | \
+#define AVAILABLE_6_1                                                                         \
+        (AVAILABLE_ALL_INODE | POLICY_AVAILABLE_PATH | P(INODE_SETATTR) | P(INODE_SETXATTR) | \
          P(FILE_IOCTL_COMPAT))
-#define OFFER_7_2                                                                           \
-        (OFFER_ALL_INODE | POLICY_OFFERS_PATH | P(INODE_SETATTR_IDMAP) | P(INODE_SET_ACL) | \
+#define AVAILABLE_7_2                                                                              \
+        (AVAILABLE_ALL_INODE | POLICY_AVAILABLE_PATH | P(INODE_SETATTR_IDMAP) | P(INODE_SET_ACL) | \
          P(FILE_IOCTL_COMPAT))
-#define OFFER_EL9                                                                              \
-        (OFFER_ALL_INODE | P(INODE_SETATTR) | P(INODE_SETXATTR) | POLICY_OFFER_OWNER_ON_DISK | \
-         POLICY_OFFER_ONE_IOCTL)
+#define AVAILABLE_EL9                                                 \
+        (AVAILABLE_ALL_INODE | P(INODE_SETATTR) | P(INODE_SETXATTR) | \
+         POLICY_AVAILABLE_OWNER_ON_DISK | POLICY_AVAILABLE_ONE_IOCTL)
 
 static const PolicyRuleInfo *find_rule(const char *name) {
         size_t n;
@@ -41,48 +41,49 @@ static const PolicyRuleInfo *find_rule(const char *name) {
         g_assert_not_reached();
 }
 
-static uint64_t chosen(const char *name, uint64_t offer) {
+static uint64_t chosen(const char *name, uint64_t available) {
         const PolicyRuleInfo *rule = find_rule(name);
-        int variant = policy_rule_variant(rule, offer);
+        int variant = policy_rule_variant(rule, available);
 
-        return variant < 0 ? 0 : rule->variants[variant].programs & ~POLICY_OFFERS_OTHER;
+        return variant < 0 ? 0 : rule->variants[variant].programs & ~POLICY_AVAILABLE_OTHER;
 }
 
-static bool has_note(const char *name, uint64_t offer) {
+static bool has_note(const char *name, uint64_t available) {
         const PolicyRuleInfo *rule = find_rule(name);
-        int variant = policy_rule_variant(rule, offer);
+        int variant = policy_rule_variant(rule, available);
 
         return variant >= 0 && rule->variants[variant].note;
 }
 
 static void test_variants(void) {
         g_assert_cmpuint(
-                chosen("make", OFFER_6_1), ==, P(PATH_MKNOD) | P(PATH_MKDIR) | P(PATH_SYMLINK));
-        g_assert_cmpuint(chosen("chown", OFFER_6_1), ==, P(PATH_CHOWN));
-        g_assert_cmpuint(chosen("mode", OFFER_6_1), ==, P(PATH_CHMOD));
-        g_assert_cmpuint(chosen("acl", OFFER_6_1), ==, P(INODE_SETXATTR));
-        g_assert_false(has_note("subvolume", OFFER_6_1));
+                chosen("make", AVAILABLE_6_1), ==, P(PATH_MKNOD) | P(PATH_MKDIR) | P(PATH_SYMLINK));
+        g_assert_cmpuint(chosen("chown", AVAILABLE_6_1), ==, P(PATH_CHOWN));
+        g_assert_cmpuint(chosen("mode", AVAILABLE_6_1), ==, P(PATH_CHMOD));
+        g_assert_cmpuint(chosen("acl", AVAILABLE_6_1), ==, P(INODE_SETXATTR));
+        g_assert_false(has_note("subvolume", AVAILABLE_6_1));
 
-        g_assert_cmpuint(chosen("chown", OFFER_7_2), ==, P(INODE_SETATTR_IDMAP));
-        g_assert_cmpuint(chosen("mode", OFFER_7_2), ==, P(INODE_SETATTR_IDMAP));
-        g_assert_cmpuint(chosen("acl", OFFER_7_2), ==, P(INODE_SET_ACL));
+        g_assert_cmpuint(chosen("chown", AVAILABLE_7_2), ==, P(INODE_SETATTR_IDMAP));
+        g_assert_cmpuint(chosen("mode", AVAILABLE_7_2), ==, P(INODE_SETATTR_IDMAP));
+        g_assert_cmpuint(chosen("acl", AVAILABLE_7_2), ==, P(INODE_SET_ACL));
 
         g_assert_cmpuint(
-                chosen("make", OFFER_EL9), ==,
+                chosen("make", AVAILABLE_EL9), ==,
                 P(INODE_CREATE) | P(INODE_MKNOD) | P(INODE_MKDIR) | P(INODE_SYMLINK));
-        g_assert_true(has_note("make", OFFER_EL9));
-        g_assert_cmpuint(chosen("chown", OFFER_EL9), ==, P(INODE_SETATTR));
-        g_assert_false(has_note("chown", OFFER_EL9));
-        g_assert_cmpuint(chosen("whiteout", OFFER_EL9), ==, P(INODE_INIT_SECURITY));
-        g_assert_true(has_note("whiteout", OFFER_EL9));
+        g_assert_true(has_note("make", AVAILABLE_EL9));
+        g_assert_cmpuint(chosen("chown", AVAILABLE_EL9), ==, P(INODE_SETATTR));
+        g_assert_false(has_note("chown", AVAILABLE_EL9));
+        g_assert_cmpuint(chosen("whiteout", AVAILABLE_EL9), ==, P(INODE_INIT_SECURITY));
+        g_assert_true(has_note("whiteout", AVAILABLE_EL9));
         /* Old enough not to have the hook, and to ask the other one for 32-bit programs. */
-        g_assert_cmpuint(chosen("subvolume", OFFER_EL9), ==, P(FILE_IOCTL));
-        g_assert_false(has_note("subvolume", OFFER_EL9));
+        g_assert_cmpuint(chosen("subvolume", AVAILABLE_EL9), ==, P(FILE_IOCTL));
+        g_assert_false(has_note("subvolume", AVAILABLE_EL9));
 
         /* 6.0 ... 6.8 without path hooks: the owner is the one the mount shows. */
-        g_assert_cmpuint(chosen("chown", OFFER_6_1 & ~POLICY_OFFERS_PATH), ==, P(INODE_SETATTR));
-        g_assert_true(has_note("chown", OFFER_6_1 & ~POLICY_OFFERS_PATH));
-        g_assert_cmpuint(chosen("death", OFFER_6_1 & ~P(DEATH)), ==, P(DEATH_KPROBE));
+        g_assert_cmpuint(
+                chosen("chown", AVAILABLE_6_1 & ~POLICY_AVAILABLE_PATH), ==, P(INODE_SETATTR));
+        g_assert_true(has_note("chown", AVAILABLE_6_1 & ~POLICY_AVAILABLE_PATH));
+        g_assert_cmpuint(chosen("death", AVAILABLE_6_1 & ~P(DEATH)), ==, P(DEATH_KPROBE));
 }
 
 /* A hook that is taken away takes the rules away that cannot do without it, and no other. */
@@ -97,32 +98,34 @@ static void test_missing(void) {
                 g_assert_nonnull(rule->missing);
                 g_assert_nonnull(rule->remedy);
                 g_assert_cmpint(policy_rule_variant(rule, 0), ==, -1);
-                g_assert_cmpint(policy_rule_variant(rule, OFFER_6_1), >=, 0);
-                g_assert_cmpint(policy_rule_variant(rule, OFFER_7_2), >=, 0);
-                g_assert_cmpint(policy_rule_variant(rule, OFFER_EL9), >=, 0);
+                g_assert_cmpint(policy_rule_variant(rule, AVAILABLE_6_1), >=, 0);
+                g_assert_cmpint(policy_rule_variant(rule, AVAILABLE_7_2), >=, 0);
+                g_assert_cmpint(policy_rule_variant(rule, AVAILABLE_EL9), >=, 0);
         }
         g_assert_null(policy_rule_info(n, NULL));
-        g_assert_cmpuint(chosen("tmpfile", OFFER_7_2 & ~P(FILE_OPEN)), ==, 0);
-        g_assert_cmpuint(chosen("make", OFFER_7_2 & ~P(FILE_OPEN)), !=, 0);
-        g_assert_cmpuint(chosen("keys", OFFER_7_2 & ~P(KEY_ALLOC)), ==, 0);
-        g_assert_cmpuint(chosen("signal", OFFER_7_2 & ~P(FILE_SET_FOWNER)), ==, 0);
-        g_assert_cmpuint(chosen("uids", OFFER_7_2 & ~P(TASK_FIX_SETUID)), ==, 0);
-        g_assert_cmpuint(chosen("ipc", OFFER_7_2 & ~P(SEM_ALLOC_SECURITY)), ==, 0);
+        g_assert_cmpuint(chosen("tmpfile", AVAILABLE_7_2 & ~P(FILE_OPEN)), ==, 0);
+        g_assert_cmpuint(chosen("make", AVAILABLE_7_2 & ~P(FILE_OPEN)), !=, 0);
+        g_assert_cmpuint(chosen("keys", AVAILABLE_7_2 & ~P(KEY_ALLOC)), ==, 0);
+        g_assert_cmpuint(chosen("signal", AVAILABLE_7_2 & ~P(FILE_SET_FOWNER)), ==, 0);
+        g_assert_cmpuint(chosen("uids", AVAILABLE_7_2 & ~P(TASK_FIX_SETUID)), ==, 0);
+        g_assert_cmpuint(chosen("ipc", AVAILABLE_7_2 & ~P(SEM_ALLOC_SECURITY)), ==, 0);
 }
 
 /* What a kernel cannot have done to it needs no rule. */
 static void test_not_there(void) {
-        uint64_t without_compat = OFFER_7_2 & ~P(FILE_IOCTL_COMPAT);
-        uint64_t without_keys = OFFER_7_2 & ~(P(KEY_PERMISSION) | P(KEY_ALLOC));
+        uint64_t without_compat = AVAILABLE_7_2 & ~P(FILE_IOCTL_COMPAT);
+        uint64_t without_keys = AVAILABLE_7_2 & ~(P(KEY_PERMISSION) | P(KEY_ALLOC));
 
         g_assert_cmpint(policy_rule_variant(find_rule("subvolume"), without_compat), ==, -1);
         g_assert_cmpint(
-                policy_rule_variant(find_rule("subvolume"), without_compat | POLICY_OFFER_NO_BTRFS),
+                policy_rule_variant(
+                        find_rule("subvolume"), without_compat | POLICY_AVAILABLE_NO_BTRFS),
                 >=, 0);
-        g_assert_true(has_note("subvolume", without_compat | POLICY_OFFER_NO_BTRFS));
+        g_assert_true(has_note("subvolume", without_compat | POLICY_AVAILABLE_NO_BTRFS));
         g_assert_cmpint(policy_rule_variant(find_rule("keys"), without_keys), ==, -1);
         g_assert_cmpint(
-                policy_rule_variant(find_rule("keys"), without_keys | POLICY_OFFER_NO_KEYS), >=, 0);
+                policy_rule_variant(find_rule("keys"), without_keys | POLICY_AVAILABLE_NO_KEYS), >=,
+                0);
 }
 
 static void test_programs(void) {
@@ -170,7 +173,7 @@ static void test_switched_off(void) {
                 g_assert_nonnull(rules[i].reason);
                 g_assert_nonnull(rules[i].remedy);
         }
-        g_assert_cmpint(policy_cut(policy, 0, 0), ==, 0);
+        g_assert_cmpint(policy_split(policy, 0, 0), ==, 0);
         g_assert_cmpint(policy_protect(policy, 1, 1, 77), ==, 0);
         g_assert_cmpint(policy_slot(policy, 1, &inode), ==, POLICY_SLOT_FREE);
         g_assert_cmpuint(inode, ==, 0);

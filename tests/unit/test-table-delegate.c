@@ -10,7 +10,7 @@
 
 static int try_delegate(
         TableWriter *writer, const char *name, uint32_t size, uint32_t n_delegated,
-        TableOfferFunc offer, void *userdata, uint32_t *ret_record) {
+        TableAcceptFunc accept, void *userdata, uint32_t *ret_record) {
         return table_writer_reserve(
                 writer,
                 &(TableRange){ .name = name,
@@ -20,7 +20,7 @@ static int try_delegate(
                                .size = size,
                                .target = 7,
                                .n_delegated = n_delegated },
-                offer, userdata, ret_record);
+                accept, userdata, ret_record);
 }
 
 static uint32_t delegate(
@@ -76,7 +76,7 @@ static uint32_t count_state(const TableWriter *writer, uint32_t state) {
 
         for (uint32_t i = 0; i < table_writer_header(writer)->n_slots; i++)
                 n += table_writer_state(writer, i) == state &&
-                     table_writer_record(writer, i)->kind != TABLE_KIND_CUT;
+                     table_writer_record(writer, i)->kind != TABLE_KIND_SPLIT;
         return n;
 }
 
@@ -174,33 +174,34 @@ static void test_once(TableFixture *fixture, gconstpointer data) {
         table_view_close(&view);
 }
 
-typedef struct Offers {
+typedef struct Accepted {
         uint32_t first, last; /* slots that are refused */
         uint32_t n_asked;
-} Offers;
+} Accepted;
 
-static bool offer_some(uint32_t start, uint32_t n_ids, void *userdata) {
-        Offers *offers = userdata;
+static bool accept_some(uint32_t start, uint32_t n_ids, void *userdata) {
+        Accepted *accepted = userdata;
         uint32_t slot = (start - POOL_START) / TABLE_SLOT_SIZE;
 
-        offers->n_asked++;
+        accepted->n_asked++;
         for (uint32_t i = 0; i < (n_ids + 65535) / 65536; i++)
-                if (slot + i >= offers->first && slot + i <= offers->last)
+                if (slot + i >= accepted->first && slot + i <= accepted->last)
                         return false;
         return true;
 }
 
-static void test_offer(TableFixture *fixture, gconstpointer data) {
+static void test_accept(TableFixture *fixture, gconstpointer data) {
         g_autoptr(TableWriter) writer = table_fixture_open(fixture, 12);
-        Offers offers = { .first = 3, .last = 8 };
+        Accepted accepted = { .first = 3, .last = 8 };
         uint32_t record;
 
         g_assert_cmpint(
-                try_delegate(writer, "a", 65536, 6, offer_some, &offers, &record), ==,
+                try_delegate(writer, "a", 65536, 6, accept_some, &accepted, &record), ==,
                 TABLE_E_EXHAUSTED);
         g_assert_cmpuint(count_state(writer, TABLE_STATE_FREE), ==, 12);
-        g_assert_cmpint(try_delegate(writer, "a", 65536, 5, offer_some, &offers, &record), ==, 0);
-        g_assert_cmpuint(offers.n_asked, >=, 6);
+        g_assert_cmpint(
+                try_delegate(writer, "a", 65536, 5, accept_some, &accepted, &record), ==, 0);
+        g_assert_cmpuint(accepted.n_asked, >=, 6);
         for (uint32_t slot = 0; slot < 12; slot++)
                 g_assert_cmpuint(
                         table_writer_state(writer, slot), ==,
@@ -286,7 +287,7 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         add("/table-delegate/life", test_life);
         add("/table-delegate/once", test_once);
-        add("/table-delegate/offer", test_offer);
+        add("/table-delegate/accept", test_accept);
         add("/table-delegate/untrusted", test_untrusted);
         return g_test_run();
 }

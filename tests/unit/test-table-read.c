@@ -147,10 +147,10 @@ static void check_answers(const TableView *view) {
                 0,
                 SAMPLE_POOL - 1,
                 SAMPLE_SLOT_ID(1) + 100000,
-                SAMPLE_SLOT_ID(SAMPLE_CUT),
-                SAMPLE_SLOT_ID(SAMPLE_CUT) + 6,
-                SAMPLE_SLOT_ID(SAMPLE_CUT) + SAMPLE_SINGLES,
-                SAMPLE_SLOT_ID(SAMPLE_CUT) + 2048 + 5,
+                SAMPLE_SLOT_ID(SAMPLE_SPLIT),
+                SAMPLE_SLOT_ID(SAMPLE_SPLIT) + 6,
+                SAMPLE_SLOT_ID(SAMPLE_SPLIT) + SAMPLE_SINGLES,
+                SAMPLE_SLOT_ID(SAMPLE_SPLIT) + 2048 + 5,
                 SAMPLE_SLOT_ID(SAMPLE_GONE),
                 SAMPLE_SLOT_ID(SAMPLE_OUT),
                 SAMPLE_SLOT_ID(SAMPLE_SMALL) + 2,
@@ -174,7 +174,7 @@ static void check_answers(const TableView *view) {
         assert_same(view, "ns-large-65535", SAMPLE_SLOT_ID(SAMPLE_LARGE) + 65535);
         assert_same(view, "ns-large-65536", SAMPLE_SLOT_ID(SAMPLE_LARGE) + 65536);
         assert_same(view, "ns-large-99999", SAMPLE_SLOT_ID(SAMPLE_LARGE) + 99999);
-        assert_same(view, "ns-single-0", SAMPLE_SLOT_ID(SAMPLE_CUT) + 5);
+        assert_same(view, "ns-single-0", SAMPLE_SLOT_ID(SAMPLE_SPLIT) + 5);
         assert_same(view, "ns-small-1", SAMPLE_SLOT_ID(SAMPLE_SMALL) + 1);
 
         for (size_t i = 0; i < G_N_ELEMENTS(no_ids); i++)
@@ -270,9 +270,9 @@ static void test_slots(void) {
         g_autofree TableSample *sample = sample_new(&view);
         TableAnswer answer;
 
-        assert_slot(&view, SAMPLE_CUT);  /* its first ID is not lent, its ID 5 is */
-        assert_slot(&view, SAMPLE_GONE); /* releasing */
-        assert_slot(&view, SAMPLE_OUT);  /* quarantined */
+        assert_slot(&view, SAMPLE_SPLIT); /* its first ID is not lent, its ID 5 is */
+        assert_slot(&view, SAMPLE_GONE);  /* releasing */
+        assert_slot(&view, SAMPLE_OUT);   /* quarantined */
         assert_no_slot(&view, SAMPLE_FREE);
         assert_no_slot(&view, SAMPLE_PLAIN);
         assert_no_slot(&view, SAMPLE_DELEGATED_1);
@@ -314,9 +314,9 @@ static void test_slots(void) {
         /* The first of the single IDs is lent: it has its own name. */
         sample_add(
                 sample, SAMPLE_SLOTS, TABLE_STATE_ACTIVE, TABLE_KIND_RANGE, "first",
-                SAMPLE_SLOT_ID(SAMPLE_CUT), 1);
-        assert_no_slot(&view, SAMPLE_CUT);
-        assert_same(&view, "ns-first-0", SAMPLE_SLOT_ID(SAMPLE_CUT));
+                SAMPLE_SLOT_ID(SAMPLE_SPLIT), 1);
+        assert_no_slot(&view, SAMPLE_SPLIT);
+        assert_same(&view, "ns-first-0", SAMPLE_SLOT_ID(SAMPLE_SPLIT));
         sample->header.retired = 1;
         g_assert_cmpint(
                 table_look_up_id(&view, SAMPLE_SLOT_ID(SAMPLE_GONE), &answer), ==,
@@ -401,9 +401,9 @@ static void test_entries_in_steps(void) {
                         n_found++;
                 }
                 g_assert_cmpuint(n_found, ==, 4);
-                /* each slot is one place, and the one that is cut has as many as there are IDs */
+                /* each slot is one place, and the one that is split has as many as there are IDs */
                 g_assert_cmpuint(
-                        n_pauses, ==, (SAMPLE_SLOTS - 1 + TABLE_SINGLES_PER_CUT + step - 1) / step);
+                        n_pauses, ==, (SAMPLE_SLOTS + TABLE_SINGLES_PER_SPLIT + step - 2) / step);
         }
         g_assert_cmpuint(sample->header.retired, ==, 0);
 }
@@ -418,7 +418,7 @@ static void test_accounts(void) {
                 { SAMPLE_SLOT_ID(SAMPLE_DELEGATED_1) + 7, SAMPLE_PLAIN },
                 { SAMPLE_SLOT_ID(SAMPLE_DELEGATED_2), SAMPLE_PLAIN },
                 { SAMPLE_SLOT_ID(SAMPLE_LARGE) + 65536, SAMPLE_LARGE },
-                { SAMPLE_SLOT_ID(SAMPLE_CUT) + 5, SAMPLE_SINGLE },
+                { SAMPLE_SLOT_ID(SAMPLE_SPLIT) + 5, SAMPLE_SINGLE },
                 { SAMPLE_SLOT_ID(SAMPLE_GONE) + 1, SAMPLE_GONE },
                 { SAMPLE_SLOT_ID(SAMPLE_OUT) + 1, SAMPLE_OUT },
                 { SAMPLE_SLOT_ID(SAMPLE_SMALL) + 1, SAMPLE_SMALL },
@@ -430,8 +430,8 @@ static void test_accounts(void) {
                 SAMPLE_SLOT_ID(SAMPLE_SLOTS),
                 UINT32_MAX,
                 SAMPLE_SLOT_ID(SAMPLE_FREE),
-                SAMPLE_SLOT_ID(SAMPLE_CUT) + 6,
-                SAMPLE_SLOT_ID(SAMPLE_CUT) + 60000,
+                SAMPLE_SLOT_ID(SAMPLE_SPLIT) + 6,
+                SAMPLE_SLOT_ID(SAMPLE_SPLIT) + 60000,
         };
         TableView view;
         g_autofree TableSample *sample = sample_new(&view);
@@ -680,7 +680,7 @@ static void test_record_lies(void) {
                 LIE(SAMPLE_SMALL, kind, 77, SAMPLE_SLOT_ID(SAMPLE_SMALL), NULL),
                 LIE(SAMPLE_SMALL, kind, TABLE_KIND_NONE, SAMPLE_SLOT_ID(SAMPLE_SMALL), NULL),
                 LIE(SAMPLE_SMALL, kind, TABLE_KIND_PART, SAMPLE_SLOT_ID(SAMPLE_SMALL), NULL),
-                LIE(SAMPLE_SMALL, kind, TABLE_KIND_CUT, SAMPLE_SLOT_ID(SAMPLE_SMALL), NULL),
+                LIE(SAMPLE_SMALL, kind, TABLE_KIND_SPLIT, SAMPLE_SLOT_ID(SAMPLE_SMALL), NULL),
                 LIE(SAMPLE_SMALL, start, 0, SAMPLE_SLOT_ID(SAMPLE_SMALL), "ns-small-0"),
                 LIE(SAMPLE_SMALL, start, SAMPLE_POOL, SAMPLE_SLOT_ID(SAMPLE_SMALL), "ns-small-0"),
                 LIE(SAMPLE_SMALL, start, UINT32_MAX, SAMPLE_SLOT_ID(SAMPLE_SMALL), "ns-small-1"),
@@ -689,13 +689,13 @@ static void test_record_lies(void) {
                 LIE(SAMPLE_SMALL, size, 4 * 65536, SAMPLE_SLOT_ID(SAMPLE_SMALL), "ns-small-5"),
                 LIE(SAMPLE_SMALL, name, 0x3a303a78, SAMPLE_SLOT_ID(SAMPLE_SMALL), NULL),
                 LIE(SAMPLE_SMALL, name[20], 0x41414141, SAMPLE_SLOT_ID(SAMPLE_SMALL), NULL),
-                LIE(SAMPLE_SINGLE, start, 0, SAMPLE_SLOT_ID(SAMPLE_CUT) + 5, "ns-single-0"),
-                LIE(SAMPLE_SINGLE, start, SAMPLE_SLOT_ID(SAMPLE_CUT) + 6,
-                    SAMPLE_SLOT_ID(SAMPLE_CUT) + 5, "ns-single-0"),
-                LIE(SAMPLE_SINGLE, size, 2, SAMPLE_SLOT_ID(SAMPLE_CUT) + 5, "ns-single-1"),
-                LIE(SAMPLE_CUT, first_single, 5, SAMPLE_SLOT_ID(SAMPLE_CUT) + 5, NULL),
-                LIE(SAMPLE_CUT, first_single, 2048, SAMPLE_SLOT_ID(SAMPLE_CUT) + 5, NULL),
-                LIE(SAMPLE_CUT, first_single, UINT32_MAX, SAMPLE_SLOT_ID(SAMPLE_CUT) + 5, NULL),
+                LIE(SAMPLE_SINGLE, start, 0, SAMPLE_SLOT_ID(SAMPLE_SPLIT) + 5, "ns-single-0"),
+                LIE(SAMPLE_SINGLE, start, SAMPLE_SLOT_ID(SAMPLE_SPLIT) + 6,
+                    SAMPLE_SLOT_ID(SAMPLE_SPLIT) + 5, "ns-single-0"),
+                LIE(SAMPLE_SINGLE, size, 2, SAMPLE_SLOT_ID(SAMPLE_SPLIT) + 5, "ns-single-1"),
+                LIE(SAMPLE_SPLIT, first_single, 5, SAMPLE_SLOT_ID(SAMPLE_SPLIT) + 5, NULL),
+                LIE(SAMPLE_SPLIT, first_single, 2048, SAMPLE_SLOT_ID(SAMPLE_SPLIT) + 5, NULL),
+                LIE(SAMPLE_SPLIT, first_single, UINT32_MAX, SAMPLE_SLOT_ID(SAMPLE_SPLIT) + 5, NULL),
                 LIE(SAMPLE_DELEGATED_1, holder, TABLE_NONE, SAMPLE_SLOT_ID(SAMPLE_DELEGATED_1),
                     "ns-plain-65536"),
                 LIE(SAMPLE_DELEGATED_1, holder, SAMPLE_DELEGATED_1,
@@ -758,7 +758,7 @@ static void test_misplaced(void) {
         sample_record(sample, SAMPLE_SINGLE)->start = SAMPLE_SLOT_ID(SAMPLE_FREE) + 5;
         sample_seal(sample, SAMPLE_SINGLE);
         g_assert_cmpint(
-                table_find_id(&view, SAMPLE_SLOT_ID(SAMPLE_CUT) + 5, &answer), ==,
+                table_find_id(&view, SAMPLE_SLOT_ID(SAMPLE_SPLIT) + 5, &answer), ==,
                 TABLE_READ_E_UNTRUSTED);
 }
 

@@ -232,7 +232,7 @@ static bool refuse_all(uint32_t start, uint32_t n_ids, void *userdata) {
         return false;
 }
 
-static void test_offer(TableFixture *fixture, gconstpointer data) {
+static void test_accept(TableFixture *fixture, gconstpointer data) {
         g_autoptr(TableWriter) writer = table_fixture_open(fixture, 16);
         TableRange range = { .name = "a", .userns_inode = 1, .size = 65536 };
         uint32_t record, only = SLOT_ID(5);
@@ -482,7 +482,7 @@ static void test_singles(TableFixture *fixture, gconstpointer data) {
                 g_assert_cmpuint(answer.record, ==, record);
                 g_assert_cmpuint(table_fixture_id(&view, user), ==, answer.id);
                 table_writer_count(writer, &counts);
-                g_assert_cmpuint(counts.n_slots_free, ==, i < TABLE_SINGLES_PER_CUT ? 3 : 2);
+                g_assert_cmpuint(counts.n_slots_free, ==, i < TABLE_SINGLES_PER_SPLIT ? 3 : 2);
         }
         g_assert_cmpint(
                 table_fixture_try_reserve(writer, "more", 1, 1, &record), ==, TABLE_E_EXHAUSTED);
@@ -739,7 +739,7 @@ int main(int argc, char **argv) {
         add("/table-write/kept", test_kept);
         add("/table-write/exists", test_exists);
         add("/table-write/large", test_large);
-        add("/table-write/offer", test_offer);
+        add("/table-write/accept", test_accept);
         add("/table-write/reuse-order", test_reuse_order);
         add("/table-write/boundary", test_boundary);
         add("/table-write/boundary-of-windows", test_boundary_of_windows);

@@ -161,13 +161,13 @@ static VetterAnswer find_out(Fixture *f, uint32_t slot, uint32_t n_slots) {
 }
 
 /* Take a slot and give it back, as a range of ours. */
-static uint32_t lend(Fixture *f, bool (*offer)(uint32_t, uint32_t, void *), void *userdata) {
+static uint32_t lend(Fixture *f, bool (*accept)(uint32_t, uint32_t, void *), void *userdata) {
         static uint64_t inode = 1;
         g_autofree char *name = g_strdup_printf("n%u", (unsigned) ++inode);
         TableRange range = { .name = name, .userns_inode = inode, .size = SLOT };
         uint32_t record;
 
-        g_assert_cmpint(table_writer_reserve(f->table, &range, offer, userdata, &record), ==, 0);
+        g_assert_cmpint(table_writer_reserve(f->table, &range, accept, userdata, &record), ==, 0);
         table_writer_set_state(f->table, record, TABLE_STATE_MAPPING);
         table_writer_set_state(f->table, record, TABLE_STATE_ACTIVE);
         return record;
@@ -371,7 +371,7 @@ static void test_released_during_look(Fixture *f, gconstpointer data) {
         g_assert_cmpint(find_out(f, 10, 1), ==, VETTER_TAKEN);
 }
 
-/* Single IDs of a slot that is cut up: each for itself. */
+/* Single IDs of a slot that is split: each for itself. */
 static void test_singles(Fixture *f, gconstpointer data) {
         TableRange range = { .name = "one", .userns_inode = 5, .size = 1 };
         g_autofree char *used = NULL;

@@ -41,7 +41,7 @@
 #define PINS "/sys/fs/bpf/nsresource-harness"
 
 static int n_tests, n_failed;
-static uint64_t offers_off;
+static uint64_t unavailable;
 
 void tap(bool good, const char *format, ...) {
         va_list arguments;
@@ -184,8 +184,8 @@ static void show_rules(const Policy *policy) {
 static Policy *open_policy(uint32_t rules_off, Seen *seen) {
         PolicyConfig config = make_config(seen, NULL);
         PolicyTest test = { .rules_off = rules_off,
-                            .offers_off = offers_off,
-                            .without_loop_helper = offers_off != 0 };
+                            .unavailable = unavailable,
+                            .without_loop_helper = unavailable != 0 };
         Policy *policy = NULL;
         gint64 start = g_get_monotonic_time();
         int r = policy_open_for_test(&config, &test, &policy);
@@ -283,7 +283,7 @@ static bool is_btrfs(const char *file_system) {
 
 /* What this kernel cannot do, and says so in the rule's reason. */
 static bool is_known_hole(const Attack *attack, const char *file_system) {
-        return (offers_off & POLICY_OFFERS_PATH) && attack->rule == POLICY_RULE_WHITEOUT &&
+        return (unavailable & POLICY_AVAILABLE_PATH) && attack->rule == POLICY_RULE_WHITEOUT &&
                is_btrfs(file_system);
 }
 
@@ -647,26 +647,27 @@ static bool works_soon(uint32_t id) {
 }
 
 static void test_singles(Policy *policy, const char *file_system) {
-        uint32_t record = POOL_SLOTS + TABLE_SINGLES_PER_CUT + 3, cut = 30;
-        uint32_t first = TABLE_POOL_START + cut * TABLE_SLOT_SIZE;
+        uint32_t record = POOL_SLOTS + TABLE_SINGLES_PER_SPLIT + 3, split = 30;
+        uint32_t first = TABLE_POOL_START + split * TABLE_SLOT_SIZE;
         Namespace ns = namespace_new(LENT, body_wait, NULL);
         uint64_t inode;
 
         go_to(file_system);
-        tap(policy_cut(policy, cut, TABLE_SINGLES_PER_CUT) == 0, "a slot is cut");
-        tap(policy_cut(policy, cut, TABLE_SINGLES_PER_CUT) == 0, "... again");
-        tap(policy_cut(policy, POOL_SLOTS, 0) == -EINVAL, "what is no slot is not cut");
-        tap(policy_cut(policy, cut + 1, TABLE_SINGLES_MAX) == -EINVAL,
-            "no cut beyond the single IDs");
-        tap(policy_slot(policy, cut, &inode) == POLICY_SLOT_CUT, "it is known as cut");
+        tap(policy_split(policy, split, TABLE_SINGLES_PER_SPLIT) == 0, "a slot is split");
+        tap(policy_split(policy, split, TABLE_SINGLES_PER_SPLIT) == 0, "... again");
+        tap(policy_split(policy, POOL_SLOTS, 0) == -EINVAL, "what is no slot is not split");
+        tap(policy_split(policy, split + 1, TABLE_SINGLES_MAX) == -EINVAL,
+            "no split beyond the single IDs");
+        tap(policy_slot(policy, split, &inode) == POLICY_SLOT_SPLIT, "it is known as split");
         tap(policy_protect(policy, record, 1, ns.inode) == 0, "one of its IDs is lent");
         tap(policy_slot(policy, record, &inode) == POLICY_SLOT_LENT && inode == ns.inode,
             "... to the namespace");
         tap(as_id(first + 3, attack_mkdir) == EPERM, "that ID is refused");
         tap(as_id(first + 4, attack_mkdir) == 0 && rmdir("a-dir") == 0, "its neighbour is not");
-        tap(as_id(first + TABLE_SINGLES_PER_CUT + 3, attack_mkdir) == 0 && rmdir("a-dir") == 0,
+        tap(as_id(first + TABLE_SINGLES_PER_SPLIT + 3, attack_mkdir) == 0 && rmdir("a-dir") == 0,
             "nor one nobody can get");
-        tap(policy_protect(policy, cut, 1, ns.inode) == -EBUSY, "a cut slot cannot be lent whole");
+        tap(policy_protect(policy, split, 1, ns.inode) == -EBUSY,
+            "a split slot cannot be lent whole");
         tap(policy_unprotect(policy, record, 1) == 0 && as_id(first + 3, attack_mkdir) == 0 &&
                     rmdir("a-dir") == 0,
             "and free again");
@@ -793,7 +794,7 @@ static void test_holders(Policy *policy, Seen *seen) {
 static void test_restart(void) {
         Seen seen = {};
         PolicyConfig config = make_config(&seen, PINS);
-        PolicyTest test = { .offers_off = offers_off, .without_loop_helper = offers_off != 0 };
+        PolicyTest test = { .unavailable = unavailable, .without_loop_helper = unavailable != 0 };
         Namespace living = namespace_new(LENT, body_wait, NULL),
                   dying = namespace_new(UNLENT, body_wait, NULL);
         Policy *policy = NULL;
@@ -860,7 +861,7 @@ static void test_restart(void) {
 static void test_settle(void) {
         Seen seen = {};
         PolicyConfig config = make_config(&seen, PINS);
-        PolicyTest test = { .offers_off = offers_off, .without_loop_helper = offers_off != 0 };
+        PolicyTest test = { .unavailable = unavailable, .without_loop_helper = unavailable != 0 };
         Namespace living = namespace_new(LENT, body_wait, NULL);
         Policy *policy = NULL;
         int r;
@@ -910,11 +911,12 @@ int main(int argc, char **argv) {
 
         for (; *file_systems && **file_systems == '-'; file_systems++)
                 if (strcmp(*file_systems, "--no-path-hooks") == 0)
-                        offers_off |= POLICY_OFFERS_PATH;
+                        unavailable |= POLICY_AVAILABLE_PATH;
                 else if (strcmp(*file_systems, "--no-ioctl-compat") == 0)
-                        offers_off |= POLICY_OFFER(PROGRAM_FILE_IOCTL_COMPAT);
+                        unavailable |= POLICY_AVAILABLE(PROGRAM_FILE_IOCTL_COMPAT);
                 else if (strcmp(*file_systems, "--kprobes") == 0)
-                        offers_off |= POLICY_OFFER(PROGRAM_DEATH) | POLICY_OFFER(PROGRAM_BIRTH);
+                        unavailable |=
+                                POLICY_AVAILABLE(PROGRAM_DEATH) | POLICY_AVAILABLE(PROGRAM_BIRTH);
         (void) umask(0);
         if (argc > 1 && strcmp(argv[1], "attacks") == 0)
                 test_attacks(file_systems);
