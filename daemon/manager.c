@@ -387,7 +387,7 @@ static int manager_listen(Manager *manager, int take_fd, const char *path) {
                 .vendor = "nsresource",
                 .product = "nsresourced",
                 .version = PACKAGE_VERSION,
-                .url = "https://nsresource.invalid/",
+                .url = PACKAGE_URL,
                 .interfaces = interfaces,
                 .n_interfaces = G_N_ELEMENTS(interfaces),
                 .connections_max = LIMIT_CONNECTIONS,

@@ -408,7 +408,7 @@ int userdb_service_new(
                 .vendor = "nsresource",
                 .product = "nsresource-userdbd",
                 .version = PACKAGE_VERSION,
-                .url = "",
+                .url = PACKAGE_URL,
                 .interfaces = texts,
                 .n_interfaces = G_N_ELEMENTS(texts),
                 .methods = methods,

@@ -29,12 +29,14 @@ const VarlinkInterfaceMethod *varlink_interface_find_method(
 /* Whether `parameters` (NULL: none) are what the method takes.  If not, *ret_field is the name of
  * the field that is missing, unknown or of the wrong type; of a struct within the parameters it is
  * the inner field's.  The string is the interface's or the parameters'.  Null counts as absent; an
- * int may be a decimal string; a string must be free of NUL bytes. */
+ * int may be a decimal string, or a number with nothing behind its point; a string must be free of
+ * NUL bytes. */
 bool varlink_interface_method_accepts(
         const VarlinkInterfaceMethod *method, const json_t *parameters, const char **ret_field);
 
-/* The value of an int field: a JSON integer, or a string that holds a decimal number that fits 64
- * bits. */
+/* The value of an int field: a JSON integer; a string that holds a decimal number that fits 64
+ * bits; or, as of languages that have but one kind of number, a real (65536.0, 1e3) that is an
+ * integer below 2^53. */
 bool varlink_integer_from_json(const json_t *value, json_int_t *ret_integer);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VarlinkInterface, varlink_interface_free)

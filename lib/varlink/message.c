@@ -190,9 +190,9 @@ int varlink_reply_message_format(
 
         if (error && json_object_set_new(object, "error", json_string(error)) < 0)
                 return -EBADMSG;
-        /* Always there, as clients from before release 262 expect it. */
-        if (json_object_set_new(
-                    object, "parameters", parameters ? json_incref(parameters) : json_object()) < 0)
+        /* As the reference does since release 262; clients from before it take none for empty. */
+        if (json_object_size(parameters) > 0 &&
+            json_object_set(object, "parameters", parameters) < 0)
                 return -EBADMSG;
         if (continues)
                 (void) json_object_set_new(object, "continues", json_true());

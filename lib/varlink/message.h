@@ -38,7 +38,8 @@ void varlink_reply_message_clear(VarlinkReplyMessage *message);
 
 /* The text of a call or reply, with the NUL that ends it counted in
  * *ret_size; the caller frees it with free(). `parameters` (borrowed)
- * may be NULL.  -EBADMSG: it holds something that JSON cannot. */
+ * may be NULL; what is empty is left out of replies.  -EBADMSG: it holds something that JSON
+ * cannot. */
 int varlink_call_message_format(
         const char *method, json_t *parameters, bool more, char **ret_text, size_t *ret_size);
 int varlink_reply_message_format(

@@ -347,6 +347,7 @@ other_version() {
         start_provider
         run call $V.GetInfo
         [[ "$output" == *'"interfaces":["io.systemd","io.systemd.UserDatabase","org.varlink.service"]'* ]]
+        [[ "$output" == *'"url":"https://'* ]]
         run call $V.GetInterfaceDescription '{"interface":"io.systemd.UserDatabase"}'
         [[ "$output" == *'method GetUserRecord'* ]]
 }

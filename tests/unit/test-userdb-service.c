@@ -21,7 +21,7 @@
 #define CALL(method, more, parameters)                                      \
         "{\"method\":\"io.systemd.UserDatabase." method "\",\"more\":" more \
         ",\"parameters\":{" parameters SERVICE "}}"
-#define ERROR(name) "{\"error\":\"io.systemd.UserDatabase." name "\",\"parameters\":{}}"
+#define ERROR(name) "{\"error\":\"io.systemd.UserDatabase." name "\"}"
 #define NO_RECORD ERROR("NoRecordFound")
 
 #define FLOODER 1000u

@@ -18,7 +18,7 @@
 #define NOTHING "{\"method\":\"org.example.test.Nothing\"}"
 #define USE(index) \
         "{\"method\":\"org.example.test.UseDescriptor\",\"parameters\":{\"index\":" index "}}"
-#define DONE "{\"parameters\":{}}"
+#define DONE "{}"
 #define KIND(n) "{\"parameters\":{\"kind\":" n "}}"
 #define SYSTEM(number, name)                                                                      \
         "{\"error\":\"io.systemd.System\",\"parameters\":{\"origin\":\"linux\",\"errno\":" number \
