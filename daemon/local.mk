@@ -159,7 +159,7 @@ tests_unit_test_allocator_end_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_allocator_end_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=child_new,--wrap=child_succeeded,--wrap=child_kill,--wrap=child_forget,--wrap=cgroup_tree_fd,--wrap=cgroup_tree_removals
 tests_unit_test_allocator_looks_SOURCES = tests/unit/test-allocator-looks.c tests/unit/unit.h
 tests_unit_test_allocator_looks_LDADD = libdaemon.la $(GLIB_LIBS)
-tests_unit_test_allocator_looks_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cgroup_look,--wrap=cgroup_look_free,--wrap=allocator_list_owners,--wrap=leaving_set_try_again,--wrap=leaving_set_put_off,--wrap=sweeps_schedule_next
+tests_unit_test_allocator_looks_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cgroup_look,--wrap=cgroup_look_free,--wrap=allocator_list_owners,--wrap=leaving_set_try_again,--wrap=sweeps_schedule_next
 tests_unit_test_allocator_sweep_SOURCES = tests/unit/test-allocator-sweep.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/leftovers-fixture.h tests/unit/unit.h
 tests_unit_test_allocator_sweep_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
 tests_unit_test_allocator_waits_SOURCES = tests/unit/test-allocator-waits.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/unit.h
@@ -179,5 +179,6 @@ tests_unit_test_leftovers_SOURCES = tests/unit/test-leftovers.c tests/unit/lefto
 tests_unit_test_leftovers_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread -lrt
 tests_unit_test_uid_trial_SOURCES = tests/unit/test-uid-trial.c tests/unit/unit.h
 tests_unit_test_uid_trial_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_uid_trial_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=child_new
 tests_unit_test_leftovers_claims_SOURCES = tests/unit/test-leftovers-claims.c tests/unit/leftovers-fixture.h tests/unit/unit.h
 tests_unit_test_leftovers_claims_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread

@@ -12,6 +12,8 @@
 #define LOOK_DELAY_USEC 20000
 /* Looks take at most a part of one processor's time. */
 #define LOOK_PAUSE_FACTOR 4
+/* Where none can be made. */
+#define LOOK_RETRY_USEC G_USEC_PER_SEC
 
 struct AllocatorLooks {
         const AllocatorConfig *config;
@@ -56,19 +58,20 @@ void allocator_looks_free(AllocatorLooks *looks) {
         g_free(looks);
 }
 
-/* `clean`: see cgroup_look(); NULL: nobody could be made to look. */
-static void end_look(AllocatorLooks *looks, const bool *clean) {
-        guint n = looks->looked_at->len;
+static void on_looked(const bool *clean, size_t n, void *userdata) {
+        AllocatorLooks *looks = userdata;
+        gint64 now = g_get_monotonic_time();
 
+        looks->look = NULL;
+        looks->not_before = now + LOOK_PAUSE_FACTOR * (now - looks->began);
+        g_assert(looks->looked_at->len == n);
         for (guint i = 0; i < n;) {
                 uint32_t record = g_array_index(looks->looked_at, uint32_t, i);
                 bool all_clean = true;
 
                 for (; i < n && g_array_index(looks->looked_at, uint32_t, i) == record; i++)
-                        all_clean = all_clean && clean && clean[i];
-                if (!clean)
-                        leaving_set_put_off(looks->leaving, record);
-                else if (all_clean) {
+                        all_clean = all_clean && clean[i];
+                if (all_clean) {
                         looks->clean = record;
                         looks->looked_clean(record, looks->userdata);
                         looks->clean = TABLE_NONE;
@@ -80,14 +83,16 @@ static void end_look(AllocatorLooks *looks, const bool *clean) {
         schedule_look(looks);
 }
 
-static void on_looked(const bool *clean, size_t n, void *userdata) {
-        AllocatorLooks *looks = userdata;
-        gint64 now = g_get_monotonic_time();
-
-        looks->look = NULL;
-        looks->not_before = now + LOOK_PAUSE_FACTOR * (now - looks->began);
-        g_assert(looks->looked_at->len == n);
-        end_look(looks, clean);
+/* Nobody could be made to look, which is nothing that a range's account has done.  All that was
+ * found out before holds: only the look is tried again. */
+static void look_later(AllocatorLooks *looks) {
+        for (guint i = 0; i < looks->looked_at->len; i++)
+                (void) g_hash_table_add(
+                        looks->waiting,
+                        GUINT_TO_POINTER(g_array_index(looks->looked_at, uint32_t, i)));
+        g_array_set_size(looks->looked_at, 0);
+        looks->not_before = MAX(looks->not_before, g_get_monotonic_time() + LOOK_RETRY_USEC);
+        schedule_look(looks);
 }
 
 static gboolean begin_look(gpointer userdata) {
@@ -112,7 +117,7 @@ static gboolean begin_look(gpointer userdata) {
         if (cgroup_look(
                     looks->config->cgroups, (const CgroupRange *) (void *) owners->data,
                     owners->len, on_looked, looks, &looks->look) != 0)
-                end_look(looks, NULL);
+                look_later(looks);
         return G_SOURCE_REMOVE;
 }
 

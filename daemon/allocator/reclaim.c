@@ -51,9 +51,13 @@ static void reclaim_tried(const UidTrialFound *found, void *userdata) {
                 g_autofree char *why = uid_trial_describe(found),
                                 *kind = g_strdup_printf("trial %d", found->what);
 
-                leaving->is_busy |= found->what != UID_TRIAL_UNKNOWN;
+                leaving->is_busy |=
+                        found->what != UID_TRIAL_UNKNOWN && found->what != UID_TRIAL_NOT_TRIED;
                 leaving_set_tell(reclaim->leaving, record, kind, why);
-                leaving_set_try_again(reclaim->leaving, record);
+                if (found->what == UID_TRIAL_NOT_TRIED)
+                        leaving_set_put_off(reclaim->leaving, record);
+                else
+                        leaving_set_try_again(reclaim->leaving, record);
         }
         sweeps_schedule_next(reclaim->sweeps);
 }
@@ -117,7 +121,7 @@ static void reclaim_try_uids(uint32_t record, void *userdata) {
                         table_writer_record(reclaim->config->table, record)->account_uid,
                         (const UidTrialInterval *) (void *) uids->data, uids->len, reclaim_tried,
                         leaving, &leaving->trial) != 0)
-                leaving_set_try_again(reclaim->leaving, record);
+                leaving_set_put_off(reclaim->leaving, record);
 }
 
 /* all of it */

@@ -234,7 +234,10 @@ static void sweeps_plan(Sweeps *sweeps, Sweep *sweep, Leaving *leaving) {
         if (r != 0) {
                 g_array_set_size(sweep->ranges, first);
                 leaving->is_busy |= r > 0;
-                leaving_set_try_again(sweeps->leaving, leaving->record);
+                if (r > 0)
+                        leaving_set_try_again(sweeps->leaving, leaving->record);
+                else
+                        leaving_set_put_off(sweeps->leaving, leaving->record);
                 return;
         }
         while (sweep->records->len < sweep->ranges->len)
@@ -315,7 +318,7 @@ static GPtrArray *sweeps_plan_all(Sweeps *sweeps) {
                 Sweep *sweep;
 
                 if (r != 0) {
-                        leaving_set_try_again(sweeps->leaving, leaving->record);
+                        leaving_set_put_off(sweeps->leaving, leaving->record);
                         continue;
                 }
                 sweep = plans_get(plans, by_account, sweeps, sweeps_account(sweeps, leaving));

@@ -74,6 +74,8 @@ static void on_event(WorkerTask *task, int result, void *userdata) {
             (now->interval != trial->before.interval || now->offset != trial->before.offset) &&
             trial_ask_for_turn(trial) == 0)
                 return;
+        if (found.what == UID_TRIAL_UNKNOWN && result < 0)
+                found.what = UID_TRIAL_NOT_TRIED;
         trial->done(&found, trial->userdata);
 }
 
@@ -141,6 +143,7 @@ char *uid_trial_describe(const UidTrialFound *found) {
         case UID_TRIAL_HAS_KEYS:
                 return g_strdup_printf("UID %u is still charged for keys", found->uid);
         case UID_TRIAL_UNKNOWN:
+        case UID_TRIAL_NOT_TRIED:
                 break;
         }
         return g_strdup("it could not be found out whether the kernel still knows its UIDs");

@@ -75,7 +75,8 @@ typedef enum UidTrialWhat {
         UID_TRIAL_CLEAN,
         UID_TRIAL_KNOWN,
         UID_TRIAL_HAS_KEYS,
-        UID_TRIAL_UNKNOWN, /* the child did not come to an end, or was not watched */
+        UID_TRIAL_UNKNOWN,   /* the child did not come to an end, or was not watched */
+        UID_TRIAL_NOT_TRIED, /* there was none */
 } UidTrialWhat;
 
 typedef struct UidTrialFound {

@@ -66,7 +66,7 @@ const PolicyProgramInfo *policy_program_info(PolicyProgram program);
 #define POLICY_AVAILABLE_ACL_PASSES_MOUNT_LATER (UINT64_C(1) << 60)
 /* file_ioctl is asked for 32-bit programs, too: there is no other hook. */
 #define POLICY_AVAILABLE_ONE_IOCTL (UINT64_C(1) << 59)
-/* Nor can it be loaded. */
+/* There is no btrfs, and it cannot be loaded, either. */
 #define POLICY_AVAILABLE_NO_BTRFS (UINT64_C(1) << 58)
 #define POLICY_AVAILABLE_NO_KEYS (UINT64_C(1) << 57)
 

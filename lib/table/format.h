@@ -26,8 +26,8 @@
  *                        are chained through `next_part` from the holder on, which may be a single
  *                        ID too.  Owner, namespace and time of birth are its holder's: a part
  *                        that differs there is not believed.
- *      TABLE_KIND_SPLIT    the slot is split into single IDs: its ID n < TABLE_SINGLES_PER_SPLIT
- * has the record n_slots + first_single + n, of kind TABLE_KIND_RANGE and size
+ *      TABLE_KIND_SPLIT  the slot is split into single IDs: its ID n < TABLE_SINGLES_PER_SPLIT has
+ *                        the record n_slots + first_single + n, of kind TABLE_KIND_RANGE and size
  *                        1.  The rest of the slot is not used.  A slot that was split stays split.
  *
  * States.  free -> reserved -> mapping -> active -> releasing -> quarantined -> free.  Each step is

@@ -423,7 +423,7 @@ static int find_id_in_part(
         return 0;
 }
 
-static int find_id_in_cut(
+static int find_id_in_split(
         const TableView *view, uint32_t id, const TableRecord *split, uint32_t n,
         TableAnswer *answer) {
         uint32_t first_single = split->first_single;
@@ -455,7 +455,7 @@ static int find_id_in_slot(const TableView *view, uint32_t id, uint32_t slot, Ta
                 return find_id_in_part(view, slot, &record, n, answer);
         case TABLE_KIND_SPLIT:
                 record = answer->range;
-                return find_id_in_cut(view, id, &record, n, answer);
+                return find_id_in_split(view, id, &record, n, answer);
         default:
                 return TABLE_READ_E_UNTRUSTED;
         }
@@ -712,16 +712,16 @@ int table_find_range(const TableView *view, const char *name, size_t n, TableAns
 static int next_step(const TableView *view, uint32_t *cursor, bool every, TableAnswer *answer) {
         uint32_t slot = *cursor / TABLE_SLOT_SIZE, n = *cursor % TABLE_SLOT_SIZE, n_ids;
         int r = answer_read(view, slot, answer);
-        bool is_cut = r == 0 && answer->range.kind == TABLE_KIND_SPLIT;
+        bool is_split = r == 0 && answer->range.kind == TABLE_KIND_SPLIT;
 
-        if (r == 0 && !is_cut && !every && (answer->range.kind != TABLE_KIND_RANGE || n > 0))
+        if (r == 0 && !is_split && !every && (answer->range.kind != TABLE_KIND_RANGE || n > 0))
                 r = TABLE_READ_E_NOT_FOUND;
         if (r == 0)
                 r = find_id_in_slot(view, view->pool_start + *cursor, slot, answer);
 
         /* What a single ID's record says is nothing about the next one's; after the end of a range,
          * or of what can be read of it, there is nothing more in a slot. */
-        n_ids = is_cut ? TABLE_SINGLES_PER_SPLIT : every && r == 0 ? TABLE_SLOT_SIZE : 1;
+        n_ids = is_split ? TABLE_SINGLES_PER_SPLIT : every && r == 0 ? TABLE_SLOT_SIZE : 1;
         *cursor = n + 1 < n_ids ? *cursor + 1 : (slot + 1) * TABLE_SLOT_SIZE;
         return r;
 }

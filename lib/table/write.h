@@ -97,7 +97,7 @@ void table_writer_quarantine_slot(
         TableWriter *writer, uint32_t slot, uint32_t flags, uint32_t account_uid);
 
 /* Have `func` called with the first ID of each slot that becomes free, and of each that is taken
- * out of service by table_writer_quarantine_slot().  What an accept has accepted is known already.
+ * out of service by table_writer_quarantine_slot().  What was accepted is known already.
  * Must not call the writer. */
 typedef void (*TableSlotFunc)(uint32_t start, bool is_free, void *userdata);
 void table_writer_watch_slots(TableWriter *writer, TableSlotFunc func, void *userdata);

@@ -64,7 +64,7 @@ struct WorkerPool {
         GQueue idle, done;  /* Worker */
         GQueue waiting;     /* WorkerTask: for its turn */
         GQueue ready;       /* WorkerTask: has its turn, and waits for a child that comes back, or
-                               for a fork that does not fail */
+                               for one more try to fork */
         unsigned n_in_state[WORKER_STATES_N];
         GHashTable *n_killed; /* account -> number of WORKER_KILLED that keep a turn of its */
         GSource *tidy;
@@ -362,8 +362,8 @@ static void task_start(WorkerTask *task) {
         else if (r < 0 && task->pool->config.run)
                 task_fail(task, r);
         else {
-                /* Where forks fail a whole queue would come here, each turn that is given up being
-                 * the next one's. */
+                /* Where forks fail a whole queue would fail here at once, each turn that is given
+                 * up being the next one's: it is tried once more, one in a turn of the loop. */
                 task_enqueue(task, &task->pool->ready);
                 schedule_tidy(task->pool);
         }

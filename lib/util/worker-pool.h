@@ -128,7 +128,8 @@ typedef struct WorkerCounts {
 } WorkerCounts;
 void worker_pool_count(const WorkerPool *pool, WorkerCounts *ret_counts);
 
-/* Turns that the account has: children of its tasks that are not reaped. */
+/* Turns that the account has: children of its tasks that are not reaped, or are about to be made.
+ */
 unsigned worker_pool_count_account(const WorkerPool *pool, uint32_t account);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(WorkerPool, worker_pool_free)

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "daemon/limits.h"
+#include "lib/util/child.h"
 #include "tests/unit/unit.h"
 
 /* What the policy refuses is proven in tests/vm (policy-uids.c); here a function stands in for it,
@@ -21,6 +22,22 @@
 /* Many turns on any machine. */
 #define LONG 0x30000000u
 #define WAIT_MSEC 60000
+
+static bool forks_fail;
+
+int __real_child_new(
+        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
+        void *userdata, Child **ret_child);
+int __wrap_child_new(
+        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
+        void *userdata, Child **ret_child);
+
+int __wrap_child_new(
+        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
+        void *userdata, Child **ret_child) {
+        return forks_fail ? -EAGAIN
+                          : __real_child_new(fds, n_fds, run, data, exited, userdata, ret_child);
+}
 
 /* Shared with the child. */
 typedef struct Kernel {
@@ -316,6 +333,24 @@ static void test_full(Fixture *f, gconstpointer unused) {
         g_ptr_array_add(trials, trial);
 }
 
+/* No child when its turn comes: nothing that the account has done. */
+static void test_not_tried(Fixture *f, gconstpointer unused) {
+        const UidTrialInterval one = { START, 1 };
+        Fixture first = {};
+        UidTrial *trial;
+
+        g_assert_cmpint(uid_trial_new(f->trials, 1000, &one, 1, done, &first, &trial), ==, 0);
+        start(f, &one, 1);
+        forks_fail = true;
+        while (!f->done)
+                (void) g_main_context_iteration(NULL, TRUE);
+        forks_fail = false;
+        g_assert_true(first.done);
+        g_assert_cmpint(first.found.what, ==, UID_TRIAL_CLEAN);
+        g_assert_cmpint(f->found.what, ==, UID_TRIAL_NOT_TRIED);
+        uid_trial_free(trial);
+}
+
 /* Killed before it has done anything: nobody knows. */
 static void test_killed(Fixture *f, gconstpointer unused) {
         const UidTrialInterval slot = { START, LONG };
@@ -370,6 +405,7 @@ static int run_tests(int argc, char **argv) {
                 { "/uid-trial/turns", test_turns },
                 { "/uid-trial/accounts", test_accounts },
                 { "/uid-trial/full", test_full },
+                { "/uid-trial/not-tried", test_not_tried },
                 { "/uid-trial/killed", test_killed },
                 { "/uid-trial/untraceable", test_untraceable },
         };

@@ -11,9 +11,9 @@
 #define OTHER 4712u
 #define MSEC 60000u
 
-/* Forks that fail, and all that were tried. */
+/* Forks that fail: all of them, or so many; and all that were tried. */
 static bool forks_fail;
-static unsigned n_forks;
+static unsigned n_fail, n_forks;
 
 int __real_child_new(
         const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
@@ -26,8 +26,11 @@ int __wrap_child_new(
         const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
         void *userdata, Child **ret_child) {
         n_forks++;
-        return forks_fail ? -EAGAIN
-                          : __real_child_new(fds, n_fds, run, data, exited, userdata, ret_child);
+        if (forks_fail || n_fail > 0) {
+                n_fail -= n_fail > 0;
+                return -EAGAIN;
+        }
+        return __real_child_new(fds, n_fds, run, data, exited, userdata, ret_child);
 }
 
 /* What a child does with a message. */
@@ -492,7 +495,8 @@ static void test_no_forks(void) {
                 gsize length = text->len;
 
                 (void) g_main_context_iteration(NULL, FALSE);
-                g_assert_cmpuint(n_forks - n, <=, 1);
+                /* One for the turn that was given up, and one of those who wait. */
+                g_assert_cmpuint(n_forks - n, <=, 2);
                 g_assert_cmpuint(text->len - length, <=, strlen("failed done "));
         }
         expect_text(text, "done failed failed failed failed failed ");
@@ -581,6 +585,98 @@ static void test_next_turn(void) {
         g_string_free(text, TRUE);
 }
 
+/* Who was kept from its turn by one fork that failed is tried once more. */
+static void test_one_fork_fails(void) {
+        const WorkerPoolConfig config = {
+                .max = 1,
+                .max_per_account = 1,
+                .max_waiting_per_account = 1,
+                .msec = MSEC,
+        };
+        g_autoptr(WorkerPool) pool = worker_pool_new(&config);
+        GString *text = g_string_new(NULL);
+
+        run_one(pool, USER, -1, succeed, text);
+        run_one(pool, USER, -1, succeed, text);
+        n_fail = 1;
+        n_forks = 0;
+        expect_text(text, "done done ");
+        while (g_main_context_iteration(NULL, FALSE))
+                ;
+        g_assert_cmpuint(n_forks, ==, 2);
+        wait_until_all_reaped(pool);
+        (void) g_string_free(text, TRUE);
+}
+
+static WorkerTask *not_forked;
+
+/* By now the turn is that of whoever waited, for whom no child could be made. */
+static void free_not_forked(WorkerTask *task, int result, void *userdata) {
+        g_assert_cmpuint(worker_pool_count_account(asked_pool, USER), ==, 1);
+        worker_task_free(not_forked);
+        g_assert_cmpuint(worker_pool_count_account(asked_pool, USER), ==, 0);
+        worker_task_free(task);
+        g_string_append(userdata, "freed ");
+}
+
+static void test_free_before_fork(void) {
+        const WorkerPoolConfig config = {
+                .max = 1,
+                .max_per_account = 1,
+                .max_waiting_per_account = 1,
+                .msec = MSEC,
+        };
+        g_autoptr(WorkerPool) pool = worker_pool_new(&config);
+        GString *text = g_string_new(NULL);
+        WorkerRequest request = {
+                .account = USER,
+                .fd = -1,
+                .run = succeed,
+                .event = free_not_forked,
+                .userdata = text,
+        };
+        WorkerTask *task;
+
+        asked_pool = pool;
+        g_assert_cmpint(worker_pool_ask(pool, &request, &task), ==, 0);
+        request.event = on_one_event;
+        g_assert_cmpint(worker_pool_ask(pool, &request, &not_forked), ==, 0);
+        forks_fail = true;
+        n_forks = 0;
+        expect_text(text, "freed ");
+        while (g_main_context_iteration(NULL, FALSE))
+                ;
+        g_assert_cmpuint(n_forks, ==, 1);
+        forks_fail = false;
+        run_one(pool, USER, -1, succeed, text);
+        expect_text(text, "freed done ");
+        wait_until_all_reaped(pool);
+        (void) g_string_free(text, TRUE);
+}
+
+/* Whose children hang may not wait; others may, also whose own hung once. */
+static void test_killed_are_counted(void) {
+        WorkerPoolConfig config = one_task_each;
+        g_autoptr(WorkerPool) pool = NULL;
+        Log log;
+
+        config.may_hang = true;
+        config.max_per_account = 1;
+        pool = worker_pool_new(&config);
+        log_init(&log);
+        g_assert_cmpint(ask(pool, &log, USER, ORDER_NOTHING), ==, 0);
+        task_free(&log, 0);
+        g_assert_cmpint(ask(pool, &log, USER, ORDER_NOTHING), ==, WORKER_E_BUSY);
+        wait_until_all_reaped(pool);
+        g_assert_cmpint(ask(pool, &log, OTHER, ORDER_NOTHING), ==, 0);
+        task_free(&log, 1);
+        assert_counts(pool, 0, 0, 1);
+        g_assert_cmpint(ask(pool, &log, OTHER, ORDER_NOTHING), ==, WORKER_E_BUSY);
+        g_assert_cmpint(ask(pool, &log, USER, ORDER_NOTHING), ==, 0);
+        log_done(&log);
+        wait_until_all_reaped(pool);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/worker-pool/limits", test_limits);
@@ -594,6 +690,9 @@ int main(int argc, char **argv) {
         g_test_add_func("/worker-pool/one-task", test_one_task);
         g_test_add_func("/worker-pool/next-turn", test_next_turn);
         g_test_add_func("/worker-pool/no-forks", test_no_forks);
+        g_test_add_func("/worker-pool/one-fork-fails", test_one_fork_fails);
+        g_test_add_func("/worker-pool/free-before-fork", test_free_before_fork);
+        g_test_add_func("/worker-pool/killed-are-counted", test_killed_are_counted);
         g_test_add_func("/worker-pool/does-not-come-back", test_does_not_come_back);
         return g_test_run();
 }
