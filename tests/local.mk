@@ -25,7 +25,7 @@ if !ENABLE_SANITIZERS
 bats_tests += $(tree_tests)
 endif
 
-EXTRA_DIST += $(bats_tests) %D%/isolated %D%/bats/common.bash %D%/bats/daemon.bash %D%/bats/cgroups.bash %D%/bats/stub-policy.cil
+EXTRA_DIST += $(filter-out $(tree_tests),$(bats_tests)) $(tree_tests) %D%/isolated %D%/bats/common.bash %D%/bats/daemon.bash %D%/bats/cgroups.bash %D%/bats/stub-policy.cil
 if HAVE_BATS
 TESTS += $(bats_tests)
 endif

@@ -20,7 +20,7 @@ halt() {
         local i state
         kill -STOP "$1" 2>/dev/null || return 0
         for ((i = 0; i < 100; i++)); do
-                state=$(sed 's/.*) \(.\).*/\1/' "/proc/$1/stat" 2>/dev/null) || break
+                state=$(sed 's/.*) \(.\).*/\1/' "/proc/$1/stat" 2>/dev/null) || return 0
                 [[ "$state" != [TtZX] ]] || break
                 sleep 0.01 # a moment, not a wait
         done
@@ -40,7 +40,7 @@ family() {
 # strays: likewise those that were left by whoever started them, as far as they have this test's folder in their environment.
 strays() {
         local file files
-        # All of them before the first is stopped: they who look are of this test, too.
+        # All of them before the first is stopped: those who look are of this test, too.
         files=$(grep -lzxF "BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ 2>/dev/null)
         for file in $files; do
                 file=${file#/proc/}
@@ -78,8 +78,8 @@ count_down() {
         xargs -r kill -KILL <"$BATS_TEST_TMPDIR/family"
         # It has so long to clear up.  A shell that waits for somebody's output heeds no other signal.
         for ((passed = 0; passed < ${NSR_CLEAR_UP_SECONDS:-120}; passed++)); do
-                grep -q "^PPid:[[:space:]]$$\$" "/proc/$BASHPID/status" || return 0
                 sleep 1 # a moment, not a wait
+                grep -q "^PPid:[[:space:]]$$\$" "/proc/$BASHPID/status" || return 0
         done
         kill -KILL $$
 }

@@ -55,7 +55,7 @@ nothing_but_quarantine() {
 }
 
 @test "10,000 allocations and ends: no record, name, descriptor or memory is left; then NoDynamicRange, exactly" {
-        time_limit 1800
+        time_limit 1200
         local descriptors memory
         daemon_stop
         # 10,250 slots: the first 250 warm the daemon up.
@@ -351,7 +351,7 @@ namespace_differs() {
 }
 
 @test "killed at each step of a request with the namespace kept alive: no ID is given out twice" {
-        time_limit 1800
+        time_limit 1200
         need_command strace
         local step steps calls status kept=0 killed=0
         daemon_stop
