@@ -107,9 +107,18 @@ static int manager_receive(VarlinkConnection *connection, int fd, size_t n_bytes
 /* Bytes of a method or a field, which a client can make as long as a message. */
 #define LOGGED_TEXT_MAX 128
 
+/* Clients tell of their mounts without knowing whether the namespace is one of ours. */
+static bool is_refusal(const VarlinkCall *call, const char *error_id) {
+        return error_id &&
+               (!g_str_equal(error_id, "io.systemd.NamespaceResource.UserNamespaceNotRegistered") ||
+                !g_str_equal(
+                        varlink_call_method(call),
+                        "io.systemd.NamespaceResource.AddMountToUserNamespace"));
+}
+
 static void manager_answered(
         const VarlinkCall *call, const char *error_id, const char *field, void *userdata) {
-        if (!error_id) {
+        if (!is_refusal(call, error_id)) {
                 log_debug(
                         "%.*s by UID %u", LOGGED_TEXT_MAX, varlink_call_method(call),
                         varlink_call_peer(call)->uid);

@@ -157,6 +157,9 @@ add_mount() {
         invalid mountFileDescriptor call "$SERVICE.AddMountToUserNamespace" '{"userNamespaceFileDescriptor":0}' "userns:$USERNS"
         namespace_as "$ALICE"
         refused "$SERVICE.UserNamespaceNotRegistered" '' add_mount 0 "userns:$USERNS" directory:/
+        # Clients do not know whose it is: no line of the log for that, but for what is wrong.
+        grep -q 'AddMountToUserNamespace by UID 0 refused: org.varlink.service.InvalidParameter mountFileDescriptor$' "$NSR/log"
+        grep AddMountToUserNamespace "$NSR/log" | absent NotRegistered
 }
 
 is_gone() {
