@@ -86,5 +86,6 @@ start_fresh() {
 
 # What a service has said, from error upwards.
 complaints() {
-        journalctl --no-pager --quiet -b -p err -o cat -u "$1"
+        [ -n "$(journalctl --no-pager --quiet -b -n 1 -o cat -u "$1")" ] || echo "the journal knows nothing of $1"
+        journalctl --no-pager --quiet -b -p err -o cat -u "$1" || echo "journalctl failed"
 }

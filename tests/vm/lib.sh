@@ -83,7 +83,9 @@ include() {
                 esac
                 [[ $line != ok\ * && $line != not\ ok\ * ]] || seen=$((seen + 1))
         done < <("$@" 2>&1; echo "@status $?")
-        [ "$plan" = "$seen" ] || not_ok "$prefix: planned $plan tests, ran $seen (status $status)"
+        if [ "$plan" != "$seen" ] || [ "$seen" = 0 ] || [ "${status-}" != 0 ]; then
+                not_ok "$prefix: planned $plan tests, ran $seen (status ${status-})"
+        fi
 }
 
 done_testing() {
@@ -154,8 +156,8 @@ start_lender() {
 }
 
 stop_lender() {
-        kill "$LENDER_PID"
-        wait "$LENDER_PID" 2>/dev/null
+        kill "$LENDER_PID" && wait "$LENDER_PID" 2>/dev/null
+        [ $? = 143 ] || not_ok "the lender lived to its end"
 }
 
 # Whatever an ID of the pool, or of the range PID 1 hands out, owns on the host's file systems.
