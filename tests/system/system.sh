@@ -86,6 +86,6 @@ start_fresh() {
 
 # What a service has said, from error upwards.
 complaints() {
-        [ -n "$(journalctl --no-pager --quiet -b -n 1 -o cat -u "$1")" ] || echo "the journal knows nothing of $1"
+        [ -n "$(journalctl --no-pager --quiet -b -n 1 -o cat)" ] || echo "there is no journal"
         journalctl --no-pager --quiet -b -p err -o cat -u "$1" || echo "journalctl failed"
 }
