@@ -258,7 +258,7 @@ calls() {
 @test "clang-format agrees" {
         need_command clang-format
         clang-format --version | grep -q 'version 14\.' || cannot clang-format "clang-format 14 decides, this is another one"
-        c_files | xargs clang-format -n --Werror
+        c_files | xargs -P "$(nproc)" -n 40 clang-format -n --Werror
 }
 
 @test "shellcheck agrees" {
@@ -266,7 +266,7 @@ calls() {
         shellcheck quickstart .ci/run
         # SC1091: files that are sourced are checked on their own.  SC2030, SC2031: each bats test is a subshell.
         # SC2034, SC2153, SC2154: variables of common.bash, daemon.bash and the like.  SC2016: awk programs.
-        scripts | xargs shellcheck -x -e SC1091,SC2016,SC2030,SC2031,SC2034,SC2153,SC2154
+        scripts | xargs -P "$(nproc)" -n 12 shellcheck -x -e SC1091,SC2016,SC2030,SC2031,SC2034,SC2153,SC2154
 }
 
 # Lines with `a && b` that are neither a condition nor the last of a function; not in texts, awk programs or here documents.
