@@ -62,7 +62,7 @@ count_down() {
         # Bats ends a shell of its own at the first command that fails.
         set +eET
         trap '[ "$!" = "$before" ] || kill "$!"; exit 0' ABRT
-        while limit=$(cat "$BATS_TEST_TMPDIR/time-limit" || echo "$1") && [ "$passed" -lt "$limit" ]; do
+        while limit=$(grep . "$BATS_TEST_TMPDIR/time-limit" || echo "$1") && [ "$passed" -lt "$limit" ]; do
                 sleep $((limit - passed)) & # a moment, not a wait
                 wait
                 passed=$limit

@@ -48,17 +48,17 @@ teardown() {
 }
 @TEST "f" {
         time_limit 60
-        sleep 1.5 # a moment, not a wait
+        sleep 3.5 # a moment, not a wait
 }
 @TEST "g" {
-        time_limit 2
+        time_limit 4
         hang | cat
 }
 @TEST "h" {
         run bash -c 'sleep "$MARK" &'
 }
 END
-        run fresh BATS_TEST_TIMEOUT=1 NSR_CLEAR_UP_SECONDS=60 bats --tap "$BATS_TEST_TMPDIR/hang.bats"
+        run fresh BATS_TEST_TIMEOUT=3 NSR_CLEAR_UP_SECONDS=60 bats --tap "$BATS_TEST_TMPDIR/hang.bats"
         echo "$output"
         [ "$status" = 1 ]
         [ "$(grep -cE '^not ok . [a-egh] # timeout after' <<<"$output")" = 7 ]
@@ -84,7 +84,7 @@ END
         # shellcheck disable=SC2016
         printf '%s\n' 'load "$abs_top_srcdir/tests/bats/common"' '@test "a" {' \
                 'run env -i setsid -f sleep $MARK' '}' >"$BATS_TEST_TMPDIR/stray.bats"
-        run fresh BATS_TEST_TIMEOUT=1 NSR_CLEAR_UP_SECONDS=1 "$abs_top_srcdir/tests/isolated" 10 bats --tap "$BATS_TEST_TMPDIR/stray.bats"
+        run fresh BATS_TEST_TIMEOUT=5 NSR_CLEAR_UP_SECONDS=1 "$abs_top_srcdir/tests/isolated" 10 bats --tap "$BATS_TEST_TMPDIR/stray.bats"
         echo "$output"
         [ "$status" = 124 ] || [ "$status" = 137 ]
         nothing_left
