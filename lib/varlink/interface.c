@@ -410,16 +410,6 @@ const VarlinkInterfaceMethod *varlink_interface_find_method(
 
 static bool value_fits(const Type *type, const json_t *value, const char **ret_field);
 
-/* From here on not every integer is a double, so one that is may have been another. */
-#define EXACT_DOUBLES_END 9007199254740992.0 /* 2^53 */
-
-static bool integer_from_real(double real, json_int_t *ret_integer) {
-        if (!(real > -EXACT_DOUBLES_END && real < EXACT_DOUBLES_END)) /* nor NaN */
-                return false;
-        *ret_integer = (json_int_t) real;
-        return (double) *ret_integer == real;
-}
-
 bool varlink_integer_from_json(const json_t *value, json_int_t *ret_integer) {
         const char *text = json_string_value(value);
         bool negative = text && text[0] == '-';
@@ -430,7 +420,7 @@ bool varlink_integer_from_json(const json_t *value, json_int_t *ret_integer) {
                 return true;
         }
         if (json_is_real(value))
-                return integer_from_real(json_real_value(value), ret_integer);
+                return json_integer_from_real(json_real_value(value), ret_integer);
         if (!text || strlen(text) != json_string_length(value))
                 return false;
         if (!parse_decimal(

@@ -19,7 +19,7 @@ libvarlink_la_SOURCES = \
 	%D%/service.c %D%/service.h \
 	%D%/types.h
 libvarlink_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-libvarlink_la_LIBADD = libinterfaces.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS) -lm
+libvarlink_la_LIBADD = libinterfaces.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)
 
 # The tests of connections share a server of their own.
 varlink_test_libs = libvarlink.la libutil.la $(JANSSON_LIBS) $(GLIB_LIBS)

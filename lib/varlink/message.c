@@ -4,11 +4,7 @@
 #include "lib/varlink/message.h"
 
 #include <errno.h>
-#include <math.h>
 #include <string.h>
-
-/* Doubles hold every integer up to here. */
-#define REAL_INTEGER_MAX 9007199254740992.0
 
 typedef struct Member {
         const char *key;
@@ -18,18 +14,14 @@ typedef struct Member {
 
 /* Make integers again of the reals that are some; at most as deep as the parser goes (2048). */
 static json_t *restore_integers(json_t *value) {
+        json_int_t integer;
         const char *key;
         json_t *member;
         void *next;
         size_t i;
 
-        if (json_is_real(value)) {
-                double real = json_real_value(value);
-
-                if (real < -REAL_INTEGER_MAX || real > REAL_INTEGER_MAX || trunc(real) != real)
-                        return json_incref(value);
-                return json_integer((json_int_t) real);
-        }
+        if (json_is_real(value) && json_integer_from_real(json_real_value(value), &integer))
+                return json_integer(integer);
         json_object_foreach_safe(value, next, key, member)(void)
                 json_object_set_new_nocheck(value, key, restore_integers(member));
         json_array_foreach(value, i, member)(void)
