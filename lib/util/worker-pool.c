@@ -414,6 +414,8 @@ static void fork_ready(WorkerPool *pool) {
                 task_leave_queue(task);
         else
                 task_fail(task, r);
+        if (pool->ready.length > 0)
+                schedule_tidy(pool);
 }
 
 /* One child a turn, so that what has come in meanwhile is served in between. */
@@ -436,15 +438,13 @@ static gboolean on_tidy(gpointer userdata) {
                         return G_SOURCE_CONTINUE;
                 }
         }
-        if (!pool->config.run && pool->ready.length > 0)
-                fork_ready(pool);
-        if (!pool->config.run && pool->ready.length > 0)
-                return G_SOURCE_CONTINUE;
         pool->is_filling = false; /* full; or short of something: tried again after the next task */
         pool->fork_error = 0;
-        source_drop(&pool->tidy);
+        source_drop(&pool->tidy); /* whoever is told of something may want the next one */
         if (r < 0)
                 cannot_fork(pool, r);
+        else if (!pool->config.run && pool->ready.length > 0)
+                fork_ready(pool);
         return G_SOURCE_REMOVE;
 }
 
