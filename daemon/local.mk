@@ -177,7 +177,7 @@ tests_unit_test_details_SOURCES = tests/unit/test-details.c
 tests_unit_test_details_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_leftovers_SOURCES = tests/unit/test-leftovers.c tests/unit/leftovers-fixture.h tests/unit/unit.h
 tests_unit_test_leftovers_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread -lrt
-tests_unit_test_uid_trial_SOURCES = tests/unit/test-uid-trial.c tests/unit/unit.h
+tests_unit_test_uid_trial_SOURCES = tests/unit/test-uid-trial.c tests/unit/failing-forks.h tests/unit/unit.h
 tests_unit_test_uid_trial_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_uid_trial_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=child_new
 tests_unit_test_leftovers_claims_SOURCES = tests/unit/test-leftovers-claims.c tests/unit/leftovers-fixture.h tests/unit/unit.h

@@ -106,6 +106,7 @@ static void reclaim_try_uids(uint32_t record, void *userdata) {
         Reclaim *reclaim = userdata;
         Leaving *leaving = leaving_set_get(reclaim->leaving, record);
         g_autoptr(GArray) uids = NULL;
+        int r;
 
         /* What is never lent again needs no trial. */
         if (!reclaim->config->uid_trials || !allocator_is_reusable(reclaim->config, record)) {
@@ -113,14 +114,18 @@ static void reclaim_try_uids(uint32_t record, void *userdata) {
                 return;
         }
         uids = list_uids(reclaim->config, record);
-        if (uids->len == 0)
+        if (uids->len == 0) {
                 reclaim_give_back(record, reclaim);
-        else if (
-                uid_trial_new(
-                        reclaim->config->uid_trials,
-                        table_writer_record(reclaim->config->table, record)->account_uid,
-                        (const UidTrialInterval *) (void *) uids->data, uids->len, reclaim_tried,
-                        leaving, &leaving->trial) != 0)
+                return;
+        }
+        r = uid_trial_new(
+                reclaim->config->uid_trials,
+                table_writer_record(reclaim->config->table, record)->account_uid,
+                (const UidTrialInterval *) (void *) uids->data, uids->len, reclaim_tried, leaving,
+                &leaving->trial);
+        if (r == UID_TRIAL_E_FULL) /* of the account's own */
+                leaving_set_try_again(reclaim->leaving, record);
+        else if (r < 0)
                 leaving_set_put_off(reclaim->leaving, record);
 }
 

@@ -71,9 +71,11 @@ static void on_event(WorkerTask *task, int result, void *userdata) {
 
         g_clear_pointer(&trial->task, worker_task_free);
         if (found.what == UID_TRIAL_UNKNOWN &&
-            (now->interval != trial->before.interval || now->offset != trial->before.offset) &&
-            trial_ask_for_turn(trial) == 0)
-                return;
+            (now->interval != trial->before.interval || now->offset != trial->before.offset)) {
+                result = trial_ask_for_turn(trial);
+                if (result == 0)
+                        return;
+        }
         if (found.what == UID_TRIAL_UNKNOWN && result < 0)
                 found.what = UID_TRIAL_NOT_TRIED;
         trial->done(&found, trial->userdata);

@@ -26,7 +26,7 @@ tests_unit_test_fd_send_SOURCES = tests/unit/test-fd-send.c
 tests_unit_test_fd_send_LDADD = libutil.la $(GLIB_LIBS)
 tests_unit_test_parse_SOURCES = tests/unit/test-parse.c
 tests_unit_test_parse_LDADD = libutil.la $(GLIB_LIBS)
-tests_unit_test_worker_pool_SOURCES = tests/unit/test-worker-pool.c tests/unit/unit.h
+tests_unit_test_worker_pool_SOURCES = tests/unit/test-worker-pool.c tests/unit/failing-forks.h tests/unit/unit.h
 tests_unit_test_worker_pool_LDADD = libutil.la $(GLIB_LIBS)
 tests_unit_test_worker_pool_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=child_new
 tests_unit_test_file_SOURCES = tests/unit/test-file.c

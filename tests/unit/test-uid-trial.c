@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 
 #include "daemon/limits.h"
-#include "lib/util/child.h"
+#include "tests/unit/failing-forks.h"
 #include "tests/unit/unit.h"
 
 /* What the policy refuses is proven in tests/vm (policy-uids.c); here a function stands in for it,
@@ -22,22 +22,6 @@
 /* Many turns on any machine. */
 #define LONG 0x30000000u
 #define WAIT_MSEC 60000
-
-static bool forks_fail;
-
-int __real_child_new(
-        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
-        void *userdata, Child **ret_child);
-int __wrap_child_new(
-        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
-        void *userdata, Child **ret_child);
-
-int __wrap_child_new(
-        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
-        void *userdata, Child **ret_child) {
-        return forks_fail ? -EAGAIN
-                          : __real_child_new(fds, n_fds, run, data, exited, userdata, ret_child);
-}
 
 /* Shared with the child. */
 typedef struct Kernel {
@@ -351,6 +335,18 @@ static void test_not_tried(Fixture *f, gconstpointer unused) {
         uid_trial_free(trial);
 }
 
+/* Nor for the next of its turns, which it needs. */
+static void test_tried_in_part(Fixture *f, gconstpointer unused) {
+        const UidTrialInterval slot = { START, LONG };
+
+        start(f, &slot, 1);
+        forks_fail = true;
+        while (!f->done)
+                (void) g_main_context_iteration(NULL, TRUE);
+        forks_fail = false;
+        g_assert_cmpint(f->found.what, ==, UID_TRIAL_NOT_TRIED);
+}
+
 /* Killed before it has done anything: nobody knows. */
 static void test_killed(Fixture *f, gconstpointer unused) {
         const UidTrialInterval slot = { START, LONG };
@@ -406,6 +402,7 @@ static int run_tests(int argc, char **argv) {
                 { "/uid-trial/accounts", test_accounts },
                 { "/uid-trial/full", test_full },
                 { "/uid-trial/not-tried", test_not_tried },
+                { "/uid-trial/tried-in-part", test_tried_in_part },
                 { "/uid-trial/killed", test_killed },
                 { "/uid-trial/untraceable", test_untraceable },
         };

@@ -5,33 +5,12 @@
 
 #include <sys/socket.h>
 
+#include "tests/unit/failing-forks.h"
 #include "tests/unit/unit.h"
 
 #define USER 4711u
 #define OTHER 4712u
 #define MSEC 60000u
-
-/* Forks that fail: all of them, or so many; and all that were tried. */
-static bool forks_fail;
-static unsigned n_fail, n_forks;
-
-int __real_child_new(
-        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
-        void *userdata, Child **ret_child);
-int __wrap_child_new(
-        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
-        void *userdata, Child **ret_child);
-
-int __wrap_child_new(
-        const int *fds, size_t n_fds, ChildFunc run, const void *data, ChildExitedFunc exited,
-        void *userdata, Child **ret_child) {
-        n_forks++;
-        if (forks_fail || n_fail > 0) {
-                n_fail -= n_fail > 0;
-                return -EAGAIN;
-        }
-        return __real_child_new(fds, n_fds, run, data, exited, userdata, ret_child);
-}
 
 /* What a child does with a message. */
 typedef enum Order {
@@ -421,18 +400,32 @@ static void on_one_event(WorkerTask *task, int result, void *userdata) {
         worker_task_free(task);
 }
 
-static void run_one(WorkerPool *pool, uint32_t account, int fd, ChildFunc run, GString *text) {
+static const WorkerPoolConfig one_at_a_time = {
+        .max = 1,
+        .max_per_account = 1,
+        .max_waiting_per_account = 100,
+        .msec = MSEC,
+};
+
+static WorkerTask *ask_one(
+        WorkerPool *pool, uint32_t account, int fd, ChildFunc run, WorkerTaskFunc on_event,
+        GString *text) {
         WorkerTask *task;
         const WorkerRequest request = {
                 .account = account,
                 .fd = fd,
                 .run = run,
                 .data = "x",
-                .event = on_one_event,
+                .event = on_event,
                 .userdata = text,
         };
 
         g_assert_cmpint(worker_pool_ask(pool, &request, &task), ==, 0);
+        return task;
+}
+
+static void run_one(WorkerPool *pool, uint32_t account, int fd, ChildFunc run, GString *text) {
+        (void) ask_one(pool, account, fd, run, on_one_event, text);
 }
 
 static void expect_text(const GString *text, const char *wanted) {
@@ -478,13 +471,7 @@ static void test_one_task(void) {
 /* Where no child can be had, those who wait are tried and told so one after the other, so that
  * others are served in between: to fail takes nearly as long as to fork. */
 static void test_no_forks(void) {
-        const WorkerPoolConfig config = {
-                .max = 1,
-                .max_per_account = 1,
-                .max_waiting_per_account = 100,
-                .msec = MSEC,
-        };
-        g_autoptr(WorkerPool) pool = worker_pool_new(&config);
+        g_autoptr(WorkerPool) pool = worker_pool_new(&one_at_a_time);
         GString *text = g_string_new(NULL);
 
         for (unsigned i = 0; i < 6; i++)
@@ -546,39 +533,18 @@ static void on_second(WorkerTask *task, int result, void *userdata) {
 /* Whoever asks for the next turn when told of the end of one has to wait, too. */
 static void ask_twice(WorkerTask *task, int result, void *userdata) {
         GString *text = userdata;
-        const WorkerRequest request = {
-                .account = USER,
-                .fd = -1,
-                .run = succeed,
-                .event = on_second,
-                .userdata = text,
-        };
 
         g_string_append(text, "first ");
         worker_task_free(task);
-        g_assert_cmpint(worker_pool_ask(asked_pool, &request, &task), ==, 0);
+        (void) ask_one(asked_pool, USER, -1, succeed, on_second, text);
 }
 
 static void test_next_turn(void) {
-        const WorkerPoolConfig config = {
-                .max = 1,
-                .max_per_account = 1,
-                .max_waiting_per_account = 1,
-                .msec = MSEC,
-        };
-        g_autoptr(WorkerPool) pool = worker_pool_new(&config);
+        g_autoptr(WorkerPool) pool = worker_pool_new(&one_at_a_time);
         GString *text = g_string_new(NULL);
-        const WorkerRequest request = {
-                .account = USER,
-                .fd = -1,
-                .run = succeed,
-                .event = ask_twice,
-                .userdata = text,
-        };
-        WorkerTask *task;
 
         asked_pool = pool;
-        g_assert_cmpint(worker_pool_ask(pool, &request, &task), ==, 0);
+        (void) ask_one(pool, USER, -1, succeed, ask_twice, text);
         run_one(pool, OTHER, -1, succeed, text);
         expect_text(text, "first done again ");
         wait_until_all_reaped(pool);
@@ -587,13 +553,7 @@ static void test_next_turn(void) {
 
 /* Who was kept from its turn by one fork that failed is tried once more. */
 static void test_one_fork_fails(void) {
-        const WorkerPoolConfig config = {
-                .max = 1,
-                .max_per_account = 1,
-                .max_waiting_per_account = 1,
-                .msec = MSEC,
-        };
-        g_autoptr(WorkerPool) pool = worker_pool_new(&config);
+        g_autoptr(WorkerPool) pool = worker_pool_new(&one_at_a_time);
         GString *text = g_string_new(NULL);
 
         run_one(pool, USER, -1, succeed, text);
@@ -620,27 +580,12 @@ static void free_not_forked(WorkerTask *task, int result, void *userdata) {
 }
 
 static void test_free_before_fork(void) {
-        const WorkerPoolConfig config = {
-                .max = 1,
-                .max_per_account = 1,
-                .max_waiting_per_account = 1,
-                .msec = MSEC,
-        };
-        g_autoptr(WorkerPool) pool = worker_pool_new(&config);
+        g_autoptr(WorkerPool) pool = worker_pool_new(&one_at_a_time);
         GString *text = g_string_new(NULL);
-        WorkerRequest request = {
-                .account = USER,
-                .fd = -1,
-                .run = succeed,
-                .event = free_not_forked,
-                .userdata = text,
-        };
-        WorkerTask *task;
 
         asked_pool = pool;
-        g_assert_cmpint(worker_pool_ask(pool, &request, &task), ==, 0);
-        request.event = on_one_event;
-        g_assert_cmpint(worker_pool_ask(pool, &request, &not_forked), ==, 0);
+        (void) ask_one(pool, USER, -1, succeed, free_not_forked, text);
+        not_forked = ask_one(pool, USER, -1, succeed, on_one_event, text);
         forks_fail = true;
         n_forks = 0;
         expect_text(text, "freed ");
