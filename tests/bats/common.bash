@@ -57,6 +57,11 @@ bats_start_timeout_countdown() {
         count_down "$1" </dev/null >/dev/null 2>&1 3>&- 4>&- &
 }
 
+# test_is_there: whether the shell that count_down belongs to has not ended.  Its number may be another's then.
+test_is_there() {
+        grep -q "^PPid:[[:space:]]$$\$" "/proc/$BASHPID/status"
+}
+
 count_down() {
         local passed=0 limit before=$!
         # Bats ends a shell of its own at the first command that fails.
@@ -67,6 +72,7 @@ count_down() {
                 wait
                 passed=$limit
         done
+        test_is_there || return 0
         # The test that clears up sends it, too: not before all of this is done.
         trap '' ABRT
         # Before the test begins to clear up, for which it starts others.
@@ -79,7 +85,7 @@ count_down() {
         # It has so long to clear up.  A shell that waits for somebody's output heeds no other signal.
         for ((passed = 0; passed < ${NSR_CLEAR_UP_SECONDS:-120}; passed++)); do
                 sleep 1 # a moment, not a wait
-                grep -q "^PPid:[[:space:]]$$\$" "/proc/$BASHPID/status" || return 0
+                test_is_there || return 0
         done
         kill -KILL $$
 }
