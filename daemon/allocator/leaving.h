@@ -50,7 +50,8 @@ void leaving_set_usage(
  * and gone. */
 void leaving_set_try_again(LeavingSet *set, uint32_t record);
 
-/* The same, for a reason that is not the account's: in a moment, and not charged to it. */
+/* It could not be found out, for a reason that is not the account's: it is looked at in a moment,
+ * and that counts as no try. */
 void leaving_set_put_off(LeavingSet *set, uint32_t record);
 
 /* Say what keeps the range; once, as long as it is of one kind. */

@@ -47,17 +47,15 @@ static void reclaim_tried(const UidTrialFound *found, void *userdata) {
         g_clear_pointer(&leaving->trial, uid_trial_free);
         if (found->what == UID_TRIAL_CLEAN)
                 reclaim_give_back(record, reclaim);
+        else if (found->what == UID_TRIAL_NOT_TRIED)
+                leaving_set_put_off(reclaim->leaving, record);
         else {
                 g_autofree char *why = uid_trial_describe(found),
                                 *kind = g_strdup_printf("trial %d", found->what);
 
-                leaving->is_busy |=
-                        found->what != UID_TRIAL_UNKNOWN && found->what != UID_TRIAL_NOT_TRIED;
+                leaving->is_busy |= found->what != UID_TRIAL_UNKNOWN;
                 leaving_set_tell(reclaim->leaving, record, kind, why);
-                if (found->what == UID_TRIAL_NOT_TRIED)
-                        leaving_set_put_off(reclaim->leaving, record);
-                else
-                        leaving_set_try_again(reclaim->leaving, record);
+                leaving_set_try_again(reclaim->leaving, record);
         }
         sweeps_schedule_next(reclaim->sweeps);
 }

@@ -375,12 +375,16 @@ static void sweep_start(Sweep *take_sweep) {
 
 static gboolean on_sweep(gpointer userdata) {
         Sweeps *sweeps = userdata;
+        gint64 began = g_get_monotonic_time(), now;
         g_autoptr(GPtrArray) plans = NULL;
 
         sweeps->source = 0;
         plans = sweeps_plan_all(sweeps);
         for (guint i = 0; i < plans->len; i++)
                 sweep_start(plans->pdata[i]);
+        /* To choose takes time of the loop itself, also where nobody can be made to look. */
+        now = g_get_monotonic_time();
+        sweeps->not_before = MAX(sweeps->not_before, now + SWEEP_PAUSE_FACTOR * (now - began));
         sweeps_schedule_next(sweeps);
         return G_SOURCE_REMOVE;
 }

@@ -426,8 +426,10 @@ static gboolean on_tidy(gpointer userdata) {
 
         pool->fork_error = 0;
         kill_done(pool);
-        while ((task = find_hopeless(pool)))
+        while ((task = find_hopeless(pool))) {
                 task_fail(task, WORKER_E_BUSY);
+                kill_done(pool);
+        }
         if (pool->config.run && pool->idle.length <= pool->config.idle_low)
                 pool->is_filling = true;
         if (pool->is_filling && pool->idle.length < pool->config.idle_max &&
