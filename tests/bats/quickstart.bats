@@ -68,6 +68,20 @@ END
         [ "$(wc -l <"$CALLS")" = 1 ]
 }
 
+@test "what failed is told with its reasons" {
+        functions_of_quickstart
+        printf '%s\n' 'ok 1 a' '# of b, 1' '# of b, 2' 'ok 2 b' '# of c, before' 'not ok 3 c' '# of c, behind' 'FAIL: t 3 c' \
+                'ok 4 d' '# of d' 'ok 5 e' >tap
+        [ "$(why tap)" = "$(printf '    %s\n' '# of c, before' 'not ok 3 c' '# of c, behind')" ]
+        seq -f '# %g' 9 >tap
+        echo 'not ok 1 a' >>tap
+        seq -f '# %g' 30 >>tap
+        [ "$(why tap)" = "$( (seq 6 9; echo 'not ok 1 a'; seq 20) | sed 's/^[0-9]/# &/; s/^/    /')" ]
+        count_tap tap >said
+        grep -qx '    not ok 1 a' said
+        [ "$n_failed" = 1 ]
+}
+
 @test "a step that takes long tells how far it is" {
         functions_of_quickstart
         is_terminal=1

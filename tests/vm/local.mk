@@ -2,7 +2,7 @@
 # `make vm-check` boots Debian's kernels and runs the guest tests inside; VM_KERNEL=6.12 picks one.
 
 EXTRA_DIST += \
-	%D%/fetch-kernels %D%/mirror.sh %D%/tap-filter %D%/kernel-log.sh %D%/run %D%/init %D%/lib.sh %D%/README.md \
+	%D%/fetch-kernels %D%/mirror.sh %D%/tap-filter %D%/emulator.sh %D%/kernel-log.sh %D%/run %D%/init %D%/lib.sh %D%/README.md \
 	%D%/guest-etc/group %D%/guest-etc/nsswitch.conf %D%/guest-etc/passwd \
 	%D%/guest-etc/subgid %D%/guest-etc/subuid \
 	%D%/bench-cost %D%/soak-churn %D%/t-attack %D%/t-attack-none %D%/t-churn %D%/t-daemon %D%/t-daemon-no-lsm %D%/t-daemon-none \
