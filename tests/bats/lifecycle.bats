@@ -410,8 +410,9 @@ trace_end() {
         wait "$TRACER" 2>/dev/null || true
 }
 
+# Or dead already: what a daemon does after its start may be the call that it is killed at.
 traced() {
-        ! grep -q '^TracerPid:[[:space:]]0$' "/proc/$DAEMON/status"
+        grep -q '^State:[[:space:]]Z' "/proc/$DAEMON/status" || ! grep -q '^TracerPid:[[:space:]]0$' "/proc/$DAEMON/status"
 }
 
 # answers_of_list: the daemon's answers to many lists at once that nobody reads for a while.
