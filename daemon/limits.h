@@ -144,8 +144,8 @@
 /* What an account has waiting for a look or a trial is our own time, not charged to it: so much of
  * it.  Beyond, it has to wait for us, for else one that uses up ranges faster than they are looked
  * at would use up the pool. */
-#define LIMIT_LEAVING_UNCHARGED_RANGES 1024u
-#define LIMIT_LEAVING_UNCHARGED_IDS (1024u * 65536u)
+#define LIMIT_RELEASING_UNCHARGED_RANGES 1024u
+#define LIMIT_RELEASING_UNCHARGED_IDS (1024u * 65536u)
 
 /* Defaults of nsresourced.conf: what the reference allows one UID (256 namespaces), each of one
  * slot. */

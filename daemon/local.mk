@@ -41,7 +41,7 @@ libdaemon_la_SOURCES = \
 	%D%/allocator/add.c \
 	%D%/allocator/cgroups.c %D%/allocator/cgroups.h \
 	%D%/allocator/end.c %D%/allocator/end.h \
-	%D%/allocator/leaving.c %D%/allocator/leaving.h \
+	%D%/allocator/releasing.c %D%/allocator/releasing.h \
 	%D%/allocator/name.c %D%/allocator/name.h \
 	%D%/allocator/own-maps.c %D%/allocator/own-maps.h \
 	%D%/allocator/reclaim.c %D%/allocator/reclaim.h \
@@ -159,7 +159,7 @@ tests_unit_test_allocator_end_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_allocator_end_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=child_new,--wrap=child_succeeded,--wrap=child_kill,--wrap=child_forget,--wrap=cgroup_tree_fd,--wrap=cgroup_tree_removals
 tests_unit_test_allocator_looks_SOURCES = tests/unit/test-allocator-looks.c tests/unit/unit.h
 tests_unit_test_allocator_looks_LDADD = libdaemon.la $(GLIB_LIBS)
-tests_unit_test_allocator_looks_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cgroup_look,--wrap=cgroup_look_free,--wrap=allocator_list_owners,--wrap=leaving_set_try_again,--wrap=sweeps_schedule_next
+tests_unit_test_allocator_looks_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cgroup_look,--wrap=cgroup_look_free,--wrap=allocator_list_owners,--wrap=releasing_set_try_again,--wrap=sweeps_schedule_next
 tests_unit_test_allocator_sweep_SOURCES = tests/unit/test-allocator-sweep.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/leftovers-fixture.h tests/unit/unit.h
 tests_unit_test_allocator_sweep_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
 tests_unit_test_allocator_waits_SOURCES = tests/unit/test-allocator-waits.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/unit.h

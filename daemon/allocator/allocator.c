@@ -118,13 +118,13 @@ void allocator_set_quotas(
 /* taking */
 
 static bool allocator_quota_allows(const Allocator *allocator, const AllocatorRequest *request) {
-        uint32_t n_ranges, n_leaving;
-        uint64_t n_ids, n_ids_leaving;
+        uint32_t n_ranges, n_releasing;
+        uint64_t n_ids, n_ids_releasing;
 
         table_writer_usage(allocator->config.table, request->account_uid, &n_ranges, &n_ids);
-        reclaim_usage(allocator->reclaim, request->account_uid, &n_leaving, &n_ids_leaving);
-        n_ranges -= n_leaving;
-        n_ids -= n_ids_leaving;
+        reclaim_usage(allocator->reclaim, request->account_uid, &n_releasing, &n_ids_releasing);
+        n_ranges -= n_releasing;
+        n_ids -= n_ids_releasing;
         return n_ranges < allocator->config.namespaces_per_user &&
                n_ids <= allocator->config.ids_per_user &&
                request->size <= allocator->config.ids_per_user - n_ids;

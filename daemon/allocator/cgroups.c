@@ -17,7 +17,7 @@
 
 struct AllocatorLooks {
         const AllocatorConfig *config;
-        LeavingSet *leaving;
+        ReleasingSet *releasing;
         Sweeps *sweeps;
         AllocatorLookedFunc looked_clean;
         void *userdata;
@@ -32,13 +32,13 @@ struct AllocatorLooks {
 static void schedule_look(AllocatorLooks *looks);
 
 AllocatorLooks *allocator_looks_new(
-        const AllocatorConfig *config, LeavingSet *leaving, Sweeps *sweeps,
+        const AllocatorConfig *config, ReleasingSet *releasing, Sweeps *sweeps,
         AllocatorLookedFunc clean, void *userdata) {
         AllocatorLooks *looks = g_new(AllocatorLooks, 1);
 
         *looks = (AllocatorLooks){
                 .config = config,
-                .leaving = leaving,
+                .releasing = releasing,
                 .sweeps = sweeps,
                 .looked_clean = clean,
                 .userdata = userdata,
@@ -76,7 +76,7 @@ static void on_looked(const bool *clean, size_t n, void *userdata) {
                         looks->looked_clean(record, looks->userdata);
                         looks->clean = TABLE_NONE;
                 } else
-                        leaving_set_try_again(looks->leaving, record);
+                        releasing_set_try_again(looks->releasing, record);
         }
         g_array_set_size(looks->looked_at, 0);
         sweeps_schedule_next(looks->sweeps);

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "daemon/allocator/allocator.h"
-#include "daemon/allocator/leaving.h"
+#include "daemon/allocator/releasing.h"
 #include "daemon/allocator/sweep.h"
 
 typedef struct AllocatorLooks AllocatorLooks;
@@ -20,7 +20,7 @@ typedef void (*AllocatorLookedFunc)(uint32_t record, void *userdata);
 
 /* All borrowed; what is not clean is tried again by another of the `sweeps`. */
 AllocatorLooks *allocator_looks_new(
-        const AllocatorConfig *config, LeavingSet *leaving, Sweeps *sweeps,
+        const AllocatorConfig *config, ReleasingSet *releasing, Sweeps *sweeps,
         AllocatorLookedFunc clean, void *userdata);
 void allocator_looks_free(AllocatorLooks *looks);
 

@@ -6,7 +6,7 @@
 #include <glib.h>
 
 #include "daemon/allocator/cgroups.h"
-#include "daemon/allocator/leaving.h"
+#include "daemon/allocator/releasing.h"
 #include "daemon/allocator/record.h"
 #include "daemon/allocator/sweep.h"
 #include "daemon/policy/policy.h"
@@ -15,7 +15,7 @@
 
 struct Reclaim {
         const AllocatorConfig *config;
-        LeavingSet *leaving;
+        ReleasingSet *releasing;
         Sweeps *sweeps;
         AllocatorLooks *looks;
 };
@@ -25,10 +25,10 @@ static void reclaim_give_back(uint32_t record, void *userdata) {
 
         if (!allocator_looks_ask(reclaim->looks, record)) {
                 /* Until that is known. */
-                leaving_set_get(reclaim->leaving, record)->due_usec = G_MAXINT64;
+                releasing_set_get(reclaim->releasing, record)->due_usec = G_MAXINT64;
                 return;
         }
-        leaving_set_remove(reclaim->leaving, record);
+        releasing_set_remove(reclaim->releasing, record);
         if (!allocator_is_reusable(reclaim->config, record) ||
             allocator_for_each_record(reclaim->config, record, policy_unprotect) != 0) {
                 allocator_quarantine(reclaim->config, record);
@@ -40,22 +40,22 @@ static void reclaim_give_back(uint32_t record, void *userdata) {
 /* trying */
 
 static void reclaim_tried(const UidTrialFound *found, void *userdata) {
-        Leaving *leaving = userdata;
-        Reclaim *reclaim = leaving->reclaim;
-        uint32_t record = leaving->record;
+        Releasing *releasing = userdata;
+        Reclaim *reclaim = releasing->reclaim;
+        uint32_t record = releasing->record;
 
-        g_clear_pointer(&leaving->trial, uid_trial_free);
+        g_clear_pointer(&releasing->trial, uid_trial_free);
         if (found->what == UID_TRIAL_CLEAN)
                 reclaim_give_back(record, reclaim);
         else if (found->what == UID_TRIAL_NOT_TRIED)
-                leaving_set_put_off(reclaim->leaving, record);
+                releasing_set_put_off(reclaim->releasing, record);
         else {
                 g_autofree char *why = uid_trial_describe(found),
                                 *kind = g_strdup_printf("trial %d", found->what);
 
-                leaving->is_busy |= found->what != UID_TRIAL_UNKNOWN;
-                leaving_set_tell(reclaim->leaving, record, kind, why);
-                leaving_set_try_again(reclaim->leaving, record);
+                releasing->is_busy |= found->what != UID_TRIAL_UNKNOWN;
+                releasing_set_tell(reclaim->releasing, record, kind, why);
+                releasing_set_try_again(reclaim->releasing, record);
         }
         sweeps_schedule_next(reclaim->sweeps);
 }
@@ -102,7 +102,7 @@ static GArray *list_uids(const AllocatorConfig *config, uint32_t record) {
 
 static void reclaim_try_uids(uint32_t record, void *userdata) {
         Reclaim *reclaim = userdata;
-        Leaving *leaving = leaving_set_get(reclaim->leaving, record);
+        Releasing *releasing = releasing_set_get(reclaim->releasing, record);
         g_autoptr(GArray) uids = NULL;
         int r;
 
@@ -119,18 +119,18 @@ static void reclaim_try_uids(uint32_t record, void *userdata) {
         r = uid_trial_new(
                 reclaim->config->uid_trials,
                 table_writer_record(reclaim->config->table, record)->account_uid,
-                (const UidTrialInterval *) (void *) uids->data, uids->len, reclaim_tried, leaving,
-                &leaving->trial);
+                (const UidTrialInterval *) (void *) uids->data, uids->len, reclaim_tried, releasing,
+                &releasing->trial);
         if (r == UID_TRIAL_E_FULL) /* of the account's own */
-                leaving_set_try_again(reclaim->leaving, record);
+                releasing_set_try_again(reclaim->releasing, record);
         else if (r < 0)
-                leaving_set_put_off(reclaim->leaving, record);
+                releasing_set_put_off(reclaim->releasing, record);
 }
 
 /* all of it */
 
 void reclaim_add(Reclaim *reclaim, uint32_t record, bool proven) {
-        Leaving *leaving;
+        Releasing *releasing;
 
         if (!proven || !reclaim->config->leftovers) {
                 allocator_quarantine(reclaim->config, record);
@@ -138,33 +138,33 @@ void reclaim_add(Reclaim *reclaim, uint32_t record, bool proven) {
         }
         if (reclaim_has(reclaim, record))
                 return;
-        leaving = leaving_set_add(reclaim->leaving, reclaim, record);
-        sweeps_schedule(reclaim->sweeps, leaving->due_usec);
+        releasing = releasing_set_add(reclaim->releasing, reclaim, record);
+        sweeps_schedule(reclaim->sweeps, releasing->due_usec);
 }
 
 bool reclaim_has(const Reclaim *reclaim, uint32_t record) {
-        return leaving_set_get(reclaim->leaving, record) != NULL;
+        return releasing_set_get(reclaim->releasing, record) != NULL;
 }
 
 void reclaim_usage(
         const Reclaim *reclaim, uint32_t account_uid, uint32_t *ret_n_ranges, uint64_t *ret_n_ids) {
-        leaving_set_usage(reclaim->leaving, account_uid, ret_n_ranges, ret_n_ids);
+        releasing_set_usage(reclaim->releasing, account_uid, ret_n_ranges, ret_n_ids);
 }
 
 Reclaim *reclaim_new(const AllocatorConfig *config) {
         Reclaim *reclaim = g_new(Reclaim, 1);
 
         reclaim->config = config;
-        reclaim->leaving = leaving_set_new(config);
-        reclaim->sweeps = sweeps_new(config, reclaim->leaving, reclaim_try_uids, reclaim);
+        reclaim->releasing = releasing_set_new(config);
+        reclaim->sweeps = sweeps_new(config, reclaim->releasing, reclaim_try_uids, reclaim);
         reclaim->looks = allocator_looks_new(
-                config, reclaim->leaving, reclaim->sweeps, reclaim_give_back, reclaim);
+                config, reclaim->releasing, reclaim->sweeps, reclaim_give_back, reclaim);
         return reclaim;
 }
 
 void reclaim_free(Reclaim *reclaim) {
         allocator_looks_free(reclaim->looks);
         sweeps_free(reclaim->sweeps);
-        leaving_set_free(reclaim->leaving);
+        releasing_set_free(reclaim->releasing);
         g_free(reclaim);
 }

@@ -24,7 +24,7 @@
 
 struct Sweeps {
         const AllocatorConfig *config;
-        LeavingSet *leaving;
+        ReleasingSet *releasing;
         SweepsCleanFunc clean;
         void *userdata;
         GHashTable *under_way; /* account, or LEFTOVERS_OF_ALL -> its look: Sweep */
@@ -91,11 +91,12 @@ static void sweeps_pause(Sweeps *sweeps, const Sweep *sweep) {
 }
 
 /* In which look the range takes part. */
-static uint32_t sweeps_account(const Sweeps *sweeps, const Leaving *leaving) {
-        uint32_t account = table_writer_record(sweeps->config->table, leaving->record)->account_uid;
+static uint32_t sweeps_account(const Sweeps *sweeps, const Releasing *releasing) {
+        uint32_t account =
+                table_writer_record(sweeps->config->table, releasing->record)->account_uid;
         const Doubt *doubt = g_hash_table_lookup(sweeps->doubted, GUINT_TO_POINTER(account));
 
-        return leaving->is_alone || (doubt && doubt->until > g_get_monotonic_time())
+        return releasing->is_alone || (doubt && doubt->until > g_get_monotonic_time())
                        ? account
                        : LEFTOVERS_OF_ALL;
 }
@@ -125,35 +126,35 @@ static void sweeps_tell_found(Sweeps *sweeps, uint32_t record, const LeftoversFo
         g_autofree char *why = leftovers_describe(found);
         g_autofree char *kind = g_strdup_printf("found %d", found->what);
 
-        leaving_set_tell(sweeps->leaving, record, kind, why);
+        releasing_set_tell(sweeps->releasing, record, kind, why);
 }
 
 /* A joint look was not in time, or there can be none. */
-static void leaving_look_alone(Leaving *leaving) {
-        leaving->is_alone = true;
-        leaving->due_usec = g_get_monotonic_time();
+static void releasing_look_alone(Releasing *releasing) {
+        releasing->is_alone = true;
+        releasing->due_usec = g_get_monotonic_time();
 }
 
 static void sweep_end_record(
         const Sweep *sweep, uint32_t record, const LeftoversFound *found, guint n, bool in_time) {
         Sweeps *sweeps = sweep->sweeps;
-        Leaving *leaving = leaving_set_get(sweeps->leaving, record);
+        Releasing *releasing = releasing_set_get(sweeps->releasing, record);
         const LeftoversFound *worst = weightiest(found, n);
 
-        leaving->is_looked_at = false;
+        releasing->is_looked_at = false;
         if (in_time)
-                leaving->is_alone = false;
+                releasing->is_alone = false;
         if (worst->what == LEFTOVERS_NOTHING) {
                 sweeps->clean(record, sweeps->userdata);
                 return;
         }
         if (!in_time && sweep->account == LEFTOVERS_OF_ALL) {
-                leaving_look_alone(leaving);
+                releasing_look_alone(releasing);
                 return;
         }
         sweeps_tell_found(sweeps, record, worst);
-        leaving->is_busy |= is_charged(found, n);
-        leaving_set_try_again(sweeps->leaving, record);
+        releasing->is_busy |= is_charged(found, n);
+        releasing_set_try_again(sweeps->releasing, record);
 }
 
 static void on_swept(const LeftoversFound *found, size_t n, bool in_time, void *userdata) {
@@ -195,7 +196,7 @@ static int sweeps_find_lock(Sweeps *sweeps, uint32_t record, const LeftoversRang
                 if (r == 0)
                         continue;
                 why = g_strdup_printf("systemd-nspawn's lock of %u is held", (uint32_t) slot);
-                leaving_set_tell(sweeps->leaving, record, why, why);
+                releasing_set_tell(sweeps->releasing, record, why, why);
                 return 1;
         }
         return 0;
@@ -215,7 +216,7 @@ static int sweeps_find_claimant(
                 if (!claimant)
                         continue;
                 why = g_strdup_printf("its IDs are claimed by %s", claimant);
-                leaving_set_tell(sweeps->leaving, record, why, why);
+                releasing_set_tell(sweeps->releasing, record, why, why);
                 return 1;
         }
         return 0;
@@ -224,48 +225,48 @@ static int sweeps_find_claimant(
 /* looking */
 
 /* Add the range's pieces to the look, unless somebody else has any of them. */
-static void sweeps_plan(Sweeps *sweeps, Sweep *sweep, Leaving *leaving) {
+static void sweeps_plan(Sweeps *sweeps, Sweep *sweep, Releasing *releasing) {
         guint first = sweep->ranges->len;
-        uint64_t n_ids = allocator_list_ranges(sweeps->config, leaving->record, sweep->ranges);
+        uint64_t n_ids = allocator_list_ranges(sweeps->config, releasing->record, sweep->ranges);
         int r = sweeps_find_claimant(
-                sweeps, leaving->record, &g_array_index(sweep->ranges, LeftoversRange, first),
+                sweeps, releasing->record, &g_array_index(sweep->ranges, LeftoversRange, first),
                 sweep->ranges->len - first);
 
         if (r != 0) {
                 g_array_set_size(sweep->ranges, first);
-                leaving->is_busy |= r > 0;
+                releasing->is_busy |= r > 0;
                 if (r > 0)
-                        leaving_set_try_again(sweeps->leaving, leaving->record);
+                        releasing_set_try_again(sweeps->releasing, releasing->record);
                 else
-                        leaving_set_put_off(sweeps->leaving, leaving->record);
+                        releasing_set_put_off(sweeps->releasing, releasing->record);
                 return;
         }
         while (sweep->records->len < sweep->ranges->len)
-                g_array_append_val(sweep->records, leaving->record);
+                g_array_append_val(sweep->records, releasing->record);
         sweep->n_slots += MAX(n_ids / TABLE_SLOT_SIZE, 1u);
 }
 
 static gint compare_due(gconstpointer a, gconstpointer b) {
-        const Leaving *x = *(const Leaving *const *) a, *y = *(const Leaving *const *) b;
+        const Releasing *x = *(const Releasing *const *) a, *y = *(const Releasing *const *) b;
 
         return (x->due_usec > y->due_usec) - (x->due_usec < y->due_usec);
 }
 
 /* When the range can be looked at; G_MAXINT64: not before something else has ended, which is
  * followed by the next look. */
-static gint64 sweeps_due_usec(const Sweeps *sweeps, const Leaving *leaving) {
+static gint64 sweeps_due_usec(const Sweeps *sweeps, const Releasing *releasing) {
         const Doubt *doubt;
         uint32_t account;
 
-        if (leaving->trial || leaving->is_looked_at)
+        if (releasing->trial || releasing->is_looked_at)
                 return G_MAXINT64;
-        account = sweeps_account(sweeps, leaving);
+        account = sweeps_account(sweeps, releasing);
         if (g_hash_table_contains(sweeps->under_way, GUINT_TO_POINTER(account)))
                 return G_MAXINT64;
         if (account == LEFTOVERS_OF_ALL)
-                return MAX(leaving->due_usec, sweeps->not_before);
+                return MAX(releasing->due_usec, sweeps->not_before);
         doubt = g_hash_table_lookup(sweeps->doubted, GUINT_TO_POINTER(account));
-        return MAX(leaving->due_usec, doubt ? doubt->not_before : 0);
+        return MAX(releasing->due_usec, doubt ? doubt->not_before : 0);
 }
 
 /* What is due, the oldest first. */
@@ -273,12 +274,12 @@ static GPtrArray *sweeps_list_due(const Sweeps *sweeps) {
         gint64 now = g_get_monotonic_time();
         GPtrArray *due = g_ptr_array_new();
         GHashTableIter i;
-        gpointer leaving;
+        gpointer releasing;
 
-        leaving_set_iterate(sweeps->leaving, &i);
-        while (g_hash_table_iter_next(&i, NULL, &leaving))
-                if (sweeps_due_usec(sweeps, leaving) <= now)
-                        g_ptr_array_add(due, leaving);
+        releasing_set_iterate(sweeps->releasing, &i);
+        while (g_hash_table_iter_next(&i, NULL, &releasing))
+                if (sweeps_due_usec(sweeps, releasing) <= now)
+                        g_ptr_array_add(due, releasing);
         g_ptr_array_sort(due, compare_due);
         return due;
 }
@@ -314,16 +315,16 @@ static GPtrArray *sweeps_plan_all(Sweeps *sweeps) {
                 r = host_ids_refresh(sweeps->config->host_ids);
 
         for (guint i = 0; i < due->len; i++) {
-                Leaving *leaving = due->pdata[i];
+                Releasing *releasing = due->pdata[i];
                 Sweep *sweep;
 
                 if (r != 0) {
-                        leaving_set_put_off(sweeps->leaving, leaving->record);
+                        releasing_set_put_off(sweeps->releasing, releasing->record);
                         continue;
                 }
-                sweep = plans_get(plans, by_account, sweeps, sweeps_account(sweeps, leaving));
+                sweep = plans_get(plans, by_account, sweeps, sweeps_account(sweeps, releasing));
                 if (sweep->n_slots < LIMIT_LEFTOVERS_SLOTS)
-                        sweeps_plan(sweeps, sweep, leaving);
+                        sweeps_plan(sweeps, sweep, releasing);
         }
         return plans;
 }
@@ -333,18 +334,18 @@ static void sweep_cannot_start(const Sweep *sweep, int r) {
 
         for (guint i = 0; i < sweep->records->len; i++) {
                 uint32_t record = sweep_record(sweep, i);
-                Leaving *leaving = leaving_set_get(sweeps->leaving, record);
+                Releasing *releasing = releasing_set_get(sweeps->releasing, record);
 
                 if (i > 0 && record == sweep_record(sweep, i - 1))
                         continue;
                 if (r == LEFTOVERS_E_HANGS) {
                         /* The account's own makes it hang. */
-                        leaving->is_busy = true;
-                        leaving_set_try_again(sweeps->leaving, record);
+                        releasing->is_busy = true;
+                        releasing_set_try_again(sweeps->releasing, record);
                 } else if (r == LEFTOVERS_E_BUSY && sweep->account == LEFTOVERS_OF_ALL)
-                        leaving_look_alone(leaving);
+                        releasing_look_alone(releasing);
                 else
-                        leaving_set_put_off(sweeps->leaving, record);
+                        releasing_set_put_off(sweeps->releasing, record);
         }
 }
 
@@ -367,9 +368,10 @@ static void sweep_start(Sweep *take_sweep) {
         }
         g_hash_table_insert(sweeps->under_way, GUINT_TO_POINTER(take_sweep->account), take_sweep);
         for (guint i = 0; i < take_sweep->records->len; i++) {
-                Leaving *leaving = leaving_set_get(sweeps->leaving, sweep_record(take_sweep, i));
+                Releasing *releasing =
+                        releasing_set_get(sweeps->releasing, sweep_record(take_sweep, i));
 
-                leaving->is_looked_at = true;
+                releasing->is_looked_at = true;
         }
 }
 
@@ -403,22 +405,23 @@ void sweeps_schedule(Sweeps *sweeps, gint64 due_usec) {
 void sweeps_schedule_next(Sweeps *sweeps) {
         gint64 due = G_MAXINT64;
         GHashTableIter i;
-        gpointer leaving;
+        gpointer releasing;
 
-        leaving_set_iterate(sweeps->leaving, &i);
-        while (g_hash_table_iter_next(&i, NULL, &leaving))
-                due = MIN(due, sweeps_due_usec(sweeps, leaving));
+        releasing_set_iterate(sweeps->releasing, &i);
+        while (g_hash_table_iter_next(&i, NULL, &releasing))
+                due = MIN(due, sweeps_due_usec(sweeps, releasing));
         if (due != G_MAXINT64)
                 sweeps_schedule(sweeps, due);
 }
 
 Sweeps *sweeps_new(
-        const AllocatorConfig *config, LeavingSet *leaving, SweepsCleanFunc clean, void *userdata) {
+        const AllocatorConfig *config, ReleasingSet *releasing, SweepsCleanFunc clean,
+        void *userdata) {
         Sweeps *sweeps = g_new(Sweeps, 1);
 
         *sweeps = (Sweeps){
                 .config = config,
-                .leaving = leaving,
+                .releasing = releasing,
                 .clean = clean,
                 .userdata = userdata,
                 .under_way = g_hash_table_new_full(NULL, NULL, NULL, sweep_free),

@@ -9,16 +9,17 @@
 #include <glib.h>
 
 #include "daemon/allocator/allocator.h"
-#include "daemon/allocator/leaving.h"
+#include "daemon/allocator/releasing.h"
 
 typedef struct Sweeps Sweeps;
 
 /* Nothing of the record's range is left that can be seen: what is done next. */
 typedef void (*SweepsCleanFunc)(uint32_t record, void *userdata);
 
-/* `config` and `leaving` are borrowed; leftovers_free() comes before sweeps_free(). */
+/* `config` and `releasing` are borrowed; leftovers_free() comes before sweeps_free(). */
 Sweeps *sweeps_new(
-        const AllocatorConfig *config, LeavingSet *leaving, SweepsCleanFunc clean, void *userdata);
+        const AllocatorConfig *config, ReleasingSet *releasing, SweepsCleanFunc clean,
+        void *userdata);
 void sweeps_free(Sweeps *sweeps);
 
 /* Look at what leaves: at that time or before; when the next of it is due. */

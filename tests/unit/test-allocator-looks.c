@@ -26,7 +26,7 @@ int __wrap_cgroup_look(
         void *userdata, CgroupLook **ret_look);
 void __wrap_cgroup_look_free(CgroupLook *look);
 GArray *__wrap_allocator_list_owners(const AllocatorConfig *config, uint32_t record);
-void __wrap_leaving_set_try_again(LeavingSet *set, uint32_t record);
+void __wrap_releasing_set_try_again(ReleasingSet *set, uint32_t record);
 void __wrap_sweeps_schedule_next(Sweeps *sweeps);
 
 typedef struct Ended {
@@ -69,7 +69,7 @@ GArray *__wrap_allocator_list_owners(const AllocatorConfig *config, uint32_t rec
         return owners;
 }
 
-void __wrap_leaving_set_try_again(LeavingSet *set, uint32_t record) {
+void __wrap_releasing_set_try_again(ReleasingSet *set, uint32_t record) {
         g_string_append(text, "again ");
 }
 
