@@ -84,14 +84,14 @@
 #define LIMIT_LEFTOVERS_MSEC 5000u
 #define LIMIT_LEFTOVERS_PASSES 6u /* with pauses that double from 2 ms on */
 
-/* Looks through /proc for user namespaces, where the kernel tells nothing better: one at a time,
+/* Sweeps of /proc for user namespaces, where the kernel tells nothing better: one at a time,
  * and another if that hangs.  Of one account's descriptors and mounts so many are looked at: about
  * a second's worth.  What bounds the namespaces is the kernel's own limit on them. */
-#define LIMIT_LOOKS 2u
-#define LIMIT_LOOK_MSEC 60000u
-#define LIMIT_LOOK_DESCRIPTORS (1024u * 1024)
-#define LIMIT_LOOK_MOUNT_BYTES (64u * 1024 * 1024)
-#define LIMIT_LOOK_NAMESPACES (1024u * 1024)
+#define LIMIT_SWEEPS 2u
+#define LIMIT_SWEEP_MSEC 60000u
+#define LIMIT_SWEEP_DESCRIPTORS (1024u * 1024)
+#define LIMIT_SWEEP_MOUNT_BYTES (64u * 1024 * 1024)
+#define LIMIT_SWEEP_NAMESPACES (1024u * 1024)
 
 /* Children that ask what may never be answered (daemon/host/asker.h): the name service, /home,
  * /proc. One of each kind works; more are there only when one is stuck in the kernel.  They are
@@ -165,9 +165,9 @@
 #define LIMIT_MAP_EXTENTS 340u
 
 /* All children together, those of lib/varlink/discard.h apart: the unit's TasksMax= holds them. */
-#define LIMIT_CHILDREN                                                                         \
-        (LIMIT_DOORS + LIMIT_DOORS_IDLE + LIMIT_HELPERS + LIMIT_HELPERS_IDLE +                 \
-         LIMIT_CGROUP_REMOVALS + LIMIT_CGROUP_LOOKS + LIMIT_LEFTOVERS_CHILDREN + LIMIT_LOOKS + \
+#define LIMIT_CHILDREN                                                                          \
+        (LIMIT_DOORS + LIMIT_DOORS_IDLE + LIMIT_HELPERS + LIMIT_HELPERS_IDLE +                  \
+         LIMIT_CGROUP_REMOVALS + LIMIT_CGROUP_LOOKS + LIMIT_LEFTOVERS_CHILDREN + LIMIT_SWEEPS + \
          LIMIT_ASKS + LIMIT_UID_TRIALS + LIMIT_PROCESS_LOOKS + LIMIT_NAME_CACHE_CHILDREN)
 #define LIMIT_THREADS 4u /* this process's: GLib has one for signals */
 #define LIMIT_TASKS 512u /* TasksMax= */

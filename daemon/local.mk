@@ -87,8 +87,8 @@ libdaemon_la_SOURCES = \
 	%D%/userns/helper.c \
 	%D%/userns/processes.c \
 	%D%/userns/joiner.c %D%/userns/joiner.h \
-	%D%/userns/look.c %D%/userns/look.h \
-	%D%/userns/look-child.c \
+	%D%/userns/sweep.c %D%/userns/sweep.h \
+	%D%/userns/sweep-child.c \
 	%D%/userns/probe.c \
 	%D%/host/vetting.c %D%/host/vetting.h
 libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)

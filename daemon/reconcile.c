@@ -27,7 +27,7 @@ struct Reconcile {
         guint source;
         uint32_t cursor;
         unsigned n_told;  /* records released since the last of these by what the kernel told */
-        bool sweeping;    /* a look through /proc is under way */
+        bool sweeping;    /* one is under way */
         bool swept;       /* the pass that is under way, or begins, is the one after it */
         gint64 sweep_due; /* microseconds */
 };
@@ -51,17 +51,17 @@ static void on_swept(int result, void *userdata) {
         reconcile->sweep_due =
                 g_get_monotonic_time() + SWEEP_INTERVAL_MSEC * G_TIME_SPAN_MILLISECOND;
         if (result < 0) {
-                log_warning_errno(result, "Cannot look through /proc for user namespaces");
+                log_warning_errno(result, "Cannot sweep /proc for user namespaces");
                 return;
         }
-        /* From the first record on, and at once: what the look has not seen is only given up by the
-         * pass after it. */
+        /* From the first record on, and at once: what the sweep has not seen is only released by
+         * the pass after it. */
         reconcile->swept = true;
         reconcile->cursor = 0;
         reconcile_schedule(reconcile, 0);
 }
 
-/* A look through /proc is long where there are many processes: not more often than it has to be,
+/* A sweep is long where there are many processes: not more often than it has to be,
  * and not at all where the kernel tells of each end. */
 static void reconcile_sweep(Reconcile *reconcile) {
         int r;

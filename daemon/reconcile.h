@@ -2,8 +2,8 @@
 #pragma once
 
 /* When records are compared with the namespaces that live: one at once when the kernel tells of its
- * end, all of them on a timer, so many in a turn of the main loop; and where only a look through
- * /proc shows what lives, when that look is made.  Knows nothing of what becomes of a record: that
+ * end, all of them on a timer, so many in a turn of the main loop; and where only a sweep of
+ * /proc shows what lives, when that is made.  Knows nothing of what becomes of a record: that
  * is the allocator's. */
 
 #include <glib.h>

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/userns/look.h"
+#include "daemon/userns/sweep.h"
 #include "lib/util/fd-send.h"
 #include "lib/util/fd.h"
 
@@ -45,13 +45,13 @@ typedef union FileHandle {
 
 struct UsernsProbe {
         UsernsProof proof;
-        /* Sweeping: inodes of the namespaces seen, and of those that were noted during the look
+        /* Sweeping: inodes of the namespaces seen, and of those that were noted during the sweep
          * that is under way, which may have begun too early for them. */
         GHashTable *seen, *young;
-        UsernsLook *look; /* NULL: none under way */
+        UsernsSweep *sweep; /* NULL: none under way */
         UsernsRefreshedFunc refreshed;
         void *refreshed_userdata;
-        int result; /* of the last look */
+        int result; /* of the last sweep */
 };
 
 /* handles */
@@ -172,7 +172,7 @@ static int make_inactive_userns(int *ret_file, UsernsIdentity *ret_identity) {
 
 /* Whether a handle that cannot be opened proves the end: it must open as long as anything, though
  * no process, holds the namespace.  To be wrong here would lend IDs twice; so a kernel that has the
- * newer call is not believed, and a few looks are taken, lest the one came before the namespace was
+ * newer call is not believed, and it tries a few times, lest the one came before the namespace was
  * let go. */
 static bool handles_prove_end(void) {
         UsernsIdentity identity;
@@ -216,11 +216,11 @@ static void add_to(gpointer inode, gpointer value, gpointer set) {
         add(set, *(const uint64_t *) inode);
 }
 
-static void on_looked(GHashTable *take_seen, void *userdata) {
+static void on_swept(GHashTable *take_seen, void *userdata) {
         UsernsProbe *probe = userdata;
         UsernsRefreshedFunc done = g_steal_pointer(&probe->refreshed);
 
-        probe->look = NULL;
+        probe->sweep = NULL;
         if (take_seen) {
                 g_hash_table_foreach(probe->young, add_to, take_seen);
                 g_hash_table_unref(probe->seen);
@@ -236,10 +236,10 @@ int userns_probe_start_refresh(UsernsProbe *probe, UsernsRefreshedFunc done, voi
         int r;
 
         g_assert(probe->proof == USERNS_PROOF_SWEEP);
-        if (probe->look)
+        if (probe->sweep)
                 return USERNS_E_BUSY;
         g_hash_table_remove_all(probe->young);
-        r = userns_look_new(on_looked, probe, &probe->look);
+        r = userns_sweep_new(on_swept, probe, &probe->sweep);
         if (r != 0)
                 return r;
         probe->refreshed = done;
@@ -251,7 +251,7 @@ void userns_probe_note(UsernsProbe *probe, const UsernsIdentity *identity) {
         if (probe->proof != USERNS_PROOF_SWEEP)
                 return;
         add(probe->seen, identity->inode);
-        if (probe->look)
+        if (probe->sweep)
                 add(probe->young, identity->inode);
 }
 
@@ -280,7 +280,7 @@ int userns_probe_new(UsernsProbe **ret_probe) {
 void userns_probe_free(UsernsProbe *probe) {
         if (!probe)
                 return;
-        userns_look_free(probe->look);
+        userns_sweep_free(probe->sweep);
         g_hash_table_unref(probe->seen);
         g_hash_table_unref(probe->young);
         g_free(probe);
@@ -314,6 +314,6 @@ int userns_probe_refresh(UsernsProbe *probe) {
         r = userns_probe_start_refresh(probe, NULL, NULL);
         if (r != 0)
                 return r < 0 ? r : -EBUSY;
-        userns_look_finish(probe->look);
+        userns_sweep_finish(probe->sweep);
         return probe->result;
 }

@@ -78,16 +78,16 @@ bool userns_probe_sweeps(const UsernsProbe *probe);
  * last sweep. */
 int userns_probe_check(UsernsProbe *probe, const UsernsIdentity *identity);
 
-/* Kernels without handles: have a child look through /proc again (daemon/userns/look.h).  0: `done`
- * will be called once, from the main loop, with the result; what is checked until then is the look
- * before.  USERNS_E_BUSY: one is under way, or hangs.  Only if userns_probe_sweeps(). */
+/* Kernels without handles: have a child sweep /proc again (daemon/userns/sweep.h).  0: `done`
+ * will be called once, from the main loop, with the result; what is checked until then is the
+ * sweep before.  USERNS_E_BUSY: one is under way, or hangs.  Only if userns_probe_sweeps(). */
 typedef void (*UsernsRefreshedFunc)(int result, void *userdata);
 int userns_probe_start_refresh(UsernsProbe *probe, UsernsRefreshedFunc done, void *userdata);
 
 /* The same, waiting for it: for the start.  Nothing to do where handles work. */
 int userns_probe_refresh(UsernsProbe *probe);
 
-/* Say that the namespace lives: it counts as seen until the end of a look that begins later. */
+/* Say that the namespace lives: it counts as seen until the end of a sweep that begins later. */
 void userns_probe_note(UsernsProbe *probe, const UsernsIdentity *identity);
 
 /* maps */

@@ -158,7 +158,7 @@ calls() {
                 # File systems that it made, in a mount namespace of its own.
                 daemon/policy/canary.c) echo 'dir|tree|"x"' ;; # the target of a link
                 # In a child: /proc, of which links are read and namespaces opened.
-                daemon/userns/look-child.c) echo 'proc|folder' ;;
+                daemon/userns/sweep-child.c) echo 'proc|folder' ;;
                 daemon/userns/processes.c) echo 'proc' ;;
                 # In a child: /proc, and folders of root's.
                 daemon/host/used-ids.c) echo 'dir_fd|folder|threads|process' ;;

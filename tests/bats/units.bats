@@ -199,7 +199,7 @@ daemon/host/name-cache.c LIMIT_NAME_CACHE_CHILDREN
 daemon/leftovers/leftovers.c LIMIT_LEFTOVERS_CHILDREN
 daemon/leftovers/uid-trial.c LIMIT_UID_TRIALS
 daemon/userns/helper.c LIMIT_HELPERS
-daemon/userns/look.c LIMIT_LOOKS
+daemon/userns/sweep.c LIMIT_SWEEPS
 daemon/userns/processes.c LIMIT_PROCESS_LOOKS
 EOF_FILES
         cd "$abs_top_srcdir"

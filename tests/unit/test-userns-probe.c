@@ -8,7 +8,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "daemon/userns/look.h"
+#include "daemon/userns/sweep.h"
 #include "tests/unit/unit.h"
 
 #define USER 4711u
@@ -51,7 +51,7 @@ static void wait_for_ends(UsernsProbe *probe) {
         g_assert_cmpint(check_soon(probe, &identity, dead(probe)), ==, dead(probe));
 }
 
-/* The children that looked are reaped on the loop. */
+/* The children that swept are reaped on the loop. */
 static gboolean has_other_fds(gconstpointer n) {
         return unit_count_fds() != GPOINTER_TO_UINT(n);
 }
@@ -283,9 +283,9 @@ static void wait_for_result(const int *result) {
         g_assert_cmpint(*result, ==, 0);
 }
 
-/* While the child looks, the loop goes on, what was seen before counts, and a namespace that comes
+/* While the child sweeps, the loop goes on, what was seen before counts, and a namespace that comes
  * in between is not taken for one that has gone. */
-static void test_younger_than_the_look(void) {
+static void test_younger_than_the_sweep(void) {
         g_autoptr(UsernsProbe) probe = NULL;
         UsernsIdentity self, young = { .inode = 4711 }, next = { .inode = 4712 };
         int result = 1;
@@ -302,7 +302,7 @@ static void test_younger_than_the_look(void) {
         g_assert_cmpint(userns_probe_check(probe, &self), ==, 0);
         g_assert_cmpint(userns_probe_check(probe, &young), ==, 0);
 
-        /* The next look has it to see. */
+        /* The next sweep has it to see. */
         userns_probe_note(probe, &next);
         result = 1;
         g_assert_cmpint(userns_probe_start_refresh(probe, on_refreshed, &result), ==, 0);
@@ -311,12 +311,12 @@ static void test_younger_than_the_look(void) {
         g_assert_cmpint(userns_probe_check(probe, &young), ==, USERNS_E_UNKNOWN);
         g_assert_cmpint(userns_probe_check(probe, &next), ==, USERNS_E_UNKNOWN);
 
-        /* Freed while a child looks. */
+        /* Freed while a child sweeps. */
         g_assert_cmpint(userns_probe_start_refresh(probe, on_refreshed, &result), ==, 0);
 }
 
 /* What the child says, run as it is. */
-static GHashTable *look_with(uint64_t descriptors_max, uint64_t mount_bytes_max) {
+static GHashTable *sweep_with(uint64_t descriptors_max, uint64_t mount_bytes_max) {
         GHashTable *seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
         UsernsIdentity self;
         uint64_t number = 1;
@@ -327,7 +327,7 @@ static GHashTable *look_with(uint64_t descriptors_max, uint64_t mount_bytes_max)
         g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
         pid = fork();
         if (pid == 0) {
-                UsernsLookTask task = {
+                UsernsSweepTask task = {
                         .parent = getppid(),
                         .own_inode = self.inode,
                         .descriptors_max = descriptors_max,
@@ -336,7 +336,7 @@ static GHashTable *look_with(uint64_t descriptors_max, uint64_t mount_bytes_max)
 
                 (void) dup2(ends[1], 0);
                 (void) syscall(SYS_close_range, 3, ~0u, 0);
-                userns_look_run(&task);
+                userns_sweep_run(&task);
         }
         close(ends[1]);
         while (number != 0) {
@@ -395,7 +395,7 @@ static bool is_seen(GHashTable *seen, const UsernsIdentity *identity) {
 
 /* Of an account's descriptors and mounts no more than the limit are looked at; of another
  * account's, and of all processes' own namespaces, whatever there is. */
-static void test_look_is_bounded(gconstpointer data) {
+static void test_sweep_is_bounded(gconstpointer data) {
         bool by_mount = GPOINTER_TO_UINT(data);
         UnitUserns hidden, plain;
         UsernsIdentity hidden_identity, plain_identity;
@@ -412,7 +412,7 @@ static void test_look_is_bounded(gconstpointer data) {
         unit_userns_clear(&hidden);
 
         for (unsigned limited = 0; limited < 2; limited++) {
-                g_autoptr(GHashTable) seen = look_with(
+                g_autoptr(GHashTable) seen = sweep_with(
                         limited && !by_mount ? 100 : 1 << 20, limited && by_mount ? 4096 : 1 << 24);
 
                 g_assert_cmpint(is_seen(seen, &hidden_identity), ==, !limited);
@@ -424,7 +424,7 @@ static void test_look_is_bounded(gconstpointer data) {
 }
 
 /* What root's processes hold is all looked at. */
-static void test_look_at_roots(void) {
+static void test_sweep_sees_roots(void) {
         UsernsIdentity identity;
         UnitUserns held;
 
@@ -434,7 +434,7 @@ static void test_look_at_roots(void) {
         identity = identify(held.fd);
         unit_userns_kill(&held);
         {
-                g_autoptr(GHashTable) seen = look_with(0, 0);
+                g_autoptr(GHashTable) seen = sweep_with(0, 0);
 
                 g_assert_true(is_seen(seen, &identity));
         }
@@ -481,14 +481,14 @@ int main(int argc, char **argv) {
         g_test_add_func("/userns-probe/inode-of-another", test_inode_of_another);
         g_test_add_func("/userns-probe/sweep-sees-ancestors", test_sweep_sees_ancestors);
         g_test_add_func("/userns-probe/sweep-sees-mounts", test_sweep_sees_mounts);
-        g_test_add_func("/userns-probe/younger-than-the-look", test_younger_than_the_look);
+        g_test_add_func("/userns-probe/younger-than-the-sweep", test_younger_than_the_sweep);
         g_test_add_data_func(
-                "/userns-probe/look-is-bounded/descriptors", GUINT_TO_POINTER(false),
-                test_look_is_bounded);
+                "/userns-probe/sweep-is-bounded/descriptors", GUINT_TO_POINTER(false),
+                test_sweep_is_bounded);
         g_test_add_data_func(
-                "/userns-probe/look-is-bounded/mounts", GUINT_TO_POINTER(true),
-                test_look_is_bounded);
-        g_test_add_func("/userns-probe/look-at-roots", test_look_at_roots);
+                "/userns-probe/sweep-is-bounded/mounts", GUINT_TO_POINTER(true),
+                test_sweep_is_bounded);
+        g_test_add_func("/userns-probe/sweep-sees-roots", test_sweep_sees_roots);
         g_test_add_func("/userns-probe/not-swept-yet", test_not_swept_yet);
         return g_test_run();
 }

@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/userns/look.h"
+#include "daemon/userns/sweep.h"
 #include "lib/util/child.h"
 #include "lib/util/fd.h"
 #include "lib/util/parse.h"
@@ -37,13 +37,13 @@ typedef struct Account {
         uint64_t n_descriptors, n_mount_bytes;
 } Account;
 
-typedef struct Look {
-        const UsernsLookTask *task;
+typedef struct Sweep {
+        const UsernsSweepTask *task;
         Set seen, mounts_seen;
         Account *accounts;
         uint64_t out[512];
         size_t n_out;
-} Look;
+} Sweep;
 
 static void *allocate(size_t size) {
         void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -92,11 +92,11 @@ static bool set_add(Set *set, uint64_t number) {
 }
 
 /* When there are too many accounts, the last place is all the others'. */
-static Account *find_account(Look *look, uint64_t key) {
+static Account *find_account(Sweep *sweep, uint64_t key) {
         size_t at = hash(key, N_ACCOUNTS);
 
         for (size_t i = 0; i < N_ACCOUNTS; i++) {
-                Account *account = &look->accounts[(at + i) & (N_ACCOUNTS - 1)];
+                Account *account = &sweep->accounts[(at + i) & (N_ACCOUNTS - 1)];
 
                 if (account->key == key)
                         return account;
@@ -105,12 +105,12 @@ static Account *find_account(Look *look, uint64_t key) {
                         return account;
                 }
         }
-        return &look->accounts[N_ACCOUNTS - 1];
+        return &sweep->accounts[N_ACCOUNTS - 1];
 }
 
-static void send_out(Look *look) {
-        const char *data = (const char *) look->out;
-        size_t size = look->n_out * sizeof(*look->out);
+static void send_out(Sweep *sweep) {
+        const char *data = (const char *) sweep->out;
+        size_t size = sweep->n_out * sizeof(*sweep->out);
 
         while (size > 0) {
                 ssize_t n = write(0, data, size);
@@ -122,23 +122,23 @@ static void send_out(Look *look) {
                         size -= (size_t) n;
                 }
         }
-        look->n_out = 0;
+        sweep->n_out = 0;
 }
 
-static void say(Look *look, uint64_t number) {
-        look->out[look->n_out++] = number;
-        if (look->n_out == sizeof(look->out) / sizeof(*look->out))
-                send_out(look);
+static void say(Sweep *sweep, uint64_t number) {
+        sweep->out[sweep->n_out++] = number;
+        if (sweep->n_out == sizeof(sweep->out) / sizeof(*sweep->out))
+                send_out(sweep);
 }
 
-static void see(Look *look, uint64_t inode) {
-        if (set_add(&look->seen, inode))
-                say(look, inode);
+static void see(Sweep *sweep, uint64_t inode) {
+        if (set_add(&sweep->seen, inode))
+                say(sweep, inode);
 }
 
 /* Note a process's namespace and those above it.  The account is that of the outermost one below
  * ours, zero if the process is in ours. */
-static uint64_t see_namespace(Look *look, int proc) {
+static uint64_t see_namespace(Sweep *sweep, int proc) {
         auto_fd fd = openat(proc, "ns/user", O_RDONLY | O_CLOEXEC);
         uint64_t account = 0;
         struct stat st;
@@ -147,8 +147,8 @@ static uint64_t see_namespace(Look *look, int proc) {
                 uid_t owner;
                 int parent;
 
-                see(look, st.st_ino);
-                if (st.st_ino == look->task->own_inode)
+                see(sweep, st.st_ino);
+                if (st.st_ino == sweep->task->own_inode)
                         break;
                 /* Root makes them for others: then each is one. */
                 if (ioctl(fd, NS_GET_OWNER_UID, &owner) == 0 && owner != 0)
@@ -196,7 +196,7 @@ static bool parse_link(const char *text, size_t size, uint64_t *ret_inode) {
 }
 
 /* Descriptors, by the text of their links alone: to open or stat() one could hang. */
-static void see_descriptors(Look *look, int proc, Account *account) {
+static void see_descriptors(Sweep *sweep, int proc, Account *account) {
         auto_fd folder = openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         char buffer[ENTRIES_SIZE] __attribute__((aligned(8)));
         ssize_t size;
@@ -209,12 +209,12 @@ static void see_descriptors(Look *look, int proc, Account *account) {
                         ssize_t n;
 
                         at += entry->d_reclen;
-                        if (account && account->n_descriptors++ >= look->task->descriptors_max)
+                        if (account && account->n_descriptors++ >= sweep->task->descriptors_max)
                                 return;
                         n = readlinkat(folder, entry->d_name, text, sizeof(text));
                         if (n > 0 && (size_t) n < sizeof(text) &&
                             parse_link(text, (size_t) n, &inode))
-                                see(look, inode);
+                                see(sweep, inode);
                 }
 }
 
@@ -225,7 +225,7 @@ typedef struct Line {
         size_t n;
 } Line;
 
-static void take_bytes(Look *look, Line *line, const char *text, size_t size) {
+static void take_bytes(Sweep *sweep, Line *line, const char *text, size_t size) {
         for (size_t i = 0; i < size; i++) {
                 uint64_t inode;
 
@@ -234,7 +234,7 @@ static void take_bytes(Look *look, Line *line, const char *text, size_t size) {
                 } else if (text[i] == ' ') {
                         if (++line->n_blanks == 4 && line->n < sizeof(line->word) &&
                             parse_link(line->word, line->n, &inode))
-                                see(look, inode);
+                                see(sweep, inode);
                 } else if (line->n_blanks == 3) {
                         if (line->n < sizeof(line->word))
                                 line->word[line->n] = text[i];
@@ -244,47 +244,47 @@ static void take_bytes(Look *look, Line *line, const char *text, size_t size) {
 }
 
 /* Mounts of namespaces, once for all processes in one mount namespace. */
-static void see_mounts(Look *look, int proc, Account *account) {
+static void see_mounts(Sweep *sweep, int proc, Account *account) {
         auto_fd fd = -1;
         char buffer[ENTRIES_SIZE];
         Line line = { .n_blanks = 0 };
         struct stat st;
         ssize_t n;
 
-        if (account && account->n_mount_bytes >= look->task->mount_bytes_max)
+        if (account && account->n_mount_bytes >= sweep->task->mount_bytes_max)
                 return;
-        if (fstatat(proc, "ns/mnt", &st, 0) < 0 || !set_add(&look->mounts_seen, st.st_ino))
+        if (fstatat(proc, "ns/mnt", &st, 0) < 0 || !set_add(&sweep->mounts_seen, st.st_ino))
                 return;
         fd = openat(proc, "mountinfo", O_RDONLY | O_CLOEXEC);
         while (fd >= 0 && (n = read(fd, buffer, sizeof(buffer))) > 0) {
-                take_bytes(look, &line, buffer, (size_t) n);
+                take_bytes(sweep, &line, buffer, (size_t) n);
                 if (!account)
                         continue;
                 account->n_mount_bytes += (uint64_t) n;
-                if (account->n_mount_bytes >= look->task->mount_bytes_max)
+                if (account->n_mount_bytes >= sweep->task->mount_bytes_max)
                         return;
         }
 }
 
-static void see_process(Look *look, int folder, const char *name) {
+static void see_process(Sweep *sweep, int folder, const char *name) {
         auto_fd proc = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         Account *account = NULL;
         uint64_t key;
 
         if (proc < 0)
                 return; /* gone */
-        key = see_namespace(look, proc);
+        key = see_namespace(sweep, proc);
         if (key == 0) {
                 key = user_of(proc);
                 key += key != 0;
         }
         if (key != 0)
-                account = find_account(look, key);
-        see_descriptors(look, proc, account);
-        see_mounts(look, proc, account);
+                account = find_account(sweep, key);
+        see_descriptors(sweep, proc, account);
+        see_mounts(sweep, proc, account);
 }
 
-static void look_through(Look *look) {
+static void sweep_proc(Sweep *sweep) {
         auto_fd folder = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         char buffer[ENTRIES_SIZE] __attribute__((aligned(8)));
         ssize_t size;
@@ -298,22 +298,22 @@ static void look_through(Look *look) {
 
                         at += entry->d_reclen;
                         if (parse_u32(entry->d_name, &pid))
-                                see_process(look, folder, entry->d_name);
+                                see_process(sweep, folder, entry->d_name);
                 }
         /* What a folder that cannot be read to its end does not show may live. */
         if (size < 0)
                 _exit(1);
 }
 
-void userns_look_run(const void *data) {
-        Look look = { .task = data };
+void userns_sweep_run(const void *data) {
+        Sweep sweep = { .task = data };
 
-        child_die_with(look.task->parent);
-        look.seen = (Set){ allocate(SET_SIZE_MIN * sizeof(uint64_t)), SET_SIZE_MIN, 0 };
-        look.mounts_seen = (Set){ allocate(SET_SIZE_MIN * sizeof(uint64_t)), SET_SIZE_MIN, 0 };
-        look.accounts = allocate(N_ACCOUNTS * sizeof(Account));
-        look_through(&look);
-        say(&look, 0);
-        send_out(&look);
+        child_die_with(sweep.task->parent);
+        sweep.seen = (Set){ allocate(SET_SIZE_MIN * sizeof(uint64_t)), SET_SIZE_MIN, 0 };
+        sweep.mounts_seen = (Set){ allocate(SET_SIZE_MIN * sizeof(uint64_t)), SET_SIZE_MIN, 0 };
+        sweep.accounts = allocate(N_ACCOUNTS * sizeof(Account));
+        sweep_proc(&sweep);
+        say(&sweep, 0);
+        send_out(&sweep);
         _exit(0);
 }
