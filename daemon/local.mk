@@ -39,7 +39,7 @@ libdaemon_la_SOURCES = \
 	%D%/adopt.c %D%/adopt.h \
 	%D%/allocator/allocator.c %D%/allocator/allocator.h %D%/allocator/state.h \
 	%D%/allocator/add.c \
-	%D%/allocator/cgroups.c %D%/allocator/cgroups.h \
+	%D%/allocator/walks.c %D%/allocator/walks.h \
 	%D%/allocator/end.c %D%/allocator/end.h \
 	%D%/allocator/releasing.c %D%/allocator/releasing.h \
 	%D%/allocator/name.c %D%/allocator/name.h \

@@ -5,7 +5,7 @@
 
 #include <glib.h>
 
-#include "daemon/allocator/cgroups.h"
+#include "daemon/allocator/walks.h"
 #include "daemon/allocator/releasing.h"
 #include "daemon/allocator/record.h"
 #include "daemon/allocator/sweep.h"
