@@ -65,11 +65,11 @@
 #define LIMIT_CGROUP_REMOVALS_WAITING_PER_ACCOUNT 1024u /* the others: the next pass */
 #define LIMIT_CGROUP_REMOVAL_MSEC 1000u
 
-/* The child that looks through the hierarchy for directories that lent IDs made elsewhere; there is
+/* The child that walks through the hierarchy for directories that lent IDs made elsewhere; there is
  * one at a time.  Users with a delegated part can make it large, but a million directories that
  * have others in them take gigabytes of memory before they take the child a quarter of this. */
-#define LIMIT_CGROUP_LOOKS 1u
-#define LIMIT_CGROUP_LOOK_MSEC 60000u
+#define LIMIT_CGROUP_WALKS 1u
+#define LIMIT_CGROUP_WALK_MSEC 60000u
 
 /* Children that look for what the host still has of IDs whose holder has died.  One does it for all
  * of them; there are more only when one is not done by its deadline.  Then each account's ranges
@@ -167,7 +167,7 @@
 /* All children together, those of lib/varlink/discard.h apart: the unit's TasksMax= holds them. */
 #define LIMIT_CHILDREN                                                                          \
         (LIMIT_DOORS + LIMIT_DOORS_IDLE + LIMIT_HELPERS + LIMIT_HELPERS_IDLE +                  \
-         LIMIT_CGROUP_REMOVALS + LIMIT_CGROUP_LOOKS + LIMIT_LEFTOVERS_CHILDREN + LIMIT_SWEEPS + \
+         LIMIT_CGROUP_REMOVALS + LIMIT_CGROUP_WALKS + LIMIT_LEFTOVERS_CHILDREN + LIMIT_SWEEPS + \
          LIMIT_ASKS + LIMIT_UID_TRIALS + LIMIT_PROCESS_LOOKS + LIMIT_NAME_CACHE_CHILDREN)
 #define LIMIT_THREADS 4u /* this process's: GLib has one for signals */
 #define LIMIT_TASKS 512u /* TasksMax= */

@@ -54,7 +54,7 @@ libdaemon_la_SOURCES = \
 	%D%/api/api.h \
 	%D%/host/asker.c %D%/host/asker.h \
 	%D%/cgroup/cgroup.c %D%/cgroup/cgroup.h \
-	%D%/cgroup/look.c %D%/cgroup/look.h \
+	%D%/cgroup/walk.c %D%/cgroup/walk.h \
 	%D%/cgroup/open.c %D%/cgroup/open.h \
 	%D%/cgroup/remove.c %D%/cgroup/remove.h \
 	%D%/cgroup/threads.c %D%/cgroup/threads.h \
@@ -138,7 +138,7 @@ tests_unit_test_used_ids_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
 daemon_unit_tests =
 daemon_unit_tests += tests/unit/test-allocator
 daemon_unit_tests += tests/unit/test-allocator-end
-daemon_unit_tests += tests/unit/test-allocator-looks
+daemon_unit_tests += tests/unit/test-allocator-walks
 daemon_unit_tests += tests/unit/test-allocator-sweep
 daemon_unit_tests += tests/unit/test-allocator-waits
 daemon_unit_tests += tests/unit/test-cgroup
@@ -157,9 +157,9 @@ tests_unit_test_allocator_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_allocator_end_SOURCES = tests/unit/test-allocator-end.c tests/unit/fake-policy.c tests/unit/fake-policy.h
 tests_unit_test_allocator_end_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_allocator_end_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=child_new,--wrap=child_succeeded,--wrap=child_kill,--wrap=child_forget,--wrap=cgroup_tree_fd,--wrap=cgroup_tree_removals
-tests_unit_test_allocator_looks_SOURCES = tests/unit/test-allocator-looks.c tests/unit/unit.h
-tests_unit_test_allocator_looks_LDADD = libdaemon.la $(GLIB_LIBS)
-tests_unit_test_allocator_looks_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cgroup_look,--wrap=cgroup_look_free,--wrap=allocator_list_owners,--wrap=releasing_set_try_again,--wrap=sweeps_schedule_next
+tests_unit_test_allocator_walks_SOURCES = tests/unit/test-allocator-walks.c tests/unit/unit.h
+tests_unit_test_allocator_walks_LDADD = libdaemon.la $(GLIB_LIBS)
+tests_unit_test_allocator_walks_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cgroup_walk,--wrap=cgroup_walk_free,--wrap=allocator_list_owners,--wrap=releasing_set_try_again,--wrap=sweeps_schedule_next
 tests_unit_test_allocator_sweep_SOURCES = tests/unit/test-allocator-sweep.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/leftovers-fixture.h tests/unit/unit.h
 tests_unit_test_allocator_sweep_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
 tests_unit_test_allocator_waits_SOURCES = tests/unit/test-allocator-waits.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/unit.h

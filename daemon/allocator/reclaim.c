@@ -17,13 +17,13 @@ struct Reclaim {
         const AllocatorConfig *config;
         ReleasingSet *releasing;
         Sweeps *sweeps;
-        AllocatorLooks *looks;
+        Walks *walks;
 };
 
 static void reclaim_give_back(uint32_t record, void *userdata) {
         Reclaim *reclaim = userdata;
 
-        if (!allocator_looks_ask(reclaim->looks, record)) {
+        if (!walks_ask(reclaim->walks, record)) {
                 /* Until that is known. */
                 releasing_set_get(reclaim->releasing, record)->due_usec = G_MAXINT64;
                 return;
@@ -157,13 +157,13 @@ Reclaim *reclaim_new(const AllocatorConfig *config) {
         reclaim->config = config;
         reclaim->releasing = releasing_set_new(config);
         reclaim->sweeps = sweeps_new(config, reclaim->releasing, reclaim_try_uids, reclaim);
-        reclaim->looks = allocator_looks_new(
-                config, reclaim->releasing, reclaim->sweeps, reclaim_give_back, reclaim);
+        reclaim->walks =
+                walks_new(config, reclaim->releasing, reclaim->sweeps, reclaim_give_back, reclaim);
         return reclaim;
 }
 
 void reclaim_free(Reclaim *reclaim) {
-        allocator_looks_free(reclaim->looks);
+        walks_free(reclaim->walks);
         sweeps_free(reclaim->sweeps);
         releasing_set_free(reclaim->releasing);
         g_free(reclaim);

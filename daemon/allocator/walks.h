@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Directories of control groups that lent IDs made where they were not given any: looked for when
- * nothing else is left of a range, for no process of it makes another then.  One look serves all
- * ranges that wait. */
+/* Walks through all control groups, for directories that lent IDs made where they were not given
+ * any.  A range is asked about when nothing else is left of it, for no process of it makes another
+ * directory then.  One walk serves all ranges that wait. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,18 +12,18 @@
 #include "daemon/allocator/releasing.h"
 #include "daemon/allocator/sweep.h"
 
-typedef struct AllocatorLooks AllocatorLooks;
+typedef struct Walks Walks;
 
-/* No such directory is left of the record's range: what is done next.  In here
- * allocator_looks_ask() is true. */
-typedef void (*AllocatorLookedFunc)(uint32_t record, void *userdata);
+/* Called when no such directory is left of the record's range.  Inside, walks_ask() is true for the
+ * record. */
+typedef void (*WalksCleanFunc)(uint32_t record, void *userdata);
 
 /* All borrowed; what is not clean is tried again by another of the `sweeps`. */
-AllocatorLooks *allocator_looks_new(
+Walks *walks_new(
         const AllocatorConfig *config, ReleasingSet *releasing, Sweeps *sweeps,
-        AllocatorLookedFunc clean, void *userdata);
-void allocator_looks_free(AllocatorLooks *looks);
+        WalksCleanFunc clean, void *userdata);
+void walks_free(Walks *walks);
 
-/* Whether a look just found that the IDs of what leaves own no such directory.  Else one is under
- * way, or will be. */
-bool allocator_looks_ask(AllocatorLooks *looks, uint32_t record);
+/* Whether a walk just found that the record's IDs own no such directory.  Else a walk is under way,
+ * or will be. */
+bool walks_ask(Walks *walks, uint32_t record);

@@ -27,7 +27,7 @@
 struct CgroupTree {
         int fd;
         dev_t device;
-        WorkerPool *removals, *looks;
+        WorkerPool *removals, *walks;
 };
 
 /* All that a delegatee may write, after the directory itself; systemd's rule, and the kernel's own
@@ -119,11 +119,11 @@ WorkerPool *cgroup_removals_new(void) {
         return worker_pool_new(&config);
 }
 
-static WorkerPool *cgroup_looks_new(void) {
+static WorkerPool *cgroup_walks_new(void) {
         const WorkerPoolConfig config = {
-                .max = LIMIT_CGROUP_LOOKS,
-                .max_per_account = LIMIT_CGROUP_LOOKS,
-                .msec = LIMIT_CGROUP_LOOK_MSEC,
+                .max = LIMIT_CGROUP_WALKS,
+                .max_per_account = LIMIT_CGROUP_WALKS,
+                .msec = LIMIT_CGROUP_WALK_MSEC,
         };
 
         return worker_pool_new(&config);
@@ -155,7 +155,7 @@ int cgroup_tree_new(CgroupTree **ret_tree) {
                         .fd = fd,
                         .device = device,
                         .removals = cgroup_removals_new(),
-                        .looks = cgroup_looks_new(),
+                        .walks = cgroup_walks_new(),
                 };
                 return 0;
         }
@@ -166,7 +166,7 @@ void cgroup_tree_free(CgroupTree *tree) {
         if (!tree)
                 return;
         worker_pool_free(tree->removals);
-        worker_pool_free(tree->looks);
+        worker_pool_free(tree->walks);
         tree->fd = fd_close(tree->fd);
         g_free(tree);
 }
@@ -179,8 +179,8 @@ WorkerPool *cgroup_tree_removals(const CgroupTree *tree) {
         return tree->removals;
 }
 
-WorkerPool *cgroup_tree_looks(const CgroupTree *tree) {
-        return tree->looks;
+WorkerPool *cgroup_tree_walks(const CgroupTree *tree) {
+        return tree->walks;
 }
 
 dev_t cgroup_tree_device(const CgroupTree *tree) {

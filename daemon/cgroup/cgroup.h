@@ -2,7 +2,7 @@
 #pragma once
 
 /* Control groups (cgroup2) that a namespace's root gets to use: what a directory is, and handing it
- * over; cgroup/remove.h and cgroup/look.h take it back.  Knows nothing of the table, namespaces, or
+ * over; cgroup/remove.h and cgroup/walk.h take it back.  Knows nothing of the table, namespaces, or
  * varlink.
  *
  * Why it is safe: nothing is ever looked up below a descriptor of a client's.  Such a descriptor
@@ -47,9 +47,9 @@ void cgroup_tree_free(CgroupTree *tree);
 int cgroup_tree_fd(const CgroupTree *tree);
 dev_t cgroup_tree_device(const CgroupTree *tree);
 
-/* The children that remove, and look: LIMIT_CGROUP_REMOVALS, LIMIT_CGROUP_LOOKS. */
+/* The children that remove, and walk: LIMIT_CGROUP_REMOVALS, LIMIT_CGROUP_WALKS. */
 WorkerPool *cgroup_tree_removals(const CgroupTree *tree);
-WorkerPool *cgroup_tree_looks(const CgroupTree *tree);
+WorkerPool *cgroup_tree_walks(const CgroupTree *tree);
 
 /* A pool of that kind, for worker_pool_free(): the tree's is one. */
 WorkerPool *cgroup_removals_new(void);

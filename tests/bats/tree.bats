@@ -145,7 +145,7 @@ calls() {
                 daemon/cgroup/cgroup.c) echo 'tree|own' ;;
                 daemon/cgroup/open.c) echo 'tree' ;;
                 daemon/cgroup/remove.c) echo 'fd|parent' ;;
-                daemon/cgroup/look.c) echo 'folder' ;;
+                daemon/cgroup/walk.c) echo 'folder' ;;
                 # The daemon's own mount, and /proc.
                 daemon/cgroup/threads.c) echo 'folder|process' ;;
                 # systemd-nspawn's folder of locks, which is root's.

@@ -191,7 +191,7 @@ EOF
                 grep -qx "$limit" "$BATS_TEST_TMPDIR/sum"
                 echo "$file"
         done >"$BATS_TEST_TMPDIR/known" <<'EOF_FILES'
-daemon/cgroup/cgroup.c LIMIT_CGROUP_LOOKS
+daemon/cgroup/cgroup.c LIMIT_CGROUP_WALKS
 daemon/cgroup/cgroup.c LIMIT_CGROUP_REMOVALS
 daemon/door/door.c LIMIT_DOORS
 daemon/host/asker.c LIMIT_ASKS

@@ -9,7 +9,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "daemon/cgroup/look.h"
+#include "daemon/cgroup/walk.h"
 #include "daemon/cgroup/remove.h"
 #include "lib/util/fd.h"
 #include "tests/unit/unit.h"
@@ -450,34 +450,34 @@ static void test_remove_threaded(void) {
         fixture_tear_down(&f);
 }
 
-/* looking for what was not handed over */
+/* walking for what was not handed over */
 
-typedef struct Looked {
+typedef struct Walked {
         gboolean done;
         bool clean[3];
-} Looked;
+} Walked;
 
-static void on_looked(const bool *clean, size_t n, void *userdata) {
-        Looked *looked = userdata;
+static void on_walked(const bool *clean, size_t n, void *userdata) {
+        Walked *walked = userdata;
 
-        g_assert_false(looked->done);
+        g_assert_false(walked->done);
         g_assert_cmpuint(n, ==, 3);
-        memcpy(looked->clean, clean, n * sizeof(*clean));
-        looked->done = TRUE;
+        memcpy(walked->clean, clean, n * sizeof(*clean));
+        walked->done = TRUE;
 }
 
 /* Of three ranges, in no order. */
 static const CgroupRange ranges[] = { { LENT + 65536, 65536 }, { LENT, 65536 }, { 700000, 1 } };
 
-static void look(const Fixture *f, bool first, bool second, bool third) {
-        Looked looked = { FALSE };
-        CgroupLook *under_way = NULL;
+static void walk(const Fixture *f, bool first, bool second, bool third) {
+        Walked walked = { FALSE };
+        CgroupWalk *under_way = NULL;
 
-        g_assert_cmpint(cgroup_look(f->tree, ranges, 3, on_looked, &looked, &under_way), ==, 0);
-        g_assert_true(unit_run_until(&looked.done, 120000));
-        g_assert_cmpint(looked.clean[0], ==, first);
-        g_assert_cmpint(looked.clean[1], ==, second);
-        g_assert_cmpint(looked.clean[2], ==, third);
+        g_assert_cmpint(cgroup_walk(f->tree, ranges, 3, on_walked, &walked, &under_way), ==, 0);
+        g_assert_true(unit_run_until(&walked.done, 120000));
+        g_assert_cmpint(walked.clean[0], ==, first);
+        g_assert_cmpint(walked.clean[1], ==, second);
+        g_assert_cmpint(walked.clean[2], ==, third);
 }
 
 static char *make(const char *parent, const char *name, uid_t uid, gid_t gid) {
@@ -492,13 +492,13 @@ static gboolean exists(const char *path) {
         return g_file_test(path, G_FILE_TEST_IS_DIR);
 }
 
-static void test_look(void) {
+static void test_walk(void) {
         g_autofree char *pub = NULL, *leaf = NULL, *top = NULL, *others = NULL, *below = NULL;
         Fixture f;
 
         if (!fixture_set_up(&f))
                 return;
-        look(&f, true, true, true);
+        walk(&f, true, true, true);
 
         pub = make(f.folder, "pub", OWNER, OWNER);
         others = make(pub, "others", LENT - 1, LENT - 1);
@@ -511,7 +511,7 @@ static void test_look(void) {
                 g_free(below);
                 below = next;
         }
-        look(&f, true, true, true);
+        walk(&f, true, true, true);
         g_assert_false(exists(leaf));
         g_assert_false(exists(top));
         g_assert_true(exists(others));
@@ -521,7 +521,7 @@ static void test_look(void) {
 }
 
 /* What is in it is somebody's of whom nobody knows whether they are the range's. */
-static void test_look_busy(void) {
+static void test_walk_busy(void) {
         g_autofree char *with_process = NULL, *with_folder = NULL, *folder = NULL, *group = NULL,
                         *lent = NULL, *deep = NULL, *procs = NULL, *number = NULL;
         Fixture f;
@@ -532,7 +532,7 @@ static void test_look_busy(void) {
         with_process = make(f.folder, "with-process", LENT, LENT);
         with_folder = make(f.folder, "with-folder", LENT + 65536, LENT + 65536);
         folder = make(with_folder, "folder", OWNER, OWNER);
-        /* Looked for below what is another's, too. */
+        /* The walk goes below what is another's, too. */
         deep = make(folder, "deep", 700000, 700000);
         pid = fork();
         if (pid == 0) {
@@ -543,7 +543,7 @@ static void test_look_busy(void) {
         procs = g_build_filename(with_process, "cgroup.procs", NULL);
         number = g_strdup_printf("%d", (int) pid);
         write_to(procs, number);
-        look(&f, false, false, true);
+        walk(&f, false, false, true);
         g_assert_cmpint(waitpid(pid, NULL, WNOHANG), ==, 0); /* it lives */
         g_assert_true(exists(with_process));
         g_assert_true(exists(folder));
@@ -553,21 +553,21 @@ static void test_look_busy(void) {
         kill(pid, SIGKILL);
         g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
         g_assert_cmpint(rmdir(folder), ==, 0);
-        look(&f, true, true, true);
+        walk(&f, true, true, true);
         g_assert_false(exists(with_process));
         g_assert_false(exists(with_folder));
 
         /* A host user's, with a group of the range: theirs, but not to be lent again. */
         group = make(f.folder, "group", OWNER, 700000);
-        look(&f, true, true, false);
+        walk(&f, true, true, false);
         g_assert_true(exists(group));
         g_assert_cmpint(rmdir(group), ==, 0);
         lent = make(f.folder, "lent", 700000, 700000);
         /* What root has mounted over one keeps it, and hides nothing. */
         g_assert_cmpint(mount("/usr", lent, NULL, MS_BIND, NULL), ==, 0);
-        look(&f, true, true, false);
+        walk(&f, true, true, false);
         g_assert_cmpint(umount2(lent, MNT_DETACH), ==, 0);
-        look(&f, true, true, true);
+        walk(&f, true, true, true);
         g_assert_false(exists(lent));
         fixture_tear_down(&f);
 }
@@ -586,7 +586,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/cgroup/mounted-over", test_mounted_over);
         g_test_add_func("/cgroup/remove-others", test_remove_others);
         g_test_add_func("/cgroup/remove-threaded", test_remove_threaded);
-        g_test_add_func("/cgroup/look", test_look);
-        g_test_add_func("/cgroup/look-busy", test_look_busy);
+        g_test_add_func("/cgroup/walk", test_walk);
+        g_test_add_func("/cgroup/walk-busy", test_walk_busy);
         return g_test_run();
 }

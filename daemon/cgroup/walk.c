@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/cgroup/look.h"
+#include "daemon/cgroup/walk.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -27,18 +27,18 @@ typedef struct Sorted {
         size_t place;      /* it was given as number `place` */
 } Sorted;
 
-struct CgroupLook {
+struct CgroupWalk {
         WorkerTask *task;
         size_t n;
         Sorted *ranges;
         bool *found; /* by sorted range; shared with the child */
-        CgroupLookedFunc looked;
+        CgroupWalkedFunc walked;
         void *userdata;
 };
 
 /* in the child: the daemon's mount is 0 */
 
-typedef struct Walk {
+typedef struct Walker {
         pid_t parent;
         dev_t device;
         const Sorted *ranges;
@@ -46,33 +46,34 @@ typedef struct Walk {
         bool *found;
         uint64_t *ids; /* of directories yet to be looked into */
         size_t n_ids, n_allocated;
-} Walk;
+} Walker;
 
-static size_t index_of(const Walk *walk, uint32_t id) {
-        return id_intervals_find(walk->ranges, walk->n, sizeof(Sorted), id);
+static size_t index_of(const Walker *walker, uint32_t id) {
+        return id_intervals_find(walker->ranges, walker->n, sizeof(Sorted), id);
 }
 
-static void push(Walk *walk, uint64_t id) {
-        if (walk->n_ids >= walk->n_allocated) {
-                size_t old = walk->n_allocated * sizeof(*walk->ids), new = old ? 2 * old : 65536;
-                void *ids = old ? mremap(walk->ids, old, new, MREMAP_MAYMOVE)
+static void push(Walker *walker, uint64_t id) {
+        if (walker->n_ids >= walker->n_allocated) {
+                size_t old = walker->n_allocated * sizeof(*walker->ids),
+                       new = old ? 2 * old : 65536;
+                void *ids = old ? mremap(walker->ids, old, new, MREMAP_MAYMOVE)
                                 : mmap(NULL, new, PROT_READ | PROT_WRITE,
                                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
                 if (ids == MAP_FAILED)
                         _exit(1);
-                walk->ids = ids;
-                walk->n_allocated = new / sizeof(*walk->ids);
+                walker->ids = ids;
+                walker->n_allocated = new / sizeof(*walker->ids);
         }
-        walk->ids[walk->n_ids++] = id;
+        walker->ids[walker->n_ids++] = id;
 }
 
-static bool is_of_ranges(const struct stat *st, const void *walk) {
-        return index_of(walk, st->st_uid) != SIZE_MAX;
+static bool is_of_ranges(const struct stat *st, const void *walker) {
+        return index_of(walker, st->st_uid) != SIZE_MAX;
 }
 
 /* Remove one with what is below it.  What is removed by another meanwhile is gone too. */
-static bool remove_owned(const Walk *walk, int folder, const char *name) {
+static bool remove_owned(const Walker *walker, int folder, const char *name) {
         int below;
 
         if (unlinkat(folder, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
@@ -80,11 +81,11 @@ static bool remove_owned(const Walk *walk, int folder, const char *name) {
         below = cgroup_open_below(folder, name, O_RDONLY | O_DIRECTORY);
         if (below < 0)
                 return below == -ENOENT;
-        return cgroup_remove_below(below, is_of_ranges, NULL, walk) &&
+        return cgroup_remove_below(below, is_of_ranges, NULL, walker) &&
                (unlinkat(folder, name, AT_REMOVEDIR) == 0 || errno == ENOENT);
 }
 
-static void look_at_folder(Walk *walk, int folder, const struct dirent64 *entry) {
+static void check_folder(Walker *walker, int folder, const struct dirent64 *entry) {
         struct stat st;
         size_t i;
 
@@ -94,23 +95,23 @@ static void look_at_folder(Walk *walk, int folder, const struct dirent64 *entry)
                 _exit(1);
         }
         /* Only where the mount is not a copy: something of root's lies over it. */
-        if (st.st_dev != walk->device) {
-                push(walk, entry->d_ino);
+        if (st.st_dev != walker->device) {
+                push(walker, entry->d_ino);
                 return;
         }
-        i = index_of(walk, st.st_uid);
+        i = index_of(walker, st.st_uid);
         if (i != SIZE_MAX) {
-                if (remove_owned(walk, folder, entry->d_name))
+                if (remove_owned(walker, folder, entry->d_name))
                         return;
         } else
-                i = index_of(walk, st.st_gid);
+                i = index_of(walker, st.st_gid);
         if (i != SIZE_MAX)
-                walk->found[i] = true;
+                walker->found[i] = true;
         if (st.st_nlink != LINKS_OF_LEAF)
-                push(walk, st.st_ino);
+                push(walker, st.st_ino);
 }
 
-static void look_into(Walk *walk, uint64_t id) {
+static void walk_into(Walker *walker, uint64_t id) {
         char buffer[16384] __attribute__((aligned(8)));
         auto_fd fd = cgroup_open_by_id(0, id);
         ssize_t size;
@@ -126,47 +127,47 @@ static void look_into(Walk *walk, uint64_t id) {
                         at += entry->d_reclen;
                         if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 &&
                             strcmp(entry->d_name, "..") != 0)
-                                look_at_folder(walk, fd, entry);
+                                check_folder(walker, fd, entry);
                 }
         if (size < 0 && errno != ENOENT)
                 _exit(1);
 }
 
 static void child_run(const void *data) {
-        Walk walk = *(const Walk *) data;
+        Walker walker = *(const Walker *) data;
         struct stat st;
 
-        child_die_with(walk.parent);
+        child_die_with(walker.parent);
         if (fstat(0, &st) < 0)
                 _exit(1);
-        for (push(&walk, st.st_ino); walk.n_ids > 0;)
-                look_into(&walk, walk.ids[--walk.n_ids]);
+        for (push(&walker, st.st_ino); walker.n_ids > 0;)
+                walk_into(&walker, walker.ids[--walker.n_ids]);
         _exit(0);
 }
 
 /* in the daemon */
 
-void cgroup_look_free(CgroupLook *look) {
-        if (!look)
+void cgroup_walk_free(CgroupWalk *walk) {
+        if (!walk)
                 return;
-        worker_task_free(look->task);
-        if (look->found)
-                (void) munmap(look->found, look->n * sizeof(bool));
-        g_free(look->ranges);
-        g_free(look);
+        worker_task_free(walk->task);
+        if (walk->found)
+                (void) munmap(walk->found, walk->n * sizeof(bool));
+        g_free(walk->ranges);
+        g_free(walk);
 }
 
 static void on_event(WorkerTask *task, int result, void *userdata) {
-        CgroupLook *look = userdata;
-        g_autofree bool *clean = g_new0(bool, look->n);
-        CgroupLookedFunc looked = look->looked;
-        void *looked_userdata = look->userdata;
-        size_t n = look->n;
+        CgroupWalk *walk = userdata;
+        g_autofree bool *clean = g_new0(bool, walk->n);
+        CgroupWalkedFunc walked = walk->walked;
+        void *walked_userdata = walk->userdata;
+        size_t n = walk->n;
 
         for (size_t i = 0; i < n; i++)
-                clean[look->ranges[i].place] = result == 0 && !look->found[i];
-        cgroup_look_free(look);
-        looked(clean, n, looked_userdata);
+                clean[walk->ranges[i].place] = result == 0 && !walk->found[i];
+        cgroup_walk_free(walk);
+        walked(clean, n, walked_userdata);
 }
 
 static int compare_starts(const void *a, const void *b) {
@@ -175,47 +176,47 @@ static int compare_starts(const void *a, const void *b) {
         return (x > y) - (x < y);
 }
 
-static int look_start(CgroupLook *look, const CgroupTree *tree) {
-        const Walk walk = {
+static int walk_start(CgroupWalk *walk, const CgroupTree *tree) {
+        const Walker walker = {
                 .parent = getpid(),
                 .device = cgroup_tree_device(tree),
-                .ranges = look->ranges,
-                .n = look->n,
-                .found = look->found,
+                .ranges = walk->ranges,
+                .n = walk->n,
+                .found = walk->found,
         };
         const WorkerRequest request = {
                 .fd = cgroup_tree_fd(tree),
                 .run = child_run,
-                .data = &walk, /* nobody waits */
+                .data = &walker, /* nobody waits */
                 .event = on_event,
-                .userdata = look,
+                .userdata = walk,
         };
-        int r = worker_pool_ask(cgroup_tree_looks(tree), &request, &look->task);
+        int r = worker_pool_ask(cgroup_tree_walks(tree), &request, &walk->task);
 
         return r == WORKER_E_BUSY ? CGROUP_E_BUSY : r;
 }
 
-int cgroup_look(
-        const CgroupTree *tree, const CgroupRange *ranges, size_t n, CgroupLookedFunc looked,
-        void *userdata, CgroupLook **ret_look) {
-        CgroupLook *look = g_new(CgroupLook, 1);
+int cgroup_walk(
+        const CgroupTree *tree, const CgroupRange *ranges, size_t n, CgroupWalkedFunc walked,
+        void *userdata, CgroupWalk **ret_walk) {
+        CgroupWalk *walk = g_new(CgroupWalk, 1);
         void *found = NULL;
         int r;
 
         g_assert(n > 0);
-        *look = (CgroupLook){
-                .n = n, .ranges = g_new(Sorted, n), .looked = looked, .userdata = userdata
+        *walk = (CgroupWalk){
+                .n = n, .ranges = g_new(Sorted, n), .walked = walked, .userdata = userdata
         };
         for (size_t i = 0; i < n; i++)
-                look->ranges[i] = (Sorted){ .range = ranges[i], .place = i };
-        qsort(look->ranges, n, sizeof(Sorted), compare_starts);
+                walk->ranges[i] = (Sorted){ .range = ranges[i], .place = i };
+        qsort(walk->ranges, n, sizeof(Sorted), compare_starts);
         r = child_share(n * sizeof(bool), &found);
-        look->found = found;
+        walk->found = found;
         if (r == 0)
-                r = look_start(look, tree);
+                r = walk_start(walk, tree);
         if (r == 0)
-                *ret_look = look;
+                *ret_walk = walk;
         else
-                cgroup_look_free(look);
+                cgroup_walk_free(walk);
         return r;
 }

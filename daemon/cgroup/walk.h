@@ -8,11 +8,11 @@
 
 #include "daemon/cgroup/cgroup.h"
 
-typedef struct CgroupLook CgroupLook;
+typedef struct CgroupWalk CgroupWalk;
 
 /* clean[i]: a walk that began after the call met no directory that is owned by ranges[i], or
- * removed them all.  Called once, from the main loop; the look is freed. */
-typedef void (*CgroupLookedFunc)(const bool *clean, size_t n, void *userdata);
+ * removed them all.  Called once, from the main loop; the walk is freed. */
+typedef void (*CgroupWalkedFunc)(const bool *clean, size_t n, void *userdata);
 
 /* Have a child walk through the whole hierarchy for directories that are owned by one of the IDs: a
  * process that has one can make such where a user lets everybody.  They are removed with what is
@@ -23,10 +23,10 @@ typedef void (*CgroupLookedFunc)(const bool *clean, size_t n, void *userdata);
  * matter.
  *
  * No range may overlap another, and no process may have one of the IDs.  CGROUP_E_BUSY:
- * LIMIT_CGROUP_LOOKS are under way, or hang.  Needs CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE. */
-int cgroup_look(
-        const CgroupTree *tree, const CgroupRange *ranges, size_t n, CgroupLookedFunc looked,
-        void *userdata, CgroupLook **ret_look);
+ * LIMIT_CGROUP_WALKS are under way, or hang.  Needs CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE. */
+int cgroup_walk(
+        const CgroupTree *tree, const CgroupRange *ranges, size_t n, CgroupWalkedFunc walked,
+        void *userdata, CgroupWalk **ret_walk);
 
 /* Kill the child and forget it.  Accepts NULL. */
-void cgroup_look_free(CgroupLook *look);
+void cgroup_walk_free(CgroupWalk *walk);
