@@ -46,7 +46,7 @@ libdaemon_la_SOURCES = \
 	%D%/allocator/own-maps.c %D%/allocator/own-maps.h \
 	%D%/allocator/reclaim.c %D%/allocator/reclaim.h \
 	%D%/allocator/record.c %D%/allocator/record.h \
-	%D%/allocator/sweep.c %D%/allocator/sweep.h \
+	%D%/allocator/looks.c %D%/allocator/looks.h \
 	%D%/api/container.c \
 	%D%/api/errors.c %D%/api/errors.h \
 	%D%/api/manager.c \

@@ -2,7 +2,7 @@
 #pragma once
 
 /* The last stretch of a range's way back: its namespace is proven dead, what the host still has of
- * its IDs is ended and removed (allocator/sweep.h), what the kernel keeps by UID is tried, no
+ * its IDs is ended and removed (allocator/looks.h), what the kernel keeps by UID is tried, no
  * control group is theirs (allocator/walks.h), and then it is free, if the policy was in force
  * all along.  Nothing of this is remembered on disk: the record's state and the kernel's say where
  * to begin again. */

@@ -10,7 +10,7 @@
 
 #include "daemon/allocator/allocator.h"
 #include "daemon/allocator/releasing.h"
-#include "daemon/allocator/sweep.h"
+#include "daemon/allocator/looks.h"
 
 typedef struct Walks Walks;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "daemon/allocator/sweep.h"
+#include "daemon/allocator/looks.h"
 
 #include <stdbool.h>
 
