@@ -31,7 +31,7 @@ TESTS += $(bats_tests)
 endif
 
 # For who works on the tree.  What is quick: all but tests that wait for real time, build much, or start many daemons.
-slow_tests = %D%/unit/test-allocator-sweep %D%/unit/test-door %D%/unit/test-table-crash %D%/unit/test-varlink-connection
+slow_tests = %D%/unit/test-allocator-leftovers %D%/unit/test-door %D%/unit/test-table-crash %D%/unit/test-varlink-connection
 quick_bats = %D%/bats/tree.bats %D%/bats/units.bats %D%/bats/quickstart.bats
 check-quick:
 	$(MAKE) check TESTS='$(filter-out $(slow_tests),$(filter tests/unit/%,$(TESTS))) $(quick_bats)'

@@ -474,8 +474,9 @@ static int job_finish_register(Job *job) {
         r = job_reserve(job, &search, &record);
         if (r != 0)
                 return r;
-        /* It lends nothing: the kernel only reports the end, and a sweep finds that too.  What a
-         * daemon that was killed left of the record goes first. */
+        /* A registration lends nothing: the kernel only reports its end, which the next pass of
+         * allocator_reconcile() finds too.  What a daemon that was killed left in the policy of
+         * the record goes first. */
         (void) policy_unprotect(allocator->config.policy, record, 1);
         (void) policy_protect(allocator->config.policy, record, 1, job->request.identity.inode);
         table_writer_set_state(allocator->config.table, record, TABLE_STATE_MAPPING);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Looks for what the host still has of ranges whose end is proven.  Only one that begins after the
- * proof counts, and whatever of a range is claimed by somebody else by then is not touched. */
+/* Looks: each is one examination of some releasing records by a child, for what the host still has
+ * of their ranges.  Only a look that begins after the end of the namespace is proven counts for a
+ * record, and a range that somebody else claims by then is not touched. */
 
 #include <stdint.h>
 
@@ -11,17 +12,17 @@
 #include "daemon/allocator/allocator.h"
 #include "daemon/allocator/releasing.h"
 
-typedef struct Sweeps Sweeps;
+typedef struct Looks Looks;
 
-/* Nothing of the record's range is left that can be seen: what is done next. */
-typedef void (*SweepsCleanFunc)(uint32_t record, void *userdata);
+/* Called when a look has found nothing of the record's range, or has removed it all. */
+typedef void (*LooksCleanFunc)(uint32_t record, void *userdata);
 
-/* `config` and `releasing` are borrowed; leftovers_free() comes before sweeps_free(). */
-Sweeps *sweeps_new(
-        const AllocatorConfig *config, ReleasingSet *releasing, SweepsCleanFunc clean,
+/* `config` and `releasing` are borrowed; leftovers_free() comes before looks_free(). */
+Looks *looks_new(
+        const AllocatorConfig *config, ReleasingSet *releasing, LooksCleanFunc clean,
         void *userdata);
-void sweeps_free(Sweeps *sweeps);
+void looks_free(Looks *looks);
 
-/* Look at what leaves: at that time or before; when the next of it is due. */
-void sweeps_schedule(Sweeps *sweeps, gint64 due_usec);
-void sweeps_schedule_next(Sweeps *sweeps);
+/* Have the next look begin at that time or before; or when the next record is due. */
+void looks_schedule(Looks *looks, gint64 due_usec);
+void looks_schedule_next(Looks *looks);

@@ -16,11 +16,11 @@
 struct Reclaim {
         const AllocatorConfig *config;
         ReleasingSet *releasing;
-        Sweeps *sweeps;
+        Looks *looks;
         Walks *walks;
 };
 
-static void reclaim_give_back(uint32_t record, void *userdata) {
+static void reclaim_set_free(uint32_t record, void *userdata) {
         Reclaim *reclaim = userdata;
 
         if (!walks_ask(reclaim->walks, record)) {
@@ -46,7 +46,7 @@ static void reclaim_tried(const UidTrialFound *found, void *userdata) {
 
         g_clear_pointer(&releasing->trial, uid_trial_free);
         if (found->what == UID_TRIAL_CLEAN)
-                reclaim_give_back(record, reclaim);
+                reclaim_set_free(record, reclaim);
         else if (found->what == UID_TRIAL_NOT_TRIED)
                 releasing_set_put_off(reclaim->releasing, record);
         else {
@@ -57,7 +57,7 @@ static void reclaim_tried(const UidTrialFound *found, void *userdata) {
                 releasing_set_tell(reclaim->releasing, record, kind, why);
                 releasing_set_try_again(reclaim->releasing, record);
         }
-        sweeps_schedule_next(reclaim->sweeps);
+        looks_schedule_next(reclaim->looks);
 }
 
 /* Those of the slot's UIDs that anybody may have become, side by side if they are. */
@@ -108,12 +108,12 @@ static void reclaim_try_uids(uint32_t record, void *userdata) {
 
         /* What is never lent again needs no trial. */
         if (!reclaim->config->uid_trials || !allocator_is_reusable(reclaim->config, record)) {
-                reclaim_give_back(record, reclaim);
+                reclaim_set_free(record, reclaim);
                 return;
         }
         uids = list_uids(reclaim->config, record);
         if (uids->len == 0) {
-                reclaim_give_back(record, reclaim);
+                reclaim_set_free(record, reclaim);
                 return;
         }
         r = uid_trial_new(
@@ -139,7 +139,7 @@ void reclaim_add(Reclaim *reclaim, uint32_t record, bool proven) {
         if (reclaim_has(reclaim, record))
                 return;
         releasing = releasing_set_add(reclaim->releasing, reclaim, record);
-        sweeps_schedule(reclaim->sweeps, releasing->due_usec);
+        looks_schedule(reclaim->looks, releasing->due_usec);
 }
 
 bool reclaim_has(const Reclaim *reclaim, uint32_t record) {
@@ -156,15 +156,15 @@ Reclaim *reclaim_new(const AllocatorConfig *config) {
 
         reclaim->config = config;
         reclaim->releasing = releasing_set_new(config);
-        reclaim->sweeps = sweeps_new(config, reclaim->releasing, reclaim_try_uids, reclaim);
+        reclaim->looks = looks_new(config, reclaim->releasing, reclaim_try_uids, reclaim);
         reclaim->walks =
-                walks_new(config, reclaim->releasing, reclaim->sweeps, reclaim_give_back, reclaim);
+                walks_new(config, reclaim->releasing, reclaim->looks, reclaim_set_free, reclaim);
         return reclaim;
 }
 
 void reclaim_free(Reclaim *reclaim) {
         walks_free(reclaim->walks);
-        sweeps_free(reclaim->sweeps);
+        looks_free(reclaim->looks);
         releasing_set_free(reclaim->releasing);
         g_free(reclaim);
 }

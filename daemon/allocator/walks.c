@@ -18,7 +18,7 @@
 struct Walks {
         const AllocatorConfig *config;
         ReleasingSet *releasing;
-        Sweeps *sweeps;
+        Looks *looks;
         WalksCleanFunc on_clean;
         void *userdata;
         GHashTable *waiting; /* records; for the next walk */
@@ -32,14 +32,14 @@ struct Walks {
 static void schedule_walk(Walks *walks);
 
 Walks *walks_new(
-        const AllocatorConfig *config, ReleasingSet *releasing, Sweeps *sweeps,
-        WalksCleanFunc clean, void *userdata) {
+        const AllocatorConfig *config, ReleasingSet *releasing, Looks *looks, WalksCleanFunc clean,
+        void *userdata) {
         Walks *walks = g_new(Walks, 1);
 
         *walks = (Walks){
                 .config = config,
                 .releasing = releasing,
-                .sweeps = sweeps,
+                .looks = looks,
                 .on_clean = clean,
                 .userdata = userdata,
                 .waiting = g_hash_table_new(NULL, NULL),
@@ -79,7 +79,7 @@ static void on_walked(const bool *clean, size_t n, void *userdata) {
                         releasing_set_try_again(walks->releasing, record);
         }
         g_array_set_size(walks->walked_for, 0);
-        sweeps_schedule_next(walks->sweeps);
+        looks_schedule_next(walks->looks);
         schedule_walk(walks);
 }
 

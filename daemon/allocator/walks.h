@@ -18,10 +18,10 @@ typedef struct Walks Walks;
  * record. */
 typedef void (*WalksCleanFunc)(uint32_t record, void *userdata);
 
-/* All borrowed; what is not clean is tried again by another of the `sweeps`. */
+/* All borrowed; a record that is not clean is tried again by another of the `looks`. */
 Walks *walks_new(
-        const AllocatorConfig *config, ReleasingSet *releasing, Sweeps *sweeps,
-        WalksCleanFunc clean, void *userdata);
+        const AllocatorConfig *config, ReleasingSet *releasing, Looks *looks, WalksCleanFunc clean,
+        void *userdata);
 void walks_free(Walks *walks);
 
 /* Whether a walk just found that the record's IDs own no such directory.  Else a walk is under way,

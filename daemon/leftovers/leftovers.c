@@ -22,7 +22,7 @@
 
 G_STATIC_ASSERT(LIMIT_LEFTOVERS_JOINT + LIMIT_LEFTOVERS_ALONE == LIMIT_LEFTOVERS_CHILDREN);
 
-typedef struct Sweep {
+typedef struct Look {
         Leftovers *leftovers;
         WorkerTask *task;
         LeftoversRange *ranges; /* sorted */
@@ -31,23 +31,23 @@ typedef struct Sweep {
         LeftoversFound *result; /* by sorted range; shared with the child */
         LeftoversDoneFunc done;
         void *userdata;
-} Sweep;
+} Look;
 
 struct Leftovers {
         LeftoversConfig config;
         char *strings[STRINGS_N];
         struct stat files[LEFTOVERS_FILES_N]; /* see leftovers_prepare() */
-        GHashTable *sweeps;                   /* a set, owned: those under way */
+        GHashTable *looks;                    /* a set, owned: the Looks under way */
         WorkerPool *joint, *alone;
 };
 
-static void sweep_free(Sweep *sweep) {
-        worker_task_free(sweep->task);
-        if (sweep->result)
-                (void) munmap(sweep->result, sweep->n * sizeof(*sweep->result));
-        g_free(sweep->ranges);
-        g_free(sweep->places);
-        g_free(sweep);
+static void look_free(Look *look) {
+        worker_task_free(look->task);
+        if (look->result)
+                (void) munmap(look->result, look->n * sizeof(*look->result));
+        g_free(look->ranges);
+        g_free(look->places);
+        g_free(look);
 }
 
 /* Nobody waits: whoever is refused looks again later.  The kernel may keep a child in a call of its
@@ -65,7 +65,7 @@ int leftovers_new(const LeftoversConfig *config, Leftovers **ret_leftovers) {
 
         *leftovers = (Leftovers){
                 .config = *config,
-                .sweeps = g_hash_table_new_full(NULL, NULL, (GDestroyNotify) sweep_free, NULL),
+                .looks = g_hash_table_new_full(NULL, NULL, (GDestroyNotify) look_free, NULL),
                 .joint = leftovers_new_pool(LIMIT_LEFTOVERS_JOINT, LIMIT_LEFTOVERS_JOINT),
                 .alone = leftovers_new_pool(LIMIT_LEFTOVERS_ALONE, 1),
         };
@@ -84,7 +84,7 @@ int leftovers_new(const LeftoversConfig *config, Leftovers **ret_leftovers) {
 void leftovers_free(Leftovers *leftovers) {
         if (!leftovers)
                 return;
-        g_hash_table_unref(leftovers->sweeps);
+        g_hash_table_unref(leftovers->looks);
         worker_pool_free(leftovers->joint);
         worker_pool_free(leftovers->alone);
         for (size_t i = 0; i < G_N_ELEMENTS(leftovers->strings); i++)
@@ -94,15 +94,15 @@ void leftovers_free(Leftovers *leftovers) {
 
 /* At the end of the child, or at the deadline with what is known by then. */
 static void on_event(WorkerTask *task, int result, void *userdata) {
-        Sweep *sweep = userdata;
-        g_autofree LeftoversFound *found = g_new0(LeftoversFound, sweep->n);
-        LeftoversDoneFunc done = sweep->done;
-        void *done_userdata = sweep->userdata;
-        size_t n = sweep->n;
+        Look *look = userdata;
+        g_autofree LeftoversFound *found = g_new0(LeftoversFound, look->n);
+        LeftoversDoneFunc done = look->done;
+        void *done_userdata = look->userdata;
+        size_t n = look->n;
 
         for (size_t i = 0; i < n; i++)
-                found[sweep->places[i]] = sweep->result[i];
-        (void) g_hash_table_remove(sweep->leftovers->sweeps, sweep);
+                found[look->places[i]] = look->result[i];
+        (void) g_hash_table_remove(look->leftovers->looks, look);
         done(found, n, result != WORKER_E_LATE, done_userdata);
 }
 
@@ -113,22 +113,22 @@ static gint compare_places(gconstpointer a, gconstpointer b, gpointer userdata) 
         return (x > y) - (x < y);
 }
 
-static Sweep *sweep_new(Leftovers *leftovers, const LeftoversRange *ranges, size_t n) {
-        Sweep *sweep = g_new(Sweep, 1);
+static Look *look_new(Leftovers *leftovers, const LeftoversRange *ranges, size_t n) {
+        Look *look = g_new(Look, 1);
 
-        *sweep = (Sweep){
+        *look = (Look){
                 .leftovers = leftovers,
                 .ranges = g_new(LeftoversRange, n),
                 .places = g_new(uint32_t, n),
                 .n = n,
         };
         for (size_t i = 0; i < n; i++)
-                sweep->places[i] = (uint32_t) i;
+                look->places[i] = (uint32_t) i;
         g_qsort_with_data(
-                sweep->places, (gint) n, sizeof(uint32_t), compare_places, (gpointer) ranges);
+                look->places, (gint) n, sizeof(uint32_t), compare_places, (gpointer) ranges);
         for (size_t i = 0; i < n; i++)
-                sweep->ranges[i] = ranges[sweep->places[i]];
-        return sweep;
+                look->ranges[i] = ranges[look->places[i]];
+        return look;
 }
 
 int leftovers_prepare(Leftovers *leftovers) {
@@ -143,34 +143,34 @@ int leftovers_prepare(Leftovers *leftovers) {
         return 0;
 }
 
-static int sweep_share_result(Sweep *sweep) {
+static int look_share_result(Look *look) {
         void *result;
-        int r = child_share(sweep->n * sizeof(*sweep->result), &result);
+        int r = child_share(look->n * sizeof(*look->result), &result);
 
         if (r < 0)
                 return r;
-        sweep->result = result;
-        for (size_t i = 0; i < sweep->n; i++)
-                sweep->result[i].what = LEFTOVERS_UNKNOWN;
+        look->result = result;
+        for (size_t i = 0; i < look->n; i++)
+                look->result[i].what = LEFTOVERS_UNKNOWN;
         return 0;
 }
 
-static int sweep_start(Sweep *sweep, uint32_t account) {
-        Leftovers *leftovers = sweep->leftovers;
+static int look_start(Look *look, uint32_t account) {
+        Leftovers *leftovers = look->leftovers;
         bool is_joint = account == LEFTOVERS_OF_ALL;
         WorkerPool *pool = is_joint ? leftovers->joint : leftovers->alone;
         /* The child works on its own copy of these. */
-        g_autofree LeftoversFound *found = g_new0(LeftoversFound, sweep->n);
+        g_autofree LeftoversFound *found = g_new0(LeftoversFound, look->n);
         g_autofree char *text = g_malloc(LEFTOVERS_TEXT_SIZE);
         const LeftoversTask child_data = {
                 .parent = getpid(),
                 .config = leftovers->config,
-                .ranges = sweep->ranges,
-                .n = sweep->n,
+                .ranges = look->ranges,
+                .n = look->n,
                 .files = leftovers->files,
                 .text = text,
                 .found = found,
-                .result = sweep->result,
+                .result = look->result,
         };
         const WorkerRequest request = {
                 .account = account,
@@ -178,9 +178,9 @@ static int sweep_start(Sweep *sweep, uint32_t account) {
                 .run = leftovers_child,
                 .data = &child_data,
                 .event = on_event,
-                .userdata = sweep,
+                .userdata = look,
         };
-        int r = worker_pool_ask(pool, &request, &sweep->task);
+        int r = worker_pool_ask(pool, &request, &look->task);
 
         if (r == WORKER_E_BUSY && !is_joint && worker_pool_count_account(pool, account) > 0)
                 return LEFTOVERS_E_HANGS;
@@ -190,21 +190,21 @@ static int sweep_start(Sweep *sweep, uint32_t account) {
 int leftovers_remove(
         Leftovers *leftovers, uint32_t account, const LeftoversRange *ranges, size_t n,
         LeftoversDoneFunc done, void *userdata) {
-        Sweep *sweep;
+        Look *look;
         int r;
 
         g_assert(n > 0);
-        sweep = sweep_new(leftovers, ranges, n);
-        sweep->done = done;
-        sweep->userdata = userdata;
-        r = sweep_share_result(sweep);
+        look = look_new(leftovers, ranges, n);
+        look->done = done;
+        look->userdata = userdata;
+        r = look_share_result(look);
         if (r == 0)
-                r = sweep_start(sweep, account);
+                r = look_start(look, account);
         if (r != 0) {
-                sweep_free(sweep);
+                look_free(look);
                 return r;
         }
-        (void) g_hash_table_add(leftovers->sweeps, sweep);
+        (void) g_hash_table_add(leftovers->looks, look);
         return 0;
 }
 

@@ -28,7 +28,7 @@ int __wrap_cgroup_walk(
 void __wrap_cgroup_walk_free(CgroupWalk *walk);
 GArray *__wrap_allocator_list_owners(const AllocatorConfig *config, uint32_t record);
 void __wrap_releasing_set_try_again(ReleasingSet *set, uint32_t record);
-void __wrap_sweeps_schedule_next(Sweeps *sweeps);
+void __wrap_looks_schedule_next(Looks *looks);
 
 typedef struct Ended {
         CgroupWalkedFunc walked;
@@ -74,7 +74,7 @@ void __wrap_releasing_set_try_again(ReleasingSet *set, uint32_t record) {
         g_string_append(text, "again ");
 }
 
-void __wrap_sweeps_schedule_next(Sweeps *sweeps) {
+void __wrap_looks_schedule_next(Looks *looks) {
         g_string_append(text, "next ");
 }
 

@@ -250,8 +250,8 @@ static void test_many_hang(Fixture *f, gconstpointer unused) {
 
 int main(int argc, char **argv) {
         static const LeftoversTest tests[] = {
-                { "/allocator-sweep/hangs", test_hangs },
-                { "/allocator-sweep/many-hang", test_many_hang },
+                { "/allocator-leftovers/hangs", test_hangs },
+                { "/allocator-leftovers/many-hang", test_many_hang },
         };
 
         return run_isolated(argc, argv, tests, G_N_ELEMENTS(tests));
