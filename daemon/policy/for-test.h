@@ -28,7 +28,7 @@ int policy_open_for_test(const PolicyConfig *config, const PolicyTest *test, Pol
  * no records. */
 void policy_skip_rules_for_test(Policy *policy, uint32_t record, uint32_t rules);
 
-/* Whether the kernel's map of holders has an entry of this namespace; one look at those that nobody
- * holds by, as is made in intervals. */
+/* Whether the kernel's map of holders has an entry of this namespace; one pass over the entries
+ * that are to be dropped, as is made in intervals. */
 bool policy_has_holder_for_test(const Policy *policy, uint64_t userns_inode);
-void policy_sweep_holders_for_test(Policy *policy);
+void policy_drop_dead_holders_for_test(Policy *policy);

@@ -45,8 +45,9 @@ struct Policy {
         struct policy_uses *uses; /* one a slot */
         size_t records_size, control_size, uses_size;
         GHashTable *n_held; /* cookie -> how many records are lent under it */
-        GHashTable
-                *leaving; /* inodes of holders without records -> how often they were swept past */
+        /* Inodes of holders whose entries are to be dropped, since no record is lent under them any
+         * more -> how often drop_dead_holders() has found the entry alive. */
+        GHashTable *dropping;
         int waiter_fd, nothing_fd; /* see wait_for_programs() */
 
         struct ring_buffer *ring;
@@ -78,16 +79,16 @@ static bool is_range(const Policy *policy, uint32_t first, uint32_t n) {
  * that found it before may still be about to write to it: the end of one namespace would be noted
  * as that of another, which lives.  The only write is the store of a zero to the cookie, by one
  * program at a time (an inode number is given to the next namespace after all programs about the
- * last one): an entry that is zero is written to by nobody.  One that is not waits for that in
- * `leaving`. */
+ * last one): an entry that is zero is written to by nobody.  An entry that is not zero is in
+ * `dropping` until it is. */
 
 static void delete_holder(Policy *policy, uint32_t inode) {
         (void) bpf_map_delete_elem(holders_fd(policy), &inode);
-        (void) g_hash_table_remove(policy->leaving, GUINT_TO_POINTER(inode));
+        (void) g_hash_table_remove(policy->dropping, GUINT_TO_POINTER(inode));
 }
 
-/* No record is lent under it any more. */
-static void release_holder(Policy *policy, uint32_t inode) {
+/* Delete the entry of a holder under which no record is lent any more, now or when it is dead. */
+static void drop_holder(Policy *policy, uint32_t inode) {
         struct policy_holder holder;
 
         if (!find_holder(policy, inode, &holder))
@@ -96,7 +97,7 @@ static void release_holder(Policy *policy, uint32_t inode) {
                 delete_holder(policy, inode);
         else
                 (void) g_hash_table_insert(
-                        policy->leaving, GUINT_TO_POINTER(inode), GUINT_TO_POINTER(0));
+                        policy->dropping, GUINT_TO_POINTER(inode), GUINT_TO_POINTER(0));
 }
 
 static bool prepare_to_wait(Policy *policy) {
@@ -120,22 +121,22 @@ static void wait_for_programs(Policy *policy) {
         (void) bpf_map_update_elem(policy->waiter_fd, &zero, &policy->nothing_fd, BPF_ANY);
 }
 
-/* Entries that the kernel has forgotten by now go.  Those that it has not after `patience` sweeps
- * (it missed the end, or does not tell of ends) are taken out as well, and whoever has found one
- * before is waited for. */
-static void sweep_holders(Policy *policy, guint patience) {
-        g_autoptr(GList) inodes = g_hash_table_get_keys(policy->leaving);
+/* Delete the entries in `dropping` whose end the kernel has noted by now.  An entry that lives on
+ * through `patience` of these calls (the kernel missed the end, or does not tell of ends) is
+ * deleted as well, and programs that have found it before are waited for. */
+static void drop_dead_holders(Policy *policy, guint patience) {
+        g_autoptr(GList) inodes = g_hash_table_get_keys(policy->dropping);
         bool is_forced = false;
 
         for (GList *item = inodes; item; item = item->next) {
                 uint32_t inode = GPOINTER_TO_UINT(item->data);
-                guint n = GPOINTER_TO_UINT(g_hash_table_lookup(policy->leaving, item->data));
+                guint n = GPOINTER_TO_UINT(g_hash_table_lookup(policy->dropping, item->data));
                 struct policy_holder holder;
                 bool stands = find_holder(policy, inode, &holder) && holder.cookie != 0;
 
                 if (stands && (n < patience || !prepare_to_wait(policy))) {
                         (void) g_hash_table_insert(
-                                policy->leaving, item->data, GUINT_TO_POINTER(n + 1));
+                                policy->dropping, item->data, GUINT_TO_POINTER(n + 1));
                         continue;
                 }
                 is_forced = is_forced || stands;
@@ -149,8 +150,8 @@ static void sweep_holders(Policy *policy, guint patience) {
 static int write_holder(Policy *policy, uint32_t inode, const struct policy_holder *holder) {
         if (bpf_map_update_elem(holders_fd(policy), &inode, holder, BPF_ANY) >= 0)
                 return 0;
-        if (errno == E2BIG && g_hash_table_size(policy->leaving) > 0) {
-                sweep_holders(policy, 0);
+        if (errno == E2BIG && g_hash_table_size(policy->dropping) > 0) {
+                drop_dead_holders(policy, 0);
                 if (bpf_map_update_elem(holders_fd(policy), &inode, holder, BPF_ANY) >= 0)
                         return 0;
         }
@@ -163,9 +164,9 @@ static int enter_holder(Policy *policy, uint32_t inode, uint32_t flags, uint64_t
         struct policy_holder holder = {};
         int r;
 
-        /* What one that is leaving had is nobody's: this can be another namespace. */
+        /* No record is lent under an entry that is to be dropped: this can be another namespace. */
         if (!find_holder(policy, inode, &holder) || holder.cookie == 0 ||
-            g_hash_table_contains(policy->leaving, GUINT_TO_POINTER(inode)))
+            g_hash_table_contains(policy->dropping, GUINT_TO_POINTER(inode)))
                 holder = (struct policy_holder){ .cookie = ++policy->control->next_cookie };
         else if ((holder.flags & flags) == flags) {
                 *ret_cookie = holder.cookie;
@@ -175,7 +176,7 @@ static int enter_holder(Policy *policy, uint32_t inode, uint32_t flags, uint64_t
         r = write_holder(policy, inode, &holder);
         if (r != 0)
                 return r;
-        (void) g_hash_table_remove(policy->leaving, GUINT_TO_POINTER(inode));
+        (void) g_hash_table_remove(policy->dropping, GUINT_TO_POINTER(inode));
         *ret_cookie = holder.cookie;
         return 0;
 }
@@ -194,15 +195,16 @@ static void set_held_by(Policy *policy, uint64_t cookie, guint n) {
                 (void) g_hash_table_remove(policy->n_held, &cookie);
 }
 
-/* With its last record the holder's entry goes, unless it is a later namespace's by now. */
-static void leave_holder(Policy *policy, const struct policy_record *record) {
+/* The record is not lent to its holder any more.  With its last record the holder's entry is
+ * dropped, unless it is a later namespace's by now. */
+static void end_holding(Policy *policy, const struct policy_record *record) {
         guint n = held_by(policy, record->cookie);
         struct policy_holder holder;
 
         set_held_by(policy, record->cookie, n > 0 ? n - 1 : 0);
         if (n <= 1 && find_holder(policy, record->holder, &holder) &&
             (holder.cookie == 0 || holder.cookie == record->cookie))
-                release_holder(policy, record->holder);
+                drop_holder(policy, record->holder);
 }
 
 static void set_state(struct policy_record *record, uint32_t state) {
@@ -258,8 +260,8 @@ bool policy_has_holder_for_test(const Policy *policy, uint64_t userns_inode) {
         return find_holder(policy, (uint32_t) userns_inode, &holder);
 }
 
-void policy_sweep_holders_for_test(Policy *policy) {
-        sweep_holders(policy, HOLDER_PATIENCE);
+void policy_drop_dead_holders_for_test(Policy *policy) {
+        drop_dead_holders(policy, HOLDER_PATIENCE);
 }
 
 void policy_skip_rules_for_test(Policy *policy, uint32_t record, uint32_t rules) {
@@ -285,7 +287,7 @@ int policy_split(Policy *policy, uint32_t slot, uint32_t first_single) {
         return 0;
 }
 
-/* Leaves the record in `state`, and the holder's entry when that was its. */
+/* Put the records into `state`, and drop their holder's entry with its last record. */
 static int end_lending(Policy *policy, uint32_t first_record, uint32_t n_records, uint32_t state) {
         if (!policy->records)
                 return 0;
@@ -297,7 +299,7 @@ static int end_lending(Policy *policy, uint32_t first_record, uint32_t n_records
                 if (state == POLICY_RECORD_ORPHANED && record->state == POLICY_RECORD_SPLIT)
                         continue;
                 if (record->state == POLICY_RECORD_LENT)
-                        leave_holder(policy, record);
+                        end_holding(policy, record);
                 set_state(record, state);
                 record->holder = 0;
                 record->cookie = 0;
@@ -378,7 +380,7 @@ static void count_held(Policy *policy) {
                         g_array_append_val(idle, inode);
         }
         for (guint i = 0; i < idle->len; i++)
-                release_holder(policy, g_array_index(idle, uint32_t, i));
+                drop_holder(policy, g_array_index(idle, uint32_t, i));
 }
 
 /* ---- events ---- */
@@ -397,8 +399,8 @@ static int on_event(void *userdata, void *data, size_t size) {
         if (size < sizeof(*event) || event->userns_inode == 0)
                 return 0;
         tell(policy, event->userns_inode);
-        if (g_hash_table_contains(policy->leaving, GUINT_TO_POINTER(event->userns_inode)))
-                release_holder(policy, event->userns_inode);
+        if (g_hash_table_contains(policy->dropping, GUINT_TO_POINTER(event->userns_inode)))
+                drop_holder(policy, event->userns_inode);
         return 0;
 }
 
@@ -418,7 +420,7 @@ static gboolean on_look(gpointer userdata) {
         Policy *policy = userdata;
 
         check_missed(policy);
-        sweep_holders(policy, HOLDER_PATIENCE);
+        drop_dead_holders(policy, HOLDER_PATIENCE);
         return G_SOURCE_CONTINUE;
 }
 
@@ -632,7 +634,7 @@ static void run_canary(Policy *policy) {
                         show_failed(
                                 policy, i, g_strdup("attached, but an end was not seen when tried"),
                                 NULL);
-        release_holder(policy, result.userns_inode);
+        drop_holder(policy, result.userns_inode);
         *canary.record = (struct policy_record){ .state = POLICY_RECORD_FREE };
         policy->control->last_line = is_rule_active(policy, "last-line");
 }
@@ -797,7 +799,7 @@ int policy_open_for_test(const PolicyConfig *config, const PolicyTest *test, Pol
                 .config = *config,
                 .pin_folder = g_strdup(config->pin_folder),
                 .test = *test,
-                .leaving = g_hash_table_new(g_direct_hash, g_direct_equal),
+                .dropping = g_hash_table_new(g_direct_hash, g_direct_equal),
                 .waiter_fd = -1,
                 .nothing_fd = -1,
                 .n_records = config->n_slots + TABLE_SINGLES_MAX + TABLE_REGISTRATIONS_MAX,
@@ -843,7 +845,7 @@ void policy_free(Policy *policy) {
                 (void) munmap(policy->uses, policy->uses_size);
         if (policy->n_held)
                 g_hash_table_unref(policy->n_held);
-        g_hash_table_unref(policy->leaving);
+        g_hash_table_unref(policy->dropping);
         (void) fd_close(policy->waiter_fd);
         (void) fd_close(policy->nothing_fd);
         policy_object_clear(&policy->object);

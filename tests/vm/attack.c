@@ -144,7 +144,7 @@ static void remove_all(Stage *stage) {
         remove_ipc();
 }
 
-static void sweep(Stage *stage, bool found) {
+static void clear_up(Stage *stage, bool found) {
         remove_all(stage);
         if (!found && access(stage->dir, F_OK) < 0)
                 return;
@@ -211,7 +211,7 @@ static void play(const Run *run, const Attack *attack, const Context *context, R
         }
         must(waitpid(child, &status, 0), "waitpid");
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-                sweep(&stage, true);
+                clear_up(&stage, true);
                 fflush(stdout);
                 _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
         }
@@ -220,7 +220,7 @@ static void play(const Run *run, const Attack *attack, const Context *context, R
                 result->error = attack->host(&stage, receive_descriptor(sockets[0]));
         result->found = attack->found ? attack->found(&stage) : walk_finds(stage.dir, false);
         result->phase = PHASE_DONE;
-        sweep(&stage, result->found);
+        clear_up(&stage, result->found);
 }
 
 static void judge(

@@ -689,7 +689,7 @@ static void test_records(Policy *policy) {
         tap(policy_protect(policy, SLOT + 5, 1, ns.inode) == 0 &&
                     policy_unprotect(policy, SLOT + 5, 1) == 0 &&
                     policy_slot(policy, SLOT, &inode) == POLICY_SLOT_LENT,
-            "giving one slot back leaves the others lent");
+            "unprotecting one slot leaves the others lent");
         tap(policy_protect(policy, n_records, 1, ns.inode) == -EINVAL,
             "the canary's record is not for lending");
         tap(policy_protect(policy, n_records - 1, 2, ns.inode) == -EINVAL, "nor a run into it");
@@ -772,10 +772,10 @@ static void test_holders(Policy *policy, Seen *seen) {
             "the present holder is not touched");
         (void) policy_unprotect(policy, SLOT, 1);
         for (int i = 0; i < 3; i++)
-                policy_sweep_holders_for_test(policy);
+                policy_drop_dead_holders_for_test(policy);
         tap(policy_has_holder_for_test(policy, living.inode),
             "that of a living one is kept a while");
-        policy_sweep_holders_for_test(policy);
+        policy_drop_dead_holders_for_test(policy);
         tap(!policy_has_holder_for_test(policy, living.inode), "and taken out in the end");
         tap(policy_protect(policy, SLOT, 1, living.inode) == 0 &&
                     policy_slot(policy, SLOT, &inode) == POLICY_SLOT_LENT,
@@ -783,7 +783,7 @@ static void test_holders(Policy *policy, Seen *seen) {
         (void) policy_unprotect(policy, SLOT, 1);
         (void) policy_protect(policy, SLOT, 1, living.inode);
         for (int i = 0; i < 4; i++)
-                policy_sweep_holders_for_test(policy);
+                policy_drop_dead_holders_for_test(policy);
         tap(policy_slot(policy, SLOT, &inode) == POLICY_SLOT_LENT && inode == living.inode,
             "one that holds again is not taken out");
         (void) policy_unprotect(policy, SLOT, 1);
