@@ -153,9 +153,9 @@
 #define LIMIT_IDS_PER_USER_DEFAULT (256u * 65536u)
 
 /* Slots that are out of use because of one account (table_writer_kept()): what was lent without
- * enforcement, and what is not proven to be gone.  It comes back by an administrator's word only,
- * so it is eight times what one may have at a time, for many days' work, and a fourteenth of the
- * default pool. */
+ * enforcement, and what is not proven to be gone.  It is free again by an administrator's word
+ * only, so it is eight times what one may have at a time, for many days' work, and a fourteenth of
+ * the default pool. */
 #define LIMIT_QUARANTINED_PER_USER_DEFAULT 2048u
 
 /* Files of /etc that vetting reads whole. */

@@ -130,7 +130,7 @@ static bool allocator_quota_allows(const Allocator *allocator, const AllocatorRe
                request->size <= allocator->config.ids_per_user - n_ids;
 }
 
-/* What comes back only by an administrator's word, or by a proof that may never come, is counted
+/* What is set free only by an administrator's word, or by a proof that may never come, is counted
  * for itself: in the quota for what lives it would lock everybody out for good who works for long
  * enough, and counted for nobody it lets one account use the pool up. */
 static bool allocator_may_be_kept(const Allocator *allocator, const AllocatorRequest *request) {
@@ -236,7 +236,7 @@ static int allocator_outcome(int r) {
         return -ENOTRECOVERABLE;
 }
 
-/* Whether this is more than is allowed even after what is dead has been taken back: of the
+/* Whether this is more than is allowed even after what is dead has been released: of the
  * account's own, or whoever is at the limit could have us probe everybody's with each call. */
 static bool allocator_quota_exceeded(Allocator *allocator, const AllocatorRequest *request) {
         TableWriter *table = allocator->config.table;

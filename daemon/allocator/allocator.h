@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Handing out ranges and taking them back: the order of steps that keeps every promise.
+/* Handing out ranges and releasing them: the order of steps that keeps every promise.
  *
  *      empty?  ->  quota  ->  reserve in the table  ->  protect in the kernel
  *             ->  mapping  ->  write both maps  ->  active
  *
  * What fails before `mapping` is undone; after it nothing is, because the client can write one of
  * its maps itself at any moment: the slot then stays taken, nameless, until the namespace is proven
- * dead.  The way back is allocator_release(), called by whoever has proof (reconcile).  Knows
+ * dead.  allocator_release() is called by whoever has proof (reconcile).  Knows
  * nothing of sockets, JSON, varlink. */
 
 #include <stdbool.h>
@@ -49,7 +49,7 @@ enum {
         ALLOCATOR_E_NOT_OWNER = 13,     /* the namespace, or what is to be added, is another's */
 };
 
-/* A range that does not come back yet: somebody else claims some of its IDs, or something of it
+/* A range that does not become free yet: somebody else claims some of its IDs, or something of it
  * cannot be removed. */
 typedef struct AllocatorKept {
         uint32_t start, size, account_uid;
@@ -64,7 +64,7 @@ typedef struct AllocatorConfig {
         Unenforced *unenforced;
         Details *details;     /* NULL: nothing can be added to a namespace (tests) */
         CgroupTree *cgroups;  /* NULL: there are no control groups */
-        Leftovers *leftovers; /* freed first; NULL: ranges do not come back (tests) */
+        Leftovers *leftovers; /* freed first; NULL: no range becomes free (tests) */
         Vetter *vetter;       /* NULL: nobody is asked (tests) */
         UidTrials
                 *uid_trials; /* freed after; NULL: what the kernel keeps by UID is not tried (tests)

@@ -96,7 +96,8 @@ void allocator_stop_removing(Allocator *allocator) {
 /* whether it has ended */
 
 /* 0: it lives; USERNS_E_DEAD, USERNS_E_UNKNOWN, or an error.  The kernel's own record of an end is
- * proof, and its record of a life keeps a namespace that was just not seen from being given up. */
+ * proof, and its record of a life keeps the record of a namespace that was just not seen from being
+ * released. */
 static int allocator_check(Allocator *allocator, uint32_t record) {
         const TableRecord *range = table_writer_record(allocator->config.table, record);
         UsernsIdentity identity = { .inode = range->userns_inode, .id = range->userns_id };
@@ -110,7 +111,7 @@ static int allocator_check(Allocator *allocator, uint32_t record) {
                 r = userns_probe_check(allocator->config.probe, &identity);
                 return r == USERNS_E_UNKNOWN && policy_sees_ends(allocator->config.policy) ? 0 : r;
         case POLICY_SLOT_FREE:
-                /* A daemon was killed between the last two steps of giving it back. */
+                /* A daemon was killed after it unprotected the slot and before it set it free. */
                 if (range->userns_inode != 0 && allocator_was_clean(&allocator->config, record))
                         return USERNS_E_DEAD;
                 return userns_probe_check(allocator->config.probe, &identity);
@@ -129,7 +130,7 @@ bool allocator_release_if_dead(Allocator *allocator, uint32_t record) {
         return true;
 }
 
-/* giving back */
+/* releasing */
 
 void allocator_release(Allocator *allocator, uint32_t record, bool proven) {
         TableWriter *table = allocator->config.table;
@@ -160,7 +161,7 @@ bool allocator_release_ended(Allocator *allocator, uint64_t userns_inode) {
                allocator_release_if_dead(allocator, record);
 }
 
-/* Quarantined ranges of which the proof came late, or whose giving back was interrupted. */
+/* Release quarantined ranges of which the proof came late, or whose release was interrupted. */
 static void allocator_reconcile_quarantined(Allocator *allocator, unsigned max) {
         TableWriter *table = allocator->config.table;
 

@@ -2,7 +2,7 @@
 #pragma once
 
 /* The administrator's word that no file of the IDs handed out without enforcement is left: what is
- * proven unused otherwise goes back to the pool.  Joins table, marks and liveness; knows nothing of
+ * proven unused otherwise is free again.  Joins table, marks and liveness; knows nothing of
  * requests. */
 
 #include <stdint.h>

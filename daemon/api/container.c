@@ -59,7 +59,7 @@ static const VarlinkDescriptor *api_descriptor(VarlinkCall *call, int64_t index,
 }
 
 /* Nothing of the mount is kept: the policy judges superblocks, and a mount with the namespace's
- * id-map would keep the range from ever coming back. */
+ * id-map would keep the range from ever becoming free. */
 static void api_add_mount(VarlinkCall *call, const void *parameters, void *userdata) {
         ApiContext *context = userdata;
         const AddParameters *p = parameters;

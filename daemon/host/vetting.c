@@ -41,7 +41,7 @@ static void lock_name(uint32_t start, char name[static 16]) {
  * O_RDWR|O_CREAT|O_NOFOLLOW, 0600), then a write lock of the open file description on all of it,
  * not waiting; a check that the file still has a name; and in the end unlink() first, with the lock
  * still held, then close().  So whoever has locked a file without a name has come upon one that was
- * just given back, and has to begin again. */
+ * just released, and has to begin again. */
 static int lock_slot(VettingClaim *claim, uint32_t start) {
         char name[16];
 
@@ -67,7 +67,7 @@ static int lock_slot(VettingClaim *claim, uint32_t start) {
                 claim->locks[claim->n_locks++] = (Lock){ start, g_steal_fd(&fd) };
                 return 0;
         }
-        return VETTING_E_TAKEN; /* somebody takes and gives it back all the time */
+        return VETTING_E_TAKEN; /* somebody takes and releases it all the time */
 }
 
 void vetting_claim_free(VettingClaim *claim) {

@@ -168,7 +168,7 @@ with_more() {
 }
 
 # Reading the status of these would take minutes.
-@test "a user whose processes have 65,536 groups each: others get ranges, and give them back" {
+@test "a user whose processes have 65,536 groups each: others get ranges, and these are released" {
         namespace_as "$ALICE"
         call_as "$ALICE" "$SERVICE.AllocateUserRange" "$(allocate_json crowd 65536)" "userns:$USERNS" >/dev/null
         setpriv --reuid="$ALICE" --regid="$ALICE" --clear-groups -- \

@@ -44,7 +44,7 @@ typedef struct Fixture {
         UsernsProbe *probe;
         Unenforced *unenforced;
         SlotLocks *slot_locks;
-        Leftovers *leftovers;  /* NULL: ranges do not come back */
+        Leftovers *leftovers;  /* NULL: no range becomes free */
         UidTrials *uid_trials; /* NULL: UIDs are not tried */
         Accounts *accounts;
         char *kept; /* why, as it was told last */
@@ -423,7 +423,7 @@ static void test_freed_with_a_request(Fixture *f, gconstpointer unused) {
         g_assert_cmpuint(count(f, TABLE_STATE_RESERVED), ==, 0);
 }
 
-/* the way back */
+/* from releasing to free */
 
 #define N_RECORDS (N_SLOTS + TABLE_SINGLES_MAX + TABLE_REGISTRATIONS_MAX)
 
@@ -563,7 +563,7 @@ static void test_quarantined_is_charged(Fixture *f, gconstpointer unused) {
         }
         g_assert_cmpint(request(f, "a", 65536, allocator_allocate), ==, ALLOCATOR_E_QUARANTINED);
         g_assert_cmpint(request(f, "a", 1, allocator_allocate), ==, ALLOCATOR_E_QUARANTINED);
-        /* One that was lent with the policy would come back, but there is enough. */
+        /* One that was lent with the policy would become free, but there is enough. */
         make_allocator(f, true, 1, 65536);
         allocator_set_quotas(f->allocator, 1, 65536, 2);
         g_assert_cmpint(request(f, "a", 65536, allocator_allocate), ==, ALLOCATOR_E_QUARANTINED);
@@ -584,7 +584,7 @@ static void test_unprotected_once_stays(Fixture *f, gconstpointer unused) {
         assert_stays(f, record);
 }
 
-/* What was given up without proof comes back when there is one. */
+/* What was released without proof becomes free when there is one. */
 static void test_late_proof(Fixture *f, gconstpointer unused) {
         uint32_t record;
 
@@ -600,7 +600,7 @@ static void test_late_proof(Fixture *f, gconstpointer unused) {
         g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_FREE);
 }
 
-/* Slots that the table knows nothing of: those the kernel saw the end of come back, those that
+/* Slots that the table knows nothing of: those the kernel saw the end of become free, those that
  * something of the host's uses do not. */
 static void test_lost_table(Fixture *f, gconstpointer unused) {
         use_leftovers(f, true);
@@ -805,9 +805,9 @@ static void on_step(void *userdata) {
                 _exit(1);
 }
 
-/* In a process of its own: give the range back, and be killed at step number `last_step`, which is
+/* In a process of its own: set the range free, and be killed at step number `last_step`, which is
  * a change of the kernel's records or a turn of the main loop.  Whether it came to the end. */
-static bool give_back_and_die(Fixture *f, const TableWriterConfig *config, uint32_t record) {
+static bool set_free_and_die(Fixture *f, const TableWriterConfig *config, uint32_t record) {
         int status;
         pid_t pid;
 
@@ -833,7 +833,7 @@ static bool give_back_and_die(Fixture *f, const TableWriterConfig *config, uint3
         return WEXITSTATUS(status) == 0;
 }
 
-/* Whatever a daemon had done when it was killed, the next one gives the range back: once. */
+/* Whatever a daemon had done when it was killed, the next one sets the range free: once. */
 static void test_killed_at_each_step(Fixture *f, gconstpointer unused) {
         g_autofree char *path = path_of(f, "table");
         TableWriterConfig config = { .path = path, .pool_start = POOL_START, .n_slots = N_SLOTS };
@@ -854,7 +854,7 @@ static void test_killed_at_each_step(Fixture *f, gconstpointer unused) {
                 kernel_sees_end(f, record);
                 g_clear_pointer(&f->allocator, allocator_free);
                 g_clear_pointer(&f->table, table_writer_free);
-                finished = give_back_and_die(f, &config, record);
+                finished = set_free_and_die(f, &config, record);
 
                 g_assert_cmpint(table_writer_open(&config, &f->table, &report), ==, 0);
                 make_allocator(f, true, 100, UINT64_C(1) << 32);

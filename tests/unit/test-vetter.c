@@ -160,7 +160,7 @@ static VetterAnswer find_out(Fixture *f, uint32_t slot, uint32_t n_slots) {
         return vetter_check(f->vetter, start, n_ids);
 }
 
-/* Take a slot and give it back, as a range of ours. */
+/* Take a slot and set it free, as a range of ours. */
 static uint32_t lend(Fixture *f, bool (*accept)(uint32_t, uint32_t, void *), void *userdata) {
         static uint64_t inode = 1;
         g_autofree char *name = g_strdup_printf("n%u", (unsigned) ++inode);
@@ -173,7 +173,7 @@ static uint32_t lend(Fixture *f, bool (*accept)(uint32_t, uint32_t, void *), voi
         return record;
 }
 
-static void give_back(Fixture *f, uint32_t record) {
+static void set_free(Fixture *f, uint32_t record) {
         table_writer_set_state(f->table, record, TABLE_STATE_RELEASING);
         table_writer_set_state(f->table, record, TABLE_STATE_FREE);
 }
@@ -324,7 +324,7 @@ static void test_own_names(Fixture *f, gconstpointer data) {
         vetter_go_on(f->vetter);
         while (count_lines(f, "asked") == 0)
                 g_usleep(1000);
-        give_back(f, lend_slot(f, 7));
+        set_free(f, lend_slot(f, 7));
         remove_file(f, "wait");
         write_file(f, "names", "echo \"$start free\"\n");
         while (count_lines(f, "asked") < 2)
@@ -348,12 +348,12 @@ static void test_used(Fixture *f, gconstpointer data) {
         g_assert_cmpint(find_out(f, 11, 1), ==, VETTER_TAKEN);
         g_assert_cmpint(find_out(f, 12, 1), ==, VETTER_TAKEN);
         g_assert_cmpint(find_out(f, 13, 1), ==, VETTER_FREE);
-        /* Ours is given back: what was seen of it says nothing. */
-        give_back(f, record);
+        /* Ours is free again: what was seen of it says nothing. */
+        set_free(f, record);
         g_assert_cmpint(find_out(f, 9, 1), ==, VETTER_FREE);
 }
 
-/* Given back while a look was under way: what that sees can be the last holder's. */
+/* Released while a look was under way: what that sees can be the last holder's. */
 static void test_released_during_look(Fixture *f, gconstpointer data) {
         uint32_t record;
 
@@ -365,7 +365,7 @@ static void test_released_during_look(Fixture *f, gconstpointer data) {
         vetter_go_on(f->vetter);
         while (count_lines(f, "looked-used") == 0)
                 g_usleep(1000);
-        give_back(f, record);
+        set_free(f, record);
         remove_file(f, "wait-used");
         g_assert_cmpint(find_out(f, 9, 1), ==, VETTER_FREE);
         g_assert_cmpint(find_out(f, 10, 1), ==, VETTER_TAKEN);
@@ -410,8 +410,8 @@ static void test_no_answer(Fixture *f, gconstpointer data) {
 
         write_file(f, "names", "echo \"$start error Connection refused\"\n");
         /* Whatever was asked about ahead, these have to be asked about again. */
-        give_back(f, lend_slot(f, 60));
-        give_back(f, lend_slot(f, 61));
+        set_free(f, lend_slot(f, 60));
+        set_free(f, lend_slot(f, 61));
         g_assert_cmpint(find_out(f, 60, 2), ==, VETTER_TAKEN);
         while (!vetter_trouble(f->vetter))
                 g_main_context_iteration(NULL, TRUE);
@@ -512,7 +512,7 @@ static void test_forged(Fixture *f, gconstpointer data) {
                 "echo \"$start taken user x\"; echo \"$start free\"; echo \"-1 free\"\n");
         g_assert_cmpint(find_out(f, 3, 1), ==, VETTER_TAKEN);
         write_file(f, "names", "head -c 5000 /dev/zero | tr '\\0' x; echo\n");
-        give_back(f, lend_slot(f, 40));
+        set_free(f, lend_slot(f, 40));
         g_assert_cmpint(find_out(f, 40, 1), ==, VETTER_TAKEN);
 }
 
@@ -549,7 +549,7 @@ static void test_lent_again(Fixture *f, gconstpointer data) {
         record = lend_slot(f, 7);
         /* Nobody waits for what is lent. */
         g_assert_cmpint(check(f, 7), ==, VETTER_TAKEN);
-        give_back(f, record);
+        set_free(f, record);
         g_assert_cmpint(find_out(f, 7, 1), ==, VETTER_TAKEN);
 }
 
