@@ -150,9 +150,9 @@ bool allocator_needs_sweep(const Allocator *allocator);
 
 /* Probe the namespaces of up to `max` records from *cursor on (start at 0; 0 again after the last)
  * and release those that are proven dead, and with `unknown_too` those of which nothing is seen any
- * more: only in the pass after a sweep of /proc has come to its end, for the next one would not
- * make an older look truer (namespaces that are younger than the look were noted to the probe).
- * Returns how many it released.  Between two calls states may change as they like. */
+ * more: only in the pass after a sweep has come to its end, for a later pass would not make an
+ * older sweep truer (namespaces that are younger than the sweep were noted to the probe).  Returns
+ * how many it released.  Between two calls states may change as they like. */
 unsigned allocator_reconcile(
         Allocator *allocator, bool unknown_too, uint32_t *cursor, unsigned max);
 

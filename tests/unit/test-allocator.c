@@ -347,7 +347,7 @@ static void test_kernel_is_witness(Fixture *f, gconstpointer unused) {
         make_allocator(f, true, 100, UINT64_C(1) << 32);
         fake->slot = POLICY_SLOT_FREE;
         g_assert_true(allocator_needs_sweep(f->allocator));
-        /* Nobody has looked yet, so the sweep has not seen it. */
+        /* No sweep has been made yet, so none has seen it. */
         fake->slot = POLICY_SLOT_LENT;
         g_assert_false(allocator_needs_sweep(f->allocator));
         (void) allocator_reconcile(f->allocator, true, &cursor, UINT32_MAX);
