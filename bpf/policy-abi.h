@@ -32,8 +32,8 @@
 #define POLICY_SLOT_SIZE 65536u
 #define POLICY_CANARY_IDS 2u           /* the first ones behind the pool */
 #define POLICY_SINGLES_PER_SPLIT 2048u /* IDs of a split slot beyond these are nobody's */
-#define POLICY_UIDS_PER_BLOCK 256u
-#define POLICY_BLOCKS (POLICY_SLOT_SIZE / POLICY_UIDS_PER_BLOCK)
+#define POLICY_UIDS_PER_CHUNK 256u
+#define POLICY_CHUNKS (POLICY_SLOT_SIZE / POLICY_UIDS_PER_CHUNK)
 #define POLICY_EVENTS_SIZE                                                    \
         (512u * 1024u) /* bytes; 32,768 reports: a whole pool may die at once \
                         */
@@ -89,11 +89,11 @@ struct policy_holder {
         __u32 reserved;
 };
 
-/* Which UIDs of a slot anybody has become.  One byte a block, and only ever set by the programs: a
- * store needs no lock to be seen.  That is 7.6 MB for the default pool. */
+/* Which UIDs of a slot anybody has become.  One byte for each chunk of 256 UIDs, and only ever set by
+ * the programs: a store needs no lock to be seen.  That is 7.6 MB for the default pool. */
 struct policy_uses {
-        __u8 blocks[POLICY_BLOCKS]; /* 1: used */
-        __u32 noted;                /* 1: all there was since the slot was lent is in `blocks` */
+        __u8 chunks[POLICY_CHUNKS]; /* 1: used */
+        __u32 noted;                /* 1: all there was since the slot was lent is in `chunks` */
         __u32 reserved;
 };
 

@@ -55,8 +55,8 @@
  *               effective UID is the canary's first, which is nobody else's, is refused, with
  *               EUSERS, a real UID that is lent and of which that reference is not the only one.
  *               Keys are charged elsewhere: the rule `keys` refuses such a process any key, with
- *               EDQUOT if the UID is charged for others, else with ENOKEY.  Both note which blocks
- *               of UIDs of a slot anybody has become, or has made keys for
+ *               EDQUOT if the UID is charged for others, else with ENOKEY.  Both note which chunks
+ *               of 256 UIDs of a slot anybody has become, or has made keys for
  *
  * Not judged: superblocks that no user can mount (pipes, sockets, anonymous inodes, memfd, also of
  * huge pages), and proc and devpts.  On cgroup2 folders alone are, by another rule, a part of `make`:
@@ -615,7 +615,7 @@ static __always_inline void note_use(__u32 uid) {
         struct policy_uses *noted = bpf_map_lookup_elem(&uses, &slot);
 
         if (noted)
-                noted->blocks[offset % POLICY_SLOT_SIZE / POLICY_UIDS_PER_BLOCK] = 1;
+                noted->chunks[offset % POLICY_SLOT_SIZE / POLICY_UIDS_PER_CHUNK] = 1;
 }
 
 /* Whoever takes UIDs on trial has an effective UID that is nobody else's: the canary's first. */

@@ -121,11 +121,11 @@
 #define LIMIT_VETTED_HOMES_SECONDS 300u
 
 /* Children that try whether the kernel still knows a range's UIDs (daemon/leftovers/uid-trial.h),
- * those of the blocks that were used: ten to twenty microseconds a UID in an emulated machine, so a
- * container's take some milliseconds, and a slot of which all were used about a second
- * (tests/bench/README.md).  One account has one of the places, for a second at the most, and waits
- * for its turn with the next.  A UID that is known takes a place for 0.12 seconds, of which the
- * child sleeps. */
+ * those of the chunks of 256 that were used.  A UID takes ten to twenty microseconds in an emulated
+ * machine, so a container's take some milliseconds, and a slot of which all were used about a
+ * second (tests/bench/README.md).  One account has one of the places, for a second at the most, and
+ * waits for its turn with the next.  A UID that is known takes a place for 0.12 seconds, of which
+ * the child sleeps. */
 #define LIMIT_UID_TRIALS 4u
 #define LIMIT_UID_TRIALS_PER_ACCOUNT 1u
 #define LIMIT_UID_TRIALS_WAITING_PER_ACCOUNT \

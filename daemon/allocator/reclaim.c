@@ -64,19 +64,19 @@ static void reclaim_tried(const UidTrialFound *found, void *userdata) {
 static void add_uids(
         const AllocatorConfig *config, uint32_t record, uint32_t start, uint32_t size,
         GArray *uids) {
-        for (uint32_t offset = 0; offset < size; offset += POLICY_UIDS_PER_BLOCK) {
-                UidTrialInterval block = { start + offset,
-                                           MIN(POLICY_UIDS_PER_BLOCK, size - offset) };
+        for (uint32_t offset = 0; offset < size; offset += POLICY_UIDS_PER_CHUNK) {
+                UidTrialInterval chunk = { start + offset,
+                                           MIN(POLICY_UIDS_PER_CHUNK, size - offset) };
                 UidTrialInterval *last =
                         uids->len > 0 ? &g_array_index(uids, UidTrialInterval, uids->len - 1)
                                       : NULL;
 
-                if (!policy_was_used(config->policy, record, offset / POLICY_UIDS_PER_BLOCK))
+                if (!policy_was_used(config->policy, record, offset / POLICY_UIDS_PER_CHUNK))
                         continue;
-                if (last && last->start + last->n == block.start)
-                        last->n += block.n;
+                if (last && last->start + last->n == chunk.start)
+                        last->n += chunk.n;
                 else
-                        g_array_append_val(uids, block);
+                        g_array_append_val(uids, chunk);
         }
 }
 

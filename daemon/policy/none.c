@@ -81,7 +81,7 @@ int policy_slot(Policy *policy, uint32_t record, uint64_t *ret_userns_inode) {
 void policy_forget_uses(Policy *policy, uint32_t first_record, uint32_t n_records) {
 }
 
-bool policy_was_used(const Policy *policy, uint32_t record, uint32_t block) {
+bool policy_was_used(const Policy *policy, uint32_t record, uint32_t chunk) {
         return true;
 }
 

@@ -349,13 +349,13 @@ void policy_forget_uses(Policy *policy, uint32_t first_record, uint32_t n_record
                         policy->uses[first_record + i] = (struct policy_uses){ .noted = 1 };
 }
 
-bool policy_was_used(const Policy *policy, uint32_t record, uint32_t block) {
+bool policy_was_used(const Policy *policy, uint32_t record, uint32_t chunk) {
         const struct policy_uses *noted;
 
-        if (!policy->uses || record >= policy->config.n_slots || block >= POLICY_BLOCKS)
+        if (!policy->uses || record >= policy->config.n_slots || chunk >= POLICY_CHUNKS)
                 return true;
         noted = &policy->uses[record];
-        return !noted->noted || __atomic_load_n(&noted->blocks[block], __ATOMIC_SEQ_CST);
+        return !noted->noted || __atomic_load_n(&noted->chunks[chunk], __ATOMIC_SEQ_CST);
 }
 
 /* What the records say at start.  Entries without one are removed: a daemon was killed in between.

@@ -113,16 +113,16 @@ bool policy_sees_ends(const Policy *policy);
 int policy_slot(Policy *policy, uint32_t record, uint64_t *ret_userns_inode);
 
 /* What the kernel keeps by UID (rules "uids" and "keys").  UIDs that anybody has become, or has
- * made keys for, are noted, by blocks. */
-#define POLICY_UIDS_PER_BLOCK 256u
+ * made keys for, are noted, one note for a chunk of so many UIDs. */
+#define POLICY_UIDS_PER_CHUNK 256u
 
 /* Forget what was noted of those of these slots that are not lent: before policy_protect() for the
  * next holder.  Records of other kinds have no notes. */
 void policy_forget_uses(Policy *policy, uint32_t first_record, uint32_t n_records);
 
-/* Whether anybody did that with a UID of the block since then; also if nobody has noted it, all
+/* Whether anybody did that with a UID of the chunk since then; also if nobody has noted it, all
  * along. */
-bool policy_was_used(const Policy *policy, uint32_t record, uint32_t block);
+bool policy_was_used(const Policy *policy, uint32_t record, uint32_t chunk);
 
 /* An effective UID, nobody else's.  Who has it, in this process's own user namespace, can take a
  * lent UID as its real one only if nothing in the kernel refers to that UID's account: EUSERS.  It

@@ -99,8 +99,8 @@ void policy_forget_uses(Policy *policy, uint32_t first_record, uint32_t n_record
         policy->fake.n_forgotten += n_records;
 }
 
-bool policy_was_used(const Policy *policy, uint32_t record, uint32_t block) {
-        return !policy->fake.unused_from || block < policy->fake.unused_from;
+bool policy_was_used(const Policy *policy, uint32_t record, uint32_t chunk) {
+        return !policy->fake.unused_from || chunk < policy->fake.unused_from;
 }
 
 uint32_t policy_trial_uid(const Policy *policy) {

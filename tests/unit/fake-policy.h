@@ -16,7 +16,7 @@ typedef struct FakePolicy {
         uint8_t *slots;                  /* ... of each, POLICY_SLOT_*; kept by the other calls */
         void (*on_step)(void *userdata); /* before and after what takes protection off */
         unsigned n_forgotten;            /* slots whose notes of uses were */
-        uint32_t unused_from;            /* this block of UIDs and all behind it; 0: none */
+        uint32_t unused_from;            /* this chunk of UIDs and all behind it; 0: none */
         unsigned n_split;
         uint32_t split_slot, split_first_single;
 } FakePolicy;

@@ -740,8 +740,8 @@ static void test_unused_uids_are_not_tried(Fixture *f, gconstpointer unused) {
         run_until_state(f, record, TABLE_STATE_FREE);
         g_assert_cmpuint(f->accounts->lowest, ==, start);
         g_assert_cmpuint(
-                f->accounts->highest, ==, start + TABLE_SLOT_SIZE + 3 * POLICY_UIDS_PER_BLOCK - 1);
-        g_assert_cmpuint(f->accounts->n_asked, ==, 2 * 3 * POLICY_UIDS_PER_BLOCK);
+                f->accounts->highest, ==, start + TABLE_SLOT_SIZE + 3 * POLICY_UIDS_PER_CHUNK - 1);
+        g_assert_cmpuint(f->accounts->n_asked, ==, 2 * 3 * POLICY_UIDS_PER_CHUNK);
 
         /* A single ID is one. */
         f->accounts->n_asked = 0;

@@ -20,11 +20,11 @@
 /* What is noted of the UIDs that a range was used by, and the trial of whether the kernel still
  * knows them. */
 
-#define OTHER_UID (3u * POLICY_UIDS_PER_BLOCK + 5u)
-#define KEYS_UID (9u * POLICY_UIDS_PER_BLOCK + 5u)
+#define OTHER_UID (3u * POLICY_UIDS_PER_CHUNK + 5u)
+#define KEYS_UID (9u * POLICY_UIDS_PER_CHUNK + 5u)
 #define EVERYBODY_MAY_ALL 0x3f3f3f3f
 #define MEASURED 3u /* times */
-#define BLOCKS (TABLE_SLOT_SIZE / POLICY_UIDS_PER_BLOCK)
+#define CHUNKS (TABLE_SLOT_SIZE / POLICY_UIDS_PER_CHUNK)
 
 typedef struct Result {
         bool done;
@@ -79,7 +79,7 @@ static void body_become(int socket, const void *userdata) {
 static unsigned count_used(const Policy *policy, uint32_t record) {
         unsigned n = 0;
 
-        for (uint32_t i = 0; i < BLOCKS; i++)
+        for (uint32_t i = 0; i < CHUNKS; i++)
                 n += policy_was_used(policy, record, i);
         return n;
 }
@@ -87,7 +87,7 @@ static unsigned count_used(const Policy *policy, uint32_t record) {
 static void test_notes(Policy *policy, const Namespace *ns) {
         char byte = 1;
 
-        tap(count_used(policy, SLOT) == BLOCKS, "without notes, all of a slot counts as used");
+        tap(count_used(policy, SLOT) == CHUNKS, "without notes, all of a slot counts as used");
         policy_forget_uses(policy, SLOT, 1);
         (void) policy_protect(policy, SLOT, 1, ns->inode);
         tap(count_used(policy, SLOT) == 0, "nobody has become a UID of a slot that is just lent");
@@ -95,12 +95,12 @@ static void test_notes(Policy *policy, const Namespace *ns) {
         tap(read(ns->socket, &byte, 1) == 1 && byte == 0,
             "the holder becomes two of its UIDs, and makes a keyring for a third");
         tap(count_used(policy, SLOT) == 3 && policy_was_used(policy, SLOT, 0) &&
-                    policy_was_used(policy, SLOT, OTHER_UID / POLICY_UIDS_PER_BLOCK) &&
-                    policy_was_used(policy, SLOT, KEYS_UID / POLICY_UIDS_PER_BLOCK),
-            "their blocks are noted, and no other");
+                    policy_was_used(policy, SLOT, OTHER_UID / POLICY_UIDS_PER_CHUNK) &&
+                    policy_was_used(policy, SLOT, KEYS_UID / POLICY_UIDS_PER_CHUNK),
+            "their chunks are noted, and no other");
         policy_forget_uses(policy, SLOT, 1);
         tap(count_used(policy, SLOT) == 3, "notes of what is lent are not forgotten");
-        tap(count_used(policy, POOL_SLOTS) == BLOCKS, "single IDs count as used");
+        tap(count_used(policy, POOL_SLOTS) == CHUNKS, "single IDs count as used");
 }
 
 /* By processes of the host. */
@@ -127,7 +127,7 @@ static void test_trial(Policy *policy, Namespace *ns) {
         pid_t pid;
 
         /* The first has the keyring of its process. */
-        tap(gets_clean(mark, LENT + 1, 2 * POLICY_UIDS_PER_BLOCK),
+        tap(gets_clean(mark, LENT + 1, 2 * POLICY_UIDS_PER_CHUNK),
             "what nobody is any more is clean");
         found = try_interval(mark, LENT + OTHER_UID, 4);
         tap(found.what == UID_TRIAL_KNOWN && found.uid == LENT + OTHER_UID,
@@ -262,9 +262,9 @@ void measure_uids(Policy *policy) {
         for (uint32_t i = 0; i < MEASURED; i++) {
                 uint32_t start = LENT + 2 * i * TABLE_SLOT_SIZE;
 
-                measure(policy, "one UID of a slot was used", start, POLICY_UIDS_PER_BLOCK);
-                measure(policy, "a container's users", start + POLICY_UIDS_PER_BLOCK,
-                        3 * POLICY_UIDS_PER_BLOCK);
+                measure(policy, "one UID of a slot was used", start, POLICY_UIDS_PER_CHUNK);
+                measure(policy, "a container's users", start + POLICY_UIDS_PER_CHUNK,
+                        3 * POLICY_UIDS_PER_CHUNK);
                 measure(policy, "a whole slot", start + TABLE_SLOT_SIZE, TABLE_SLOT_SIZE);
         }
         (void) policy_unprotect(policy, SLOT, 2 * MEASURED);
