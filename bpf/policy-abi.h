@@ -89,8 +89,8 @@ struct policy_holder {
         __u32 reserved;
 };
 
-/* Which UIDs of a slot anybody has become.  One byte for each chunk of 256 UIDs, and only ever set by
- * the programs: a store needs no lock to be seen.  That is 7.6 MB for the default pool. */
+/* Which UIDs of a slot anybody has become.  One byte for each chunk of 256 UIDs, and only ever set
+ * by the programs: a store needs no lock to be seen.  That is 7.6 MB for the default pool. */
 struct policy_uses {
         __u8 chunks[POLICY_CHUNKS]; /* 1: used */
         __u32 noted;                /* 1: all there was since the slot was lent is in `chunks` */

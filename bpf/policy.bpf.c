@@ -3,7 +3,7 @@
 /*
  * THE POLICY
  *
- * No inode whose owner or group on disk is an ID that is lent out now comes to exist on a file system
+ * No inode whose owner or group on disk is an ID that is lent now comes to exist on a file system
  * that outlives the namespace it is lent to.  In these words:
  *
  *   Lent      the ID lies in the pool and its record (policy-abi.h) says so.  IDs of the pool that

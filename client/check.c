@@ -141,11 +141,11 @@ static void check_serving(Report *report, const json_t *status) {
         size_t index;
 
         if (manager_boolean(status, "serving"))
-                report_add(report, "serving", CHECK_OK, NULL, "nsresourced hands out IDs");
+                report_add(report, "serving", CHECK_OK, NULL, "nsresourced lends IDs");
         else
                 report_add(
                         report, "serving", CHECK_FAILED, "journalctl -u nsresourced.service",
-                        "nsresourced hands out no IDs");
+                        "nsresourced lends no IDs");
         json_array_foreach(json_object_get(status, "messages"), index, message) report_add(
                 report, "message", CHECK_NOTE, NULL, "nsresourced says: %s",
                 json_string_value(message) ?: "-");
@@ -316,7 +316,7 @@ static void check_module(Report *report) {
                 (void) dlclose(module);
 }
 
-/* Does a name that must be there come out at the other end? */
+/* Whether a name that must be there is found through libc. */
 static void check_name(Report *report, const TableView *view) {
         char name[TABLE_USER_NAME_MAX + 1];
         const struct passwd *entry;
@@ -362,7 +362,7 @@ static void check_nscd(Report *report) {
                 answers[state].text);
 }
 
-/* whose IDs the pool's are */
+/* who else has IDs of the pool */
 
 typedef struct Foreign {
         Report *report;

@@ -154,7 +154,7 @@ static int run_list(VerbContext *context, int argc, char **argv) {
         if (context->json)
                 verb_print_json(ranges);
         else if (json_array_size(ranges) == 0)
-                message_note("no IDs are handed out");
+                message_note("no IDs are lent");
         else
                 print_ranges(ranges, &style);
         return VERB_EXIT_OK;
@@ -163,7 +163,7 @@ static int run_list(VerbContext *context, int argc, char **argv) {
 const Verb verb_list = {
         .name = "list",
         .arguments = "[--output COLUMN,...] [--noheadings] [--raw]",
-        .summary = "List all ranges that are handed out",
+        .summary = "List all ranges that are lent",
         .help = "Asks the daemon, so that namespaces that brought their own IDs, and ranges whose\n"
                 "namespace has ended and that are not free yet, are listed too.",
         .run = run_list,

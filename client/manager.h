@@ -8,7 +8,7 @@
 #include "lib/varlink/client.h"
 #include "lib/varlink/json.h"
 
-/* How long a command waits for an answer.  Allocation has its own deadlines in the daemon, of a few
+/* How long a command waits for an answer.  Lending has its own deadlines in the daemon, of a few
  * seconds each. */
 #define MANAGER_TIMEOUT_MSEC 30000
 

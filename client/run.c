@@ -40,12 +40,12 @@ typedef struct RunRefusal {
 
 static const RunRefusal refusals[] = {
         { ERRORS "UserNamespaceInterfaceNotSupported",
-          "nsresourced hands out no IDs here: the kernel policy that confines them is not in force",
+          "nsresourced lends no IDs here: the kernel policy that confines them is not in force",
           "nsresourcectl check" },
         { ERRORS "NameExists", "another namespace has that name", "choose another with --name" },
         { ERRORS "NoDynamicRange", "all IDs are in use",
           "nsresourcectl status; nsresourcectl list" },
-        { ERRORS "DynamicRangeUnavailable", "no IDs can be handed out in this user namespace",
+        { ERRORS "DynamicRangeUnavailable", "no IDs can be lent in this user namespace",
           "call it from outside of containers" },
         { "org.varlink.service.PermissionDenied", "you may not have a range", NULL },
 };
@@ -53,7 +53,7 @@ static const RunRefusal refusals[] = {
 static void say_invalid(const RunOptions *options, const char *field) {
         if (g_strcmp0(field, "size") == 0)
                 message_error(
-                        "ask for fewer with --size", "nsresourced does not hand out %u IDs",
+                        "ask for fewer with --size", "nsresourced does not lend %u IDs",
                         options->size);
         else if (g_strcmp0(field, "name") == 0)
                 message_error(

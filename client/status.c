@@ -29,9 +29,9 @@ static void print_counts(const json_t *counts) {
                                        "being mapped", "releasing", "being released", "quarantined",
                                        "quarantined", NULL });
         print_count(
-                counts, "Blocks:",
+                counts, "Slots:",
                 (const char *const[]){ "slotsFree", "free", "slotsNeverUsed", "never used",
-                                       "unenforced", "handed out without enforcement", NULL });
+                                       "unenforced", "lent without enforcement", NULL });
         print_count(
                 counts, "Processes:",
                 (const char *const[]){ "helpers", "helpers", "doorsIdle", "doors idle",
@@ -75,7 +75,7 @@ static void print_status(const json_t *status) {
 
         pool = g_strdup_printf(
                 "%" JSON_INTEGER_FORMAT " ... %" JSON_INTEGER_FORMAT " (%" JSON_INTEGER_FORMAT
-                " blocks of 65536)",
+                " slots of 65536)",
                 start, start + n_slots * 65536 - 1, n_slots);
         policy = g_strdup_printf(
                 "enforcement %s, kernel policy %s", manager_string(status, "enforcement") ?: "-",

@@ -7,7 +7,7 @@
 #include "client/message.h"
 #include "client/verb.h"
 
-/* What was handed out with Enforcement=none, and the administrator's word that nothing of it is
+/* How much was lent with Enforcement=none, and the administrator's word that no files of it are
  * left. */
 
 static int show(VerbContext *context, VarlinkClient *client) {
@@ -18,11 +18,11 @@ static int show(VerbContext *context, VarlinkClient *client) {
                 return VERB_EXIT_FAILURE;
         n = manager_integer(json_object_get(status, "counts"), "unenforced");
         if (context->json) {
-                answer = json_pack("{s:I}", "blocks", n);
+                answer = json_pack("{s:I}", "slots", n);
                 verb_print_json(answer);
         } else
                 printf("%" JSON_INTEGER_FORMAT
-                       " blocks of 65536 IDs were handed out without enforcement\n",
+                       " slots of 65536 IDs were lent without enforcement\n",
                        n);
         return VERB_EXIT_OK;
 }
@@ -35,7 +35,7 @@ static int clear(VerbContext *context, VarlinkClient *client) {
         if (context->json)
                 verb_print_json(answer);
         else
-                printf("%" JSON_INTEGER_FORMAT " blocks can be used again, %" JSON_INTEGER_FORMAT
+                printf("%" JSON_INTEGER_FORMAT " slots can be used again, %" JSON_INTEGER_FORMAT
                        " are lent, in use, or not proven unused\n",
                        manager_integer(answer, "cleared"), manager_integer(answer, "kept"));
         return VERB_EXIT_OK;
@@ -60,12 +60,11 @@ static int run_unenforced(VerbContext *context, int argc, char **argv) {
 const Verb verb_unenforced = {
         .name = "unenforced",
         .arguments = "[clear]",
-        .summary = "IDs handed out without enforcement",
-        .help = "IDs handed out with Enforcement=none may own files that outlive their namespace, "
-                "and a\n"
-                "reboot, so they are not handed out again.  \"clear\", for root, says that such "
-                "files have\n"
-                "been looked for: what is proven unused otherwise goes back to the pool.",
+        .summary = "IDs lent without enforcement",
+        .help = "IDs lent with Enforcement=none may own files that outlive their namespace, and a\n"
+                "reboot, so they are not lent again.  \"clear\", for root, says that such files "
+                "have been\n"
+                "looked for: slots that are proven unused otherwise go back to the pool.",
         .n_min = 0,
         .n_max = 1,
         .run = run_unenforced,

@@ -177,7 +177,7 @@ static void mark_used(uint32_t slot, void *userdata) {
         if (table_writer_state(context->table, slot) != TABLE_STATE_FREE)
                 return;
         log_info(
-                "IDs from %u on are in use on this host: not handed out",
+                "IDs from %u on are in use on this host: not lent",
                 context->pool_start + slot * TABLE_SLOT_SIZE);
         table_writer_quarantine_slot(context->table, slot, TABLE_FLAG_HOST, TABLE_NONE);
 }

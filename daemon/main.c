@@ -50,7 +50,7 @@ static const Arguments default_arguments = {
 
 static void print_help(const Option *options) {
         puts("Usage: nsresourced [OPTION]...\n"
-             "Hands out user namespace ranges.\n");
+             "Lends ranges of UIDs and GIDs to user namespaces.\n");
         options_print(options, stdout);
 }
 
@@ -256,7 +256,7 @@ static int process_run(const Arguments *a) {
 
         process_notify_ready(&process);
         g_main_loop_run(loop);
-        log_info("Stopping; namespaces that are out keep their ranges");
+        log_info("Stopping; namespaces keep the ranges that are lent to them");
         return 0;
 }
 

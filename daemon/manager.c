@@ -135,7 +135,7 @@ static void manager_answered(
 static void manager_refuse(Manager *manager, char *take_reason) {
         g_free(manager->api.refusal);
         manager->api.refusal = take_reason;
-        log_error("No ranges are handed out: %s", take_reason);
+        log_error("No ranges are lent: %s", take_reason);
 }
 
 static int manager_open_table(Manager *manager) {
@@ -151,7 +151,7 @@ static int manager_open_table(Manager *manager) {
 
         r = host_ids_first_untouched(manager->host_ids, &config.first_start);
         if (r < 0)
-                log_warning_errno(r, "Cannot read login.defs: its IDs are handed out like others");
+                log_warning_errno(r, "Cannot read login.defs: its IDs are lent like others");
         r = adopt_table(
                 &config, !manager->settings.enforcement_required, &manager->table, &refusal);
         if (r == 0 && refusal)
@@ -339,8 +339,7 @@ static int manager_open_policy(Manager *manager, const char *pin_folder) {
 
         if (!manager->settings.enforcement_required)
                 log_warning("Enforcement=none: files of a range can outlive its namespace; ranges "
-                            "are not used "
-                            "again");
+                            "are not lent again");
         r = policy_open(&config, &manager->policy);
         if (r < 0)
                 log_error_errno(r, "Cannot load the kernel policy");
@@ -626,9 +625,9 @@ int manager_slot_locks_fd(const Manager *manager, bool *ret_is_new) {
 
 char *manager_status_line(const Manager *manager) {
         if (manager->api.refusal)
-                return g_strdup_printf("Not handing out ranges: %s", manager->api.refusal);
+                return g_strdup_printf("Not lending ranges: %s", manager->api.refusal);
         return g_strdup(
                 manager->settings.enforcement_required
-                        ? "Handing out ranges, the kernel policy is in force"
-                        : "Handing out ranges with Enforcement=none");
+                        ? "Lending ranges, the kernel policy is in force"
+                        : "Lending ranges with Enforcement=none");
 }

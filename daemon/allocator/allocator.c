@@ -183,8 +183,9 @@ static void search_end(Search *search) {
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Search, search_end)
 
-/* Whether anybody knows or uses the IDs.  Slots are vetted in the order in which they are offered:
- * behind the first of which nothing is known there is no other. */
+/* Whether nobody knows or uses the IDs.  Slots are vetted ahead in the order in which they come
+ * here, so behind the first of which nothing is known yet there is none that is known to be free.
+ */
 static bool search_is_vetted(Search *search, uint32_t start, uint32_t n_ids) {
         VetterAnswer answer;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Handing out ranges and releasing them: the order of steps that keeps every promise.
+/* Lending ranges and releasing them: the order of steps that keeps every promise.
  *
  *      empty?  ->  quota  ->  reserve in the table  ->  protect in the kernel
  *             ->  mapping  ->  write both maps  ->  active
@@ -73,7 +73,7 @@ typedef struct AllocatorConfig {
         void *kept_userdata;
         const char *lock_folder; /* systemd-nspawn's: see host/vetting.h */
         SlotLocks *slot_locks;   /* of that folder; holds what is not free */
-        bool enforced;           /* the policy is in force; else what is handed out is marked */
+        bool enforced;           /* the policy is in force; else what is lent is marked */
         uint32_t namespaces_per_user;
         uint64_t ids_per_user;
         uint32_t quarantined_per_user;
@@ -84,7 +84,7 @@ int allocator_new(const AllocatorConfig *config, Allocator **ret_allocator);
 /* Requests under way are given up: their `done` is called with -ECANCELED. */
 void allocator_free(Allocator *allocator);
 
-/* Change the quotas; ranges that are out stay out. */
+/* Change the quotas; ranges that are lent stay lent. */
 void allocator_set_quotas(
         Allocator *allocator, uint32_t namespaces_per_user, uint64_t ids_per_user,
         uint32_t quarantined_per_user);

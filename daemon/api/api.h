@@ -37,8 +37,8 @@ typedef struct ApiContext {
         UsernsIdentity own_userns;
         uint32_t pool_start, n_slots;
         bool enforcement_required;
-        /* Why no range is handed out now, with what to do about it: a line for people; NULL if they
-         * are. */
+        /* A line for people: why no range is lent now, and what to do about it.  NULL: ranges are
+         * lent. */
         char *refusal;
         uint64_t n_requests; /* salt of hashed names */
         /* Refusals of names that were logged since then. */

@@ -14,7 +14,7 @@
 #include "daemon/host/vetter.h"
 #include "lib/table/write.h"
 
-/* org.nsresource.Manager: what is handed out and how the daemon is, for nsresourcectl.  Read-only
+/* org.nsresource.Manager: what is lent and how the daemon is, for nsresourcectl.  Read-only
  * and open to everybody, as the table itself is. */
 
 static const char *const state_names[TABLE_STATE_COUNT] = {
@@ -148,7 +148,7 @@ static void add_vetter(json_t *messages, const Vetter *vetter) {
                 json_array_append_new(messages, json_string(trouble));
         if (n_named > 0) {
                 g_autofree char *named = g_strdup_printf(
-                        "the name service knows users or groups in %u blocks of the pool (%s): "
+                        "the name service knows users or groups in %u slots of the pool (%s): "
                         "those are left out; better name all their IDs in Reserved=",
                         n_named, example);
 
@@ -177,10 +177,10 @@ static json_t *messages_to_json(const ApiContext *context) {
         if (!context->enforcement_required)
                 json_array_append_new(
                         array, json_string("Enforcement=none: files of a range can outlive its "
-                                           "namespace; ranges are not used again"));
+                                           "namespace; ranges are not lent again"));
         if (unenforced_count(context->unenforced) > 0) {
                 unenforced = g_strdup_printf(
-                        "%u blocks of IDs were handed out without enforcement and stay out of use",
+                        "%u slots of IDs were lent without enforcement and stay out of use",
                         unenforced_count(context->unenforced));
                 json_array_append_new(array, json_string(unenforced));
         }

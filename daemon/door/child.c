@@ -125,12 +125,12 @@ DoorVerdict door_vet(const DoorChildData *door, int fd) {
         return verdict;
 }
 
-static void send_reply(const DoorReply *reply, bool has_offers) {
+static void send_reply(const DoorReply *reply, bool names_any) {
         char taken;
 
         if (send(0, reply, sizeof(*reply), MSG_NOSIGNAL) != sizeof(*reply))
                 _exit(1);
-        if (has_offers && recv(0, &taken, 1, 0) != 1)
+        if (names_any && recv(0, &taken, 1, 0) != 1)
                 _exit(1);
 }
 

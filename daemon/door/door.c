@@ -114,11 +114,11 @@ static bool take_offer(const Reception *reception, DoorVerdict *verdict, int *re
         return true;
 }
 
-/* Take what a reply offers.  False: it makes no sense; a door could have been taken over by what it
+/* Take what a reply names.  False: it makes no sense; a door could have been taken over by what it
  * has received.  Verdicts of what was taken are our own from here on. */
 static bool take_reply(const Reception *reception, Reply *reply) {
         DoorReply *wire = &reply->wire;
-        bool has_offers = false;
+        bool names_any = false;
 
         if (wire->result > 0 || wire->n_consumed > reception->n_bytes ||
             wire->n_descriptors > VARLINK_DESCRIPTORS_MAX)
@@ -130,10 +130,10 @@ static bool take_reply(const Reception *reception, Reply *reply) {
                         return false;
                 if (verdict->passed && !take_offer(reception, verdict, &reply->fds[i]))
                         return false;
-                has_offers = has_offers || verdict->passed;
+                names_any = names_any || verdict->passed;
         }
         /* It keeps them until it is told; if it is not there any more, it keeps nothing. */
-        if (has_offers)
+        if (names_any)
                 (void) send(
                         worker_task_socket(reception->task), "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
         return true;

@@ -11,7 +11,7 @@
  *
  * Why it is safe: a door is believed in nothing, and sends no descriptor: what this process has
  * received it must close, and so must every child that it forks.  The daemon looks, through the
- * door's /proc, at what it offers, by calls that open nothing and that no file system of somebody
+ * door's /proc, at what it names, by calls that open nothing and that no file system of somebody
  * else's answers, and opens for itself what is of nsfs or cgroup2.  A message that carries
  * descriptors all the same stays in its queue, and a disposable child closes that.
  *
@@ -62,7 +62,7 @@ typedef struct DoorKeeperConfig {
 } DoorKeeperConfig;
 
 /* Start the first idle doors.  Needs CAP_SETUID, CAP_SETGID, CAP_KILL, and CAP_SYS_PTRACE for what
- * doors offer; /proc without hidepid. */
+ * doors name; /proc without hidepid. */
 int door_keeper_new(const DoorKeeperConfig *config, DoorKeeper **ret_keeper);
 
 /* Kill all doors; those that hang are left to the kernel.  Never waits. */

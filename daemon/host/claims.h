@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Ranges that are out and that somebody else claims by now: a user, a group or a subuid block that
+/* Ranges that are lent and that somebody else claims by now: a user, a group or a subuid block that
  * came after the range was lent, or Reserved=.  They stay with their namespace; somebody has to be
  * told, though, and this is who notices: when /etc changes, all ranges are looked at again, some in
  * each turn of the loop.  That nothing of theirs is killed, removed or lent is for those who do

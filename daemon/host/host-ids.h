@@ -46,7 +46,7 @@ bool host_ids_claims(const HostIds *ids, uint32_t start, uint32_t n_ids);
  */
 char *host_ids_claimant(const HostIds *ids, uint32_t start, uint32_t n_ids);
 
-/* The first ID that useradd and its like never give out as part of a subuid or subgid block:
+/* The first ID that useradd and its like never assign as part of a subuid or subgid block:
  * login.defs' SUB_UID_MAX and SUB_GID_MAX, as they are now.  They ask nobody. */
 int host_ids_first_untouched(const HostIds *ids, uint32_t *ret_first);
 

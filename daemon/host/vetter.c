@@ -162,7 +162,7 @@ static void names_unanswered(Vetter *vetter, const char *why) {
                 vetter,
                 g_strdup_printf(
                         "The name service does not answer whose some UIDs are (%s): only IDs that "
-                        "were asked about before are handed out; NameService=ignore in "
+                        "were asked about before are lent; NameService=ignore in "
                         "nsresourced.conf goes without it, see Reserved= there first",
                         why));
 }
@@ -505,7 +505,7 @@ int vetter_new(const VetterConfig *config, Vetter **ret_vetter) {
                                 .usec_old = USED_USEC_OLD,
                                 .needed = true,
                                 .trouble = "Which IDs are in use cannot be found out in time, so "
-                                           "none are handed out",
+                                           "none are lent",
                                 .relief = "Which IDs are in use can be found out again",
                         },
                         [LOOK_HOMES] = {
@@ -513,7 +513,7 @@ int vetter_new(const VetterConfig *config, Vetter **ret_vetter) {
                                 .usec_max = LIMIT_VETTED_HOMES_SECONDS * G_USEC_PER_SEC,
                                 .usec_old = HOMES_USEC_OLD,
                                 .trouble = "The owners of the folders in /home cannot be found out "
-                                           "in time: IDs are handed out without",
+                                           "in time: IDs are lent without",
                                 .relief = "The owners of the folders in /home can be found out "
                                           "again",
                         },

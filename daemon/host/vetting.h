@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Whether a slot may be offered as far as files tell: nobody else claims its IDs.  What uses them
- * is used-ids' to find, who knows them vetter's.  Knows nothing of the table. */
+/* Whether a slot may be lent as far as files tell: nobody else claims its IDs.  Who uses them is
+ * found by used-ids, and who knows them by vetter.  Knows nothing of the table. */
 
 #include <stdbool.h>
 #include <stdint.h>

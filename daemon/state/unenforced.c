@@ -13,16 +13,17 @@
 #include "lib/util/fd.h"
 #include "lib/util/file.h"
 
-#define UNENFORCED_BLOCKS 65536u /* 2^32 IDs in blocks of 65,536 */
+#define SLOT_SIZE 65536u
+#define UNENFORCED_SLOTS 65536u /* of all 2^32 IDs */
 #define ACCOUNT_DIGITS 8u
-#define OLD_SIZE UNENFORCED_BLOCKS
-#define FILE_SIZE (UNENFORCED_BLOCKS * (1 + ACCOUNT_DIGITS))
+#define OLD_SIZE UNENFORCED_SLOTS
+#define FILE_SIZE (UNENFORCED_SLOTS * (1 + ACCOUNT_DIGITS))
 
 struct Unenforced {
         int fd;
         unsigned n_marked;
-        char marks[UNENFORCED_BLOCKS];
-        uint32_t accounts[UNENFORCED_BLOCKS];
+        char marks[UNENFORCED_SLOTS];
+        uint32_t accounts[UNENFORCED_SLOTS];
 };
 
 /* A new file is filled under another name first: one that is cut short would read as damaged.
@@ -39,10 +40,10 @@ static int unenforced_create(const char *path, const char *marks) {
                 return -errno;
 
         text = g_malloc(FILE_SIZE);
-        memset(text, '0', UNENFORCED_BLOCKS);
+        memset(text, '0', UNENFORCED_SLOTS);
         if (marks)
-                memcpy(text, marks, UNENFORCED_BLOCKS);
-        memset(text + UNENFORCED_BLOCKS, 'f', FILE_SIZE - UNENFORCED_BLOCKS);
+                memcpy(text, marks, UNENFORCED_SLOTS);
+        memset(text + UNENFORCED_SLOTS, 'f', FILE_SIZE - UNENFORCED_SLOTS);
         r = file_write_all(fd, text, FILE_SIZE);
         if (r < 0)
                 return r;
@@ -65,12 +66,12 @@ static bool parse_account(const char *digits, uint32_t *ret_account) {
 
 static int unenforced_parse(Unenforced *unenforced, const char *text) {
         unenforced->n_marked = 0;
-        for (unsigned i = 0; i < UNENFORCED_BLOCKS; i++) {
+        for (unsigned i = 0; i < UNENFORCED_SLOTS; i++) {
                 if (text[i] != '0' && text[i] != '1')
                         return -EBADMSG;
                 unenforced->n_marked += text[i] == '1';
         }
-        memcpy(unenforced->marks, text, UNENFORCED_BLOCKS);
+        memcpy(unenforced->marks, text, UNENFORCED_SLOTS);
         return 0;
 }
 
@@ -93,10 +94,9 @@ static int unenforced_load(Unenforced *unenforced, bool *ret_is_old) {
         if (size != (size_t) st.st_size)
                 return -EBADMSG;
         r = unenforced_parse(unenforced, text);
-        for (unsigned i = 0; i < UNENFORCED_BLOCKS && r == 0 && size == FILE_SIZE; i++)
+        for (unsigned i = 0; i < UNENFORCED_SLOTS && r == 0 && size == FILE_SIZE; i++)
                 if (!parse_account(
-                            text + UNENFORCED_BLOCKS + i * ACCOUNT_DIGITS,
-                            &unenforced->accounts[i]))
+                            text + UNENFORCED_SLOTS + i * ACCOUNT_DIGITS, &unenforced->accounts[i]))
                         r = -EBADMSG;
         *ret_is_old = size == OLD_SIZE;
         return r;
@@ -147,35 +147,35 @@ void unenforced_free(Unenforced *unenforced) {
 }
 
 static int unenforced_set(Unenforced *unenforced, uint32_t id, char mark) {
-        uint32_t block = id / UNENFORCED_BLOCKS;
+        uint32_t slot = id / SLOT_SIZE;
 
-        if (unenforced->marks[block] == mark)
+        if (unenforced->marks[slot] == mark)
                 return 0;
-        if (pwrite(unenforced->fd, &mark, 1, block) != 1)
+        if (pwrite(unenforced->fd, &mark, 1, slot) != 1)
                 return errno != 0 ? -errno : -EIO;
         /* Only a head start for the kernel's own write-back:
          * not every file system knows the call. */
-        (void) sync_file_range(unenforced->fd, block, 1, SYNC_FILE_RANGE_WRITE);
+        (void) sync_file_range(unenforced->fd, slot, 1, SYNC_FILE_RANGE_WRITE);
 
-        unenforced->marks[block] = mark;
+        unenforced->marks[slot] = mark;
         unenforced->n_marked += mark == '1' ? 1 : -1;
         return 0;
 }
 
 static int unenforced_set_account(Unenforced *unenforced, uint32_t id, uint32_t account) {
-        uint32_t block = id / UNENFORCED_BLOCKS;
+        uint32_t slot = id / SLOT_SIZE;
         char digits[ACCOUNT_DIGITS + 1];
         ssize_t n;
 
         (void) snprintf(digits, sizeof(digits), "%08x", account);
         n =
                 pwrite(unenforced->fd, digits, ACCOUNT_DIGITS,
-                       (off_t) (UNENFORCED_BLOCKS + block * ACCOUNT_DIGITS));
+                       (off_t) (UNENFORCED_SLOTS + slot * ACCOUNT_DIGITS));
         if (n < 0)
                 return -errno;
         if (n != ACCOUNT_DIGITS)
                 return -EIO;
-        unenforced->accounts[block] = account;
+        unenforced->accounts[slot] = account;
         return 0;
 }
 
@@ -195,11 +195,11 @@ int unenforced_clear(Unenforced *unenforced, uint32_t id) {
 }
 
 bool unenforced_is_marked(const Unenforced *unenforced, uint32_t id) {
-        return unenforced->marks[id / UNENFORCED_BLOCKS] == '1';
+        return unenforced->marks[id / SLOT_SIZE] == '1';
 }
 
 uint32_t unenforced_account(const Unenforced *unenforced, uint32_t id) {
-        return unenforced->accounts[id / UNENFORCED_BLOCKS];
+        return unenforced->accounts[id / SLOT_SIZE];
 }
 
 unsigned unenforced_count(const Unenforced *unenforced) {

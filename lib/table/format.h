@@ -101,8 +101,7 @@ enum {
 };
 
 /* TableRecord.flags */
-#define TABLE_FLAG_UNENFORCED \
-        (1u << 0) /* handed out with Enforcement = none: may have left files */
+#define TABLE_FLAG_UNENFORCED (1u << 0) /* lent with Enforcement = none: may have left files */
 #define TABLE_FLAG_REGISTERED (1u << 1) /* RegisterUserNamespace: size 0, the client's own map */
 /* Out of service because the host uses its IDs: they were never ours, so nothing answers for it. */
 #define TABLE_FLAG_HOST (1u << 2)
@@ -154,7 +153,7 @@ typedef struct TableHeader {
         uint32_t index_sequence; /* atomic; see "Name index" above */
         uint32_t generation;     /* atomic; counts every change of any state: a cheap "has anything
                                     changed" */
-        uint32_t last_release;   /* atomic; highest released_order given out */
+        uint32_t last_release;   /* atomic; highest released_order so far */
         uint32_t enforcement;    /* atomic; 0 = none, 1 = required and active */
         uint32_t set_entries; /* atomic; what an enumeration lists: 0 = each range's first ID, 1 =
                                  every ID.  A module reads no configuration: it finds it here */

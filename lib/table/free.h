@@ -2,7 +2,7 @@
 #pragma once
 
 /* The free records of one class (slots, single IDs, registrations) and the order in which they are
- * handed out: those from a boundary on first, of them those never used in random order, then the
+ * lent: those from a boundary on first, of them those never used in random order, then the
  * one released longest ago; then those below the boundary, likewise, but those never used from the
  * top downwards.  The order is drawn once: what comes next can be foreseen.  In memory only. */
 

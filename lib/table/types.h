@@ -11,7 +11,7 @@
 /* Outcomes. */
 enum {
         TABLE_E_LOCKED = 1,    /* another writer holds the file */
-        TABLE_E_EXHAUSTED = 2, /* no slot (no single ID, no registration) is free and offered */
+        TABLE_E_EXHAUSTED = 2, /* no slot (no single ID, no registration) is free and accepted */
         TABLE_E_NAME_EXISTS = 3,
         TABLE_E_USERNS_EXISTS = 4, /* a live record has this namespace already */
         TABLE_E_UNTRUSTED =
@@ -22,7 +22,7 @@ typedef struct TableWriterConfig {
         const char *path; /* e.g. TABLE_PATH; its folder exists.  Borrowed during the open only */
         uint32_t pool_start; /* a multiple of TABLE_SLOT_SIZE, TABLE_POOL_LOWEST at least */
         uint32_t n_slots; /* 1 ... TABLE_SLOTS_MAX; the pool ends at TABLE_POOL_HIGHEST at most */
-        /* Slots that begin here or above are handed out before the others; 0: all are alike. */
+        /* Slots that begin here or above are lent before the others; 0: all are alike. */
         uint32_t first_start;
         bool enforced;    /* what TableHeader.enforcement says */
         bool all_entries; /* what TableHeader.set_entries says */

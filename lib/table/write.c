@@ -23,7 +23,7 @@ struct TableWriter {
         TableLive *live;
         GRand *rand;
         uint32_t first_window; /* where the search for unused slots side by side begins */
-        uint32_t boundary;     /* slots from here on are handed out first */
+        uint32_t boundary;     /* slots from here on are lent first */
         uint32_t split_slots[TABLE_SPLITS_MAX]; /* the slot that was split as number N, or
                                                    TABLE_NONE */
         TableSlotFunc watch;
@@ -283,7 +283,7 @@ static bool take_window(TableWriter *writer, uint32_t slot, Choice *choice, bool
 
 /* Slots side by side that were never used: of those that come first, from a random place on; of the
  * others, from the top downwards.  The place stays until a range of several slots is stored:
- * whoever must ask somebody about a window before it can be taken finds it offered again. */
+ * whoever must ask somebody about a window before it can be taken is asked about it again. */
 static uint32_t choose_unused_window(
         TableWriter *writer, uint32_t begin, uint32_t end, Choice *choice) {
         uint32_t n = end - begin;

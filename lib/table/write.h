@@ -36,7 +36,7 @@ void table_writer_free(TableWriter *writer);
 
 /* choosing and reserving */
 
-/* What is handed out: becomes a record's data. */
+/* What is lent: becomes a record's data. */
 typedef struct TableRange {
         const char *name; /* valid for this size and what is delegated: table_range_n_offsets() */
         uint32_t owner_uid;
@@ -60,7 +60,7 @@ static inline uint32_t table_range_n_offsets(uint32_t size, uint32_t n_delegated
 }
 
 /* Asked about each candidate before it is taken: may the IDs from `start` on, `n_ids` of them, be
- * handed out?  Always about whole slots, but for a size of 1: then about all of a slot when it is
+ * lent?  Always about whole slots, but for a size of 1: then about all of a slot when it is
  * to be split, and about each single ID. What is accepted for the range itself is taken.  Must not
  * call the writer.  If the free slots run out before all that is delegated is chosen, nothing is
  * taken, whatever was accepted. */
@@ -71,15 +71,15 @@ typedef bool (*TableAcceptFunc)(uint32_t start, uint32_t n_ids, void *userdata);
  * most); a registration for 0; and a slot from anywhere for each that is delegated.  First of what
  * begins at config->first_start or above, what was never used, in random order, then what was
  * released longest ago; then of the rest, what was never used, from the top downwards, then what
- * was released longest ago.  As long as nothing is taken, the same is offered in the same order:
- * `accept` may refuse what it must ask somebody about first.  It may be NULL.
- * *ret_record is the range's record number. TABLE_E_NAME_EXISTS, TABLE_E_USERNS_EXISTS (inode and,
- * where both have one, id are equal), TABLE_E_EXHAUSTED. */
+ * was released longest ago.  As long as nothing is taken, `accept` is asked about the same in the
+ * same order: it may refuse what it must ask somebody about first.  It may be NULL. *ret_record is
+ * the range's record number. TABLE_E_NAME_EXISTS, TABLE_E_USERNS_EXISTS (inode and, where both have
+ * one, id are equal), TABLE_E_EXHAUSTED. */
 int table_writer_reserve(
         TableWriter *writer, const TableRange *range, TableAcceptFunc accept, void *userdata,
         uint32_t *ret_record);
 
-/* Walk over the slots that are free in the order in which they will be handed out, until `accept`
+/* Walk over the slots that are free in the order in which they will be lent, until `accept`
  * returns true. */
 void table_writer_foresee(TableWriter *writer, TableAcceptFunc accept, void *userdata);
 

@@ -213,7 +213,7 @@ nothing_taken() {
         nothing_taken
 }
 
-@test "slots claimed by passwd, group, subuid or subgid are not offered; without any left, NoDynamicRange" {
+@test "slots claimed by passwd, group, subuid or subgid are not lent; without any left, NoDynamicRange" {
         daemon_stop
         daemon_configure '[Policy]' 'Enforcement=none' '[Pool]' 'Start=0x80000' 'End=0xcffff'
         rm -r "$NSR/run"
@@ -231,7 +231,7 @@ nothing_taken() {
         count_is active 1
 }
 
-@test "a slot that systemd-nspawn has locked is not offered" {
+@test "a slot that systemd-nspawn has locked is not lent" {
         daemon_stop
         daemon_configure '[Policy]' 'Enforcement=none' '[Pool]' 'Start=0x80000' 'End=0x8ffff'
         rm -r "$NSR/run"

@@ -89,7 +89,7 @@ nothing_but_quarantine() {
         count_is quarantined 10250
 }
 
-@test "what was handed out without enforcement stays out of use after the table is lost, as at a reboot" {
+@test "what was lent without enforcement stays out of use after the table is lost, as at a reboot" {
         daemon_stop
         daemon_configure '[Policy]' 'Enforcement=none' '[Pool]' 'Start=0x10000000' 'End=0x1001ffff'
         rm -r "$NSR/run"
@@ -109,7 +109,7 @@ nothing_but_quarantine() {
         refused "$SERVICE.NoDynamicRange" '' allocate "$(allocate_json b 65536)" "userns:$USERNS"
 }
 
-@test "the administrator clears what was handed out without enforcement; what lives stays marked" {
+@test "the administrator clears what was lent without enforcement; what lives stays marked" {
         namespace_as "$ALICE"
         allocate "$(allocate_json dies 131072)" "userns:$USERNS"
         namespace_end "$HOLDER"
@@ -124,6 +124,8 @@ nothing_but_quarantine() {
         [ "$output" = '{"cleared":3,"kept":1}' ]
         count_is quarantined 0
         count_is unenforced 1
+        [ "$("$abs_top_builddir/nsresourcectl" --socket "$NSR/socket" unenforced)" = "1 slots of 65536 IDs were lent without enforcement" ]
+        [ "$("$abs_top_builddir/nsresourcectl" --socket "$NSR/socket" --json unenforced | jq -c .)" = '{"slots":1}' ]
         namespace_end "$HOLDER"
         nothing_but_quarantine 1
         # After a restart with a new table, as at a reboot.
@@ -350,7 +352,7 @@ namespace_differs() {
         done <"$NSR/maps"
 }
 
-@test "killed at each step of a request with the namespace kept alive: no ID is given out twice" {
+@test "killed at each step of a request with the namespace kept alive: no ID is lent twice" {
         time_limit 1200
         need_command strace
         local step steps calls status kept=0 killed=0

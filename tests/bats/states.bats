@@ -95,7 +95,7 @@ nobody_is_active() {
         [ "$(find "$NSR/nspawn" -type f -name '[0-9]*' | wc -l)" = 0 ]
 }
 
-@test "what the host uses is not offered to systemd-nspawn either, and what nspawn has is left alone" {
+@test "what the host uses is not shown as free to systemd-nspawn either, and what nspawn has is left alone" {
         local ours=$((0x80000)) theirs=$((0x90000))
         daemon_stop
         rm -f "$NSR/run/table"

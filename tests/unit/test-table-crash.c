@@ -367,8 +367,8 @@ static void check_rest(const TableWriter *writer) {
         g_assert_cmpuint(n_indexed, ==, n_named);
 }
 
-/* Give out all that is free: nothing of it is what somebody holds. */
-static void check_given_out(TableWriter *writer) {
+/* Lend all that is free: nothing of it is what somebody holds. */
+static void check_lent(TableWriter *writer) {
         bool taken[N_SLOTS];
         uint32_t record;
 
@@ -393,7 +393,7 @@ static void check_recovered(TableFixture *fixture, const Progress *progress) {
         for (uint32_t i = 0; i < N_RANGES; i++)
                 check_range(writer, &view, progress, i);
         check_rest(writer);
-        check_given_out(writer);
+        check_lent(writer);
         table_view_close(&view);
 }
 

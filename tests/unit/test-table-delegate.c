@@ -138,7 +138,7 @@ static void test_life(TableFixture *fixture, gconstpointer data) {
         }
 }
 
-/* Nothing is handed out twice, whoever asks for what; and all of it is, in the end. */
+/* Nothing is lent twice, whoever asks for what; and all of it is, in the end. */
 static void test_once(TableFixture *fixture, gconstpointer data) {
         g_autoptr(TableWriter) writer = table_fixture_open(fixture, 24);
         TableView view = table_fixture_view(fixture);

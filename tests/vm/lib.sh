@@ -160,7 +160,7 @@ stop_lender() {
         [ $? = 143 ] || not_ok "the lender lived to its end"
 }
 
-# Whatever an ID of the pool, or of the range PID 1 hands out, owns on the host's file systems.
+# Whatever an ID of the pool, or of the range that PID 1 assigns from, owns on the host's file systems.
 leftovers() {
         local first=524288 last=1879048191
         find "${HOST_FS[@]}" /dev/mqueue /dev/shm /tmp /var/tmp \
