@@ -199,8 +199,8 @@ daemon/host/name-cache.c LIMIT_NAME_CACHE_CHILDREN
 daemon/leftovers/leftovers.c LIMIT_LEFTOVERS_CHILDREN
 daemon/leftovers/uid-trial.c LIMIT_UID_TRIALS
 daemon/userns/helper.c LIMIT_HELPERS
-daemon/userns/sweep.c LIMIT_SWEEPS
 daemon/userns/processes.c LIMIT_PROCESS_LOOKS
+daemon/userns/sweep.c LIMIT_SWEEPS
 EOF_FILES
         cd "$abs_top_srcdir"
         grep -lrE --include='*.c' 'child_new|worker_pool_new' daemon | LC_ALL=C sort >"$BATS_TEST_TMPDIR/makers"

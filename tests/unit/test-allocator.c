@@ -465,7 +465,7 @@ static void run_until_state(Fixture *f, uint32_t record, uint32_t state) {
                 g_main_context_iteration(NULL, TRUE);
 }
 
-static void test_comes_back(Fixture *f, gconstpointer unused) {
+static void test_becomes_free(Fixture *f, gconstpointer unused) {
         uint32_t record;
 
         use_leftovers(f, true);
@@ -486,7 +486,7 @@ static void test_comes_back(Fixture *f, gconstpointer unused) {
         g_assert_cmpuint(f->slots[record + 1], ==, POLICY_SLOT_FREE);
 }
 
-static void test_single_comes_back(Fixture *f, gconstpointer unused) {
+static void test_single_becomes_free(Fixture *f, gconstpointer unused) {
         uint32_t record;
 
         use_leftovers(f, true);
@@ -499,7 +499,7 @@ static void test_single_comes_back(Fixture *f, gconstpointer unused) {
         g_assert_cmpuint(f->slots[record], ==, POLICY_SLOT_FREE);
 }
 
-static void test_delegated_come_back(Fixture *f, gconstpointer unused) {
+static void test_delegated_become_free(Fixture *f, gconstpointer unused) {
         TableRange range = { .name = "d", .userns_inode = 1, .size = 65536, .n_delegated = 2 };
         uint32_t record, records[TABLE_RANGE_RECORDS_MAX], n;
 
@@ -883,9 +883,9 @@ int main(int argc, char **argv) {
                 { "/allocator/quota", test_quota },
                 { "/allocator/register-needs-own-ids", test_register_needs_own_ids },
                 { "/allocator/freed-with-a-request", test_freed_with_a_request },
-                { "/allocator/comes-back", test_comes_back },
-                { "/allocator/single-comes-back", test_single_comes_back },
-                { "/allocator/delegated-come-back", test_delegated_come_back },
+                { "/allocator/becomes-free", test_becomes_free },
+                { "/allocator/single-becomes-free", test_single_becomes_free },
+                { "/allocator/delegated-become-free", test_delegated_become_free },
                 { "/allocator/unenforced-stays", test_unenforced_stays },
                 { "/allocator/quarantined-is-charged", test_quarantined_is_charged },
                 { "/allocator/unprotected-once-stays", test_unprotected_once_stays },
