@@ -70,9 +70,9 @@ END
 
 @test "what failed is told with its reasons" {
         functions_of_quickstart
-        printf '%s\n' 'ok 1 a' '# of b, 1' '# of b, 2' 'ok 2 b' '# of c, before' 'not ok 3 c' '# of c, behind' 'FAIL: t 3 c' \
-                'ok 4 d' '# of d' 'ok 5 e' >tap
-        [ "$(why tap)" = "$(printf '    %s\n' '# of c, before' 'not ok 3 c' '# of c, behind')" ]
+        printf '%s\n' 'ok 1 a' '# of b, 1' '# of b, 2' 'ok 2 b' '# of c, before' 'not ok 3 c' 'FAIL: t 3 c' 'okay' '# of c, behind' \
+                'ok 4 d' '# of d' 'ok 5 e' 'Bail out! f' >tap
+        [ "$(why tap)" = "$(printf '    %s\n' '# of c, before' 'not ok 3 c' '# of c, behind' 'Bail out! f')" ]
         seq -f '# %g' 9 >tap
         echo 'not ok 1 a' >>tap
         seq -f '# %g' 30 >>tap
