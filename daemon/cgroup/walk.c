@@ -22,16 +22,12 @@
 /* What a directory without one in it has. */
 #define LINKS_OF_LEAF 2u
 
-typedef struct Sorted {
-        CgroupRange range; /* first, for id_intervals_find() */
-        size_t place;      /* it was given as number `place` */
-} Sorted;
-
 struct CgroupWalk {
         WorkerTask *task;
         size_t n;
-        Sorted *ranges;
-        bool *found; /* by sorted range; shared with the child */
+        CgroupRange *ranges; /* sorted */
+        uint32_t *places;    /* ranges[i] was given as number places[i] */
+        bool *found;         /* by sorted range; shared with the child */
         CgroupWalkedFunc walked;
         void *userdata;
 };
@@ -41,7 +37,7 @@ struct CgroupWalk {
 typedef struct Walker {
         pid_t parent;
         dev_t device;
-        const Sorted *ranges;
+        const CgroupRange *ranges;
         size_t n;
         bool *found;
         uint64_t *ids; /* of directories yet to be looked into */
@@ -49,7 +45,7 @@ typedef struct Walker {
 } Walker;
 
 static size_t index_of(const Walker *walker, uint32_t id) {
-        return id_intervals_find(walker->ranges, walker->n, sizeof(Sorted), id);
+        return id_intervals_find(walker->ranges, walker->n, sizeof(CgroupRange), id);
 }
 
 static void push(Walker *walker, uint64_t id) {
@@ -154,6 +150,7 @@ void cgroup_walk_free(CgroupWalk *walk) {
         if (walk->found)
                 (void) munmap(walk->found, walk->n * sizeof(bool));
         g_free(walk->ranges);
+        g_free(walk->places);
         g_free(walk);
 }
 
@@ -165,15 +162,9 @@ static void on_event(WorkerTask *task, int result, void *userdata) {
         size_t n = walk->n;
 
         for (size_t i = 0; i < n; i++)
-                clean[walk->ranges[i].place] = result == 0 && !walk->found[i];
+                clean[walk->places[i]] = result == 0 && !walk->found[i];
         cgroup_walk_free(walk);
         walked(clean, n, walked_userdata);
-}
-
-static int compare_starts(const void *a, const void *b) {
-        uint32_t x = ((const Sorted *) a)->range.start, y = ((const Sorted *) b)->range.start;
-
-        return (x > y) - (x < y);
 }
 
 static int walk_start(CgroupWalk *walk, const CgroupTree *tree) {
@@ -205,11 +196,14 @@ int cgroup_walk(
 
         g_assert(n > 0);
         *walk = (CgroupWalk){
-                .n = n, .ranges = g_new(Sorted, n), .walked = walked, .userdata = userdata
+                .n = n,
+                .ranges = g_new(CgroupRange, n),
+                .places = id_intervals_order(ranges, n, sizeof(CgroupRange)),
+                .walked = walked,
+                .userdata = userdata,
         };
         for (size_t i = 0; i < n; i++)
-                walk->ranges[i] = (Sorted){ .range = ranges[i], .place = i };
-        qsort(walk->ranges, n, sizeof(Sorted), compare_starts);
+                walk->ranges[i] = ranges[walk->places[i]];
         r = child_share(n * sizeof(bool), &found);
         walk->found = found;
         if (r == 0)

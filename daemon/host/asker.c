@@ -182,14 +182,11 @@ static int ask_start(Ask *ask, const AskRun *run) {
                 .event = on_event,
                 .userdata = ask,
         };
-        int fds[2], r;
+        int r;
 
-        if (pipe2(fds, O_CLOEXEC) < 0)
-                return -errno;
-        ours = fds[0];
-        theirs = fds[1];
-        if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
-                return -errno;
+        r = child_pipe(&ours, &theirs);
+        if (r < 0)
+                return r;
         request.fd = theirs;
         r = worker_pool_ask(ask->asker->pool, &request, &ask->task);
         if (r != 0)

@@ -16,6 +16,7 @@
 #include "daemon/limits.h"
 #include "lib/util/child.h"
 #include "lib/util/fd.h"
+#include "lib/util/id-range.h"
 #include "lib/util/worker-pool.h"
 
 #define STRINGS_N 6
@@ -106,26 +107,15 @@ static void on_event(WorkerTask *task, int result, void *userdata) {
         done(found, n, result != WORKER_E_LATE, done_userdata);
 }
 
-static gint compare_places(gconstpointer a, gconstpointer b, gpointer userdata) {
-        const LeftoversRange *ranges = userdata;
-        uint32_t x = ranges[*(const uint32_t *) a].start, y = ranges[*(const uint32_t *) b].start;
-
-        return (x > y) - (x < y);
-}
-
 static Look *look_new(Leftovers *leftovers, const LeftoversRange *ranges, size_t n) {
         Look *look = g_new(Look, 1);
 
         *look = (Look){
                 .leftovers = leftovers,
                 .ranges = g_new(LeftoversRange, n),
-                .places = g_new(uint32_t, n),
+                .places = id_intervals_order(ranges, n, sizeof(LeftoversRange)),
                 .n = n,
         };
-        for (size_t i = 0; i < n; i++)
-                look->places[i] = (uint32_t) i;
-        g_qsort_with_data(
-                look->places, (gint) n, sizeof(uint32_t), compare_places, (gpointer) ranges);
         for (size_t i = 0; i < n; i++)
                 look->ranges[i] = ranges[look->places[i]];
         return look;

@@ -4,7 +4,6 @@
 #include "daemon/userns/sweep.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -28,8 +27,8 @@ struct UsernsSweep {
         void *userdata;
 };
 
-/* Sweeps that have not come to their end, which that of a child that hangs never does.  They belong
- * to the process, as its children do. */
+/* How many sweeps have not ended; one whose child hangs never does.  They belong to the process, as
+ * its children do. */
 static unsigned n_sweeps;
 
 static void on_exited(Child *child, void *userdata) {
@@ -138,7 +137,7 @@ int userns_sweep_new(UsernsSweptFunc swept, void *userdata, UsernsSweep **ret_sw
         auto_fd ours = -1, theirs = -1;
         UsernsIdentity own;
         UsernsSweep *sweep;
-        int r, ends[2];
+        int r;
 
         if (n_sweeps >= LIMIT_SWEEPS)
                 return USERNS_E_BUSY;
@@ -146,12 +145,9 @@ int userns_sweep_new(UsernsSweptFunc swept, void *userdata, UsernsSweep **ret_sw
         if (r != 0)
                 return r < 0 ? r : -ENOTRECOVERABLE;
         task.own_inode = own.inode;
-        if (pipe2(ends, O_CLOEXEC) < 0)
-                return -errno;
-        ours = ends[0];
-        theirs = ends[1];
-        if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
-                return -errno;
+        r = child_pipe(&ours, &theirs);
+        if (r < 0)
+                return r;
 
         sweep = g_new(UsernsSweep, 1);
         *sweep = (UsernsSweep){ .fd = -1, .swept = swept, .userdata = userdata };

@@ -239,6 +239,21 @@ int child_new_holding(
         return child_start(hold_run, &work, exited, userdata, ret_child);
 }
 
+int child_pipe(int *ret_ours, int *ret_theirs) {
+        auto_fd ours = -1, theirs = -1;
+        int ends[2];
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return -errno;
+        ours = ends[0];
+        theirs = ends[1];
+        if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+        *ret_ours = g_steal_fd(&ours);
+        *ret_theirs = g_steal_fd(&theirs);
+        return 0;
+}
+
 int child_share(size_t size, void **ret_memory) {
         void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 

@@ -37,6 +37,10 @@ int child_new(
 int child_new_holding(
         const int *fds, size_t n_fds, ChildExitedFunc exited, void *userdata, Child **ret_child);
 
+/* A pipe for what a child has to tell: *ret_ours to read without waiting, *ret_theirs for the
+ * child. The caller closes both. */
+int child_pipe(int *ret_ours, int *ret_theirs);
+
 /* Memory for what children have to tell: `size` bytes, all zero, that those forked from now on
  * share with this process.  For munmap(2). */
 int child_share(size_t size, void **ret_memory);

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include <glib.h>
+
 #include "lib/util/parse.h"
 
 #define NUMBER_SIZE_MAX 16u
@@ -59,4 +61,27 @@ size_t id_intervals_meet(
         if (low == n || interval_at(intervals, struct_size, low).start >= (uint64_t) start + n_ids)
                 return SIZE_MAX;
         return low;
+}
+
+typedef struct Intervals {
+        const void *intervals;
+        size_t struct_size;
+} Intervals;
+
+static gint compare_places(gconstpointer a, gconstpointer b, gpointer userdata) {
+        const Intervals *of = userdata;
+        uint32_t x = interval_at(of->intervals, of->struct_size, *(const uint32_t *) a).start;
+        uint32_t y = interval_at(of->intervals, of->struct_size, *(const uint32_t *) b).start;
+
+        return (x > y) - (x < y);
+}
+
+uint32_t *id_intervals_order(const void *intervals, size_t n, size_t struct_size) {
+        Intervals of = { intervals, struct_size };
+        uint32_t *places = g_new(uint32_t, n);
+
+        for (size_t i = 0; i < n; i++)
+                places[i] = (uint32_t) i;
+        g_qsort_with_data(places, (gint) n, sizeof(uint32_t), compare_places, &of);
+        return places;
 }

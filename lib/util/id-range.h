@@ -36,3 +36,6 @@ static inline size_t id_intervals_find(
         const void *intervals, size_t n, size_t struct_size, uint32_t id) {
         return id_intervals_meet(intervals, n, struct_size, id, 1);
 }
+
+/* The places of `n` intervals, which are in any order, in that of their starts.  g_free() it. */
+uint32_t *id_intervals_order(const void *intervals, size_t n, size_t struct_size);

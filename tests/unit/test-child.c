@@ -234,9 +234,28 @@ static void test_without_clone3(void) {
         test_dies_with_parent(NULL);
 }
 
+static void test_pipe(void) {
+        int ours, theirs;
+        char byte = 'x';
+
+        g_assert_cmpint(child_pipe(&ours, &theirs), ==, 0);
+        g_assert_cmpint(fcntl(ours, F_GETFD), ==, FD_CLOEXEC);
+        g_assert_cmpint(fcntl(theirs, F_GETFD), ==, FD_CLOEXEC);
+        g_assert_cmpint(fcntl(theirs, F_GETFL) & O_NONBLOCK, ==, 0);
+        g_assert_cmpint(read(ours, &byte, 1), ==, -1);
+        g_assert_cmpint(errno, ==, EAGAIN);
+        g_assert_cmpint(write(theirs, "y", 1), ==, 1);
+        g_assert_cmpint(close(theirs), ==, 0);
+        g_assert_cmpint(read(ours, &byte, 1), ==, 1);
+        g_assert_cmpint(byte, ==, 'y');
+        g_assert_cmpint(read(ours, &byte, 1), ==, 0);
+        g_assert_cmpint(close(ours), ==, 0);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/child/surroundings", test_surroundings);
+        g_test_add_func("/child/pipe", test_pipe);
         g_test_add_func("/child/kill-and-forget", test_kill_and_forget);
         g_test_add_data_func("/child/dies-with-parent", NULL, test_dies_with_parent);
         g_test_add_data_func("/child/dies-with-parent-as-another", "drops", test_dies_with_parent);

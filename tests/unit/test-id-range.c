@@ -58,6 +58,19 @@ static void test_meets(void) {
         g_assert_true(id_range_meets(&all, UINT32_MAX, 1));
 }
 
+static void test_order(void) {
+        static const struct {
+                IdInterval interval;
+                char rest;
+        } intervals[] = { { { 300, 5 } }, { { UINT32_MAX, 1 } }, { { 0, 100 } }, { { 100, 1 } } };
+        static const uint32_t expected[] = { 2, 3, 0, 1 };
+        g_autofree uint32_t *places =
+                id_intervals_order(intervals, G_N_ELEMENTS(intervals), sizeof(intervals[0]));
+
+        for (size_t i = 0; i < G_N_ELEMENTS(expected); i++)
+                g_assert_cmpuint(places[i], ==, expected[i]);
+}
+
 static void test_login_defs(void) {
         static const char text[] = "# SUB_UID_MAX 1\n"
                                    "SUB_UID_MAX_OTHER 2\n"
@@ -134,5 +147,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/login-defs/numbers", test_login_defs);
         g_test_add_func("/id-range/find", test_find);
         g_test_add_func("/id-range/meet", test_meet);
+        g_test_add_func("/id-range/order", test_order);
         return g_test_run();
 }
