@@ -64,7 +64,7 @@ const Verb verb_unenforced = {
         .help = "IDs lent with Enforcement=none may own files that outlive their namespace, and a\n"
                 "reboot, so they are not lent again.  \"clear\", for root, says that such files "
                 "have been\n"
-                "looked for: slots that are proven unused otherwise go back to the pool.",
+                "looked for: slots that are proven unused otherwise are free again.",
         .n_min = 0,
         .n_max = 1,
         .run = run_unenforced,

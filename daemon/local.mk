@@ -139,7 +139,7 @@ daemon_unit_tests =
 daemon_unit_tests += tests/unit/test-allocator
 daemon_unit_tests += tests/unit/test-allocator-end
 daemon_unit_tests += tests/unit/test-allocator-walks
-daemon_unit_tests += tests/unit/test-allocator-leftovers
+daemon_unit_tests += tests/unit/test-allocator-looks
 daemon_unit_tests += tests/unit/test-allocator-waits
 daemon_unit_tests += tests/unit/test-cgroup
 daemon_unit_tests += tests/unit/test-details
@@ -160,8 +160,8 @@ tests_unit_test_allocator_end_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=child_new,--wra
 tests_unit_test_allocator_walks_SOURCES = tests/unit/test-allocator-walks.c tests/unit/unit.h
 tests_unit_test_allocator_walks_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_allocator_walks_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cgroup_walk,--wrap=cgroup_walk_free,--wrap=allocator_list_owners,--wrap=releasing_set_try_again,--wrap=looks_schedule_next
-tests_unit_test_allocator_leftovers_SOURCES = tests/unit/test-allocator-leftovers.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/leftovers-fixture.h tests/unit/unit.h
-tests_unit_test_allocator_leftovers_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
+tests_unit_test_allocator_looks_SOURCES = tests/unit/test-allocator-looks.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/leftovers-fixture.h tests/unit/unit.h
+tests_unit_test_allocator_looks_LDADD = libdaemon.la $(GLIB_LIBS) -lpthread
 tests_unit_test_allocator_waits_SOURCES = tests/unit/test-allocator-waits.c tests/unit/fake-policy.c tests/unit/fake-policy.h tests/unit/unit.h
 tests_unit_test_allocator_waits_LDADD = libdaemon.la $(GLIB_LIBS)
 tests_unit_test_allocator_waits_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=vetter_check,--wrap=vetter_want,--wrap=vetter_forget_wanted,--wrap=vetter_go_on,--wrap=g_timeout_source_new

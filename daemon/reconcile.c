@@ -27,8 +27,8 @@ struct Reconcile {
         guint source;
         uint32_t cursor;
         unsigned n_told;  /* records released since the last of these by what the kernel told */
-        bool sweeping;    /* one is under way */
-        bool swept;       /* the pass that is under way, or begins, is the one after it */
+        bool sweeping;    /* a sweep is under way */
+        bool swept;       /* the pass that is under way, or begins, is the one after a sweep */
         gint64 sweep_due; /* microseconds */
 };
 

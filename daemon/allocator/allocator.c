@@ -184,8 +184,7 @@ static void search_end(Search *search) {
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Search, search_end)
 
 /* Whether nobody knows or uses the IDs.  Slots are vetted ahead in the order in which they come
- * here, so behind the first of which nothing is known yet there is none that is known to be free.
- */
+ * here, so none is taken behind the first of which nothing is known yet. */
 static bool search_is_vetted(Search *search, uint32_t start, uint32_t n_ids) {
         VetterAnswer answer;
 
@@ -292,7 +291,7 @@ static int allocator_reserve(
                 r = table_writer_reserve(table, &range, search_accept, search, ret_record);
         if (r == TABLE_E_EXHAUSTED && search->error < 0)
                 return search->error;
-        /* A look that is under way may have passed it by. */
+        /* A sweep that is under way may have passed it by. */
         if (r == 0)
                 userns_probe_note(allocator->config.probe, &request->identity);
         return allocator_outcome(r);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Looks: each is one examination of some releasing records by a child, for what the host still has
- * of their ranges.  Only a look that begins after the end of the namespace is proven counts for a
+/* When looks for leftovers (leftovers/leftovers.h) are made, for which releasing records, and what
+ * becomes of these.  Only a look that begins after the end of the namespace is proven counts for a
  * record, and a range that somebody else claims by then is not touched. */
 
 #include <stdint.h>

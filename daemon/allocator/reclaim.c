@@ -5,10 +5,10 @@
 
 #include <glib.h>
 
-#include "daemon/allocator/walks.h"
-#include "daemon/allocator/releasing.h"
-#include "daemon/allocator/record.h"
 #include "daemon/allocator/looks.h"
+#include "daemon/allocator/record.h"
+#include "daemon/allocator/releasing.h"
+#include "daemon/allocator/walks.h"
 #include "daemon/policy/policy.h"
 #include "daemon/leftovers/uid-trial.h"
 #include "lib/table/write.h"

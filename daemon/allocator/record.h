@@ -28,8 +28,8 @@ int allocator_for_each_record(
 /* Whether the range may be lent again once it is clean: the policy was in force all along. */
 bool allocator_is_reusable(const AllocatorConfig *config, uint32_t record);
 
-/* Of a record that the kernel has no protection for: whether it was taken off because the range was
- * found clean.  Nothing else takes it off what has ended. */
+/* Of a record that is not protected: whether it was unprotected because the range was found clean.
+ * Nothing else unprotects what has ended. */
 bool allocator_was_clean(const AllocatorConfig *config, uint32_t record);
 
 /* Add what the record's range has of IDs: its own, side by side, and each slot that is delegated to

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Walks through all control groups, for directories that lent IDs made where they were not given
- * any.  A range is asked about when nothing else is left of it, for no process of it makes another
- * directory then.  One walk serves all ranges that wait. */
+/* When walks through all control groups (cgroup/walk.h) are made, for directories that lent IDs
+ * made where they were not given any; for which records, and what becomes of these.  A range is
+ * asked about when nothing else is left of it, for no process of it makes another directory then.
+ * One walk serves all ranges that wait. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/allocator/allocator.h"
-#include "daemon/allocator/releasing.h"
 #include "daemon/allocator/looks.h"
+#include "daemon/allocator/releasing.h"
 
 typedef struct Walks Walks;
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /* Control groups (cgroup2) that a namespace's root gets to use: what a directory is, and handing it
- * over; cgroup/remove.h and cgroup/walk.h take it back.  Knows nothing of the table, namespaces, or
- * varlink.
+ * over.  cgroup/remove.h removes it, and cgroup/walk.h what was not handed over.  Knows nothing of
+ * the table, namespaces, or varlink.
  *
  * Why it is safe: nothing is ever looked up below a descriptor of a client's.  Such a descriptor
  * carries its client's mounts: a file of the host, or one whose file system never answers, can lie

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Looking for control groups of IDs that nobody may hold, and that were not handed over to them. */
+/* One walk through all control groups, for those of IDs that nobody may hold, and that were not
+ * handed over to them. */
 
 #include <stdbool.h>
 #include <stddef.h>

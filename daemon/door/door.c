@@ -76,7 +76,7 @@ static ssize_t receive_reply(int fd, DoorReply *reply) {
 
 /* Open what the door has as descriptor `number`, if it is of nsfs or cgroup2.  Looking at it opens
  * nothing and asks no file system: it could be anything. */
-static int open_offer(const Reception *reception, uint32_t number) {
+static int open_named(const Reception *reception, uint32_t number) {
         const DoorChildData *data = &reception->keeper->child_data;
         auto_fd look = -1;
         struct statx st;
@@ -97,8 +97,8 @@ static int open_offer(const Reception *reception, uint32_t number) {
 }
 
 /* Take one descriptor, if it is what the door says that it is. */
-static bool take_offer(const Reception *reception, DoorVerdict *verdict, int *ret_fd) {
-        auto_fd fd = open_offer(reception, verdict->number);
+static bool take_named(const Reception *reception, DoorVerdict *verdict, int *ret_fd) {
+        auto_fd fd = open_named(reception, verdict->number);
         DoorVerdict seen;
 
         if (fd < 0)
@@ -128,7 +128,7 @@ static bool take_reply(const Reception *reception, Reply *reply) {
 
                 if (!verdict->passed && door_kind_is_passed(verdict->kind))
                         return false;
-                if (verdict->passed && !take_offer(reception, verdict, &reply->fds[i]))
+                if (verdict->passed && !take_named(reception, verdict, &reply->fds[i]))
                         return false;
                 names_any = names_any || verdict->passed;
         }

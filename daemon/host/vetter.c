@@ -31,15 +31,15 @@
 #define AGAIN_MAX 60u
 
 typedef struct SlotNames {
-        uint8_t answer;          /* VetterAnswer */
-        bool named;              /* by the name service */
-        uint32_t until;          /* seconds */
-        uint32_t released_order; /* its record's, when it was asked about */
+        uint8_t answer;       /* VetterAnswer */
+        bool named;           /* by the name service */
+        uint32_t until;       /* seconds */
+        uint32_t freed_order; /* its record's, when it was asked about */
 } SlotNames;
 
 /* A slot that is asked about, and what its record was then. */
 typedef struct Asked {
-        uint32_t slot, released_order;
+        uint32_t slot, freed_order;
         uint64_t birth_usec;
 } Asked;
 
@@ -51,7 +51,7 @@ typedef struct Look {
         gint64 usec_max, usec_old;
         GHashTable *ids;   /* slots by their number, single IDs of split ones as they are */
         GHashTable *found; /* by the look that is under way */
-        uint32_t last_release;
+        uint32_t last_freed;
         Ask *ask;
         gint64 begin_usec,
                 known_usec; /* begin of this one; of the last that was complete; 0: never */
@@ -124,8 +124,8 @@ static bool names_are_in_trouble(const Vetter *vetter) {
 /* Not of a slot that was lent since it was asked about. */
 static bool names_are_known(const Vetter *vetter, uint32_t slot) {
         return vetter->names[slot].until > now_seconds() &&
-               vetter->names[slot].released_order ==
-                       table_writer_record(vetter->config.table, slot)->released_order;
+               vetter->names[slot].freed_order ==
+                       table_writer_record(vetter->config.table, slot)->freed_order;
 }
 
 /* In trouble: until it is time for whoever comes next to try again. */
@@ -154,7 +154,7 @@ static void names_unanswered(Vetter *vetter, const char *why) {
 
         vetter->names[asked->slot] =
                 (SlotNames){ VETTER_TAKEN, false, now_seconds() + LIMIT_VETTED_UNANSWERED_SECONDS,
-                             asked->released_order };
+                             asked->freed_order };
         vetter->probe_usec = g_get_monotonic_time() + PROBE_USEC;
         if (++vetter->n_unanswered < UNANSWERED_MAX)
                 return;
@@ -172,8 +172,7 @@ static bool was_free(const Vetter *vetter, const Asked *asked) {
         const TableRecord *record = table_writer_record(vetter->config.table, asked->slot);
 
         return table_writer_state(vetter->config.table, asked->slot) == TABLE_STATE_FREE &&
-               record->released_order == asked->released_order &&
-               record->birth_usec == asked->birth_usec;
+               record->freed_order == asked->freed_order && record->birth_usec == asked->birth_usec;
 }
 
 static void names_line(const char *line, void *userdata) {
@@ -204,7 +203,7 @@ static void names_line(const char *line, void *userdata) {
                 vetter->names[asked->slot] =
                         (SlotNames){ taken ? VETTER_TAKEN : VETTER_FREE, taken,
                                      now_seconds() + LIMIT_VETTED_NAMES_SECONDS,
-                                     asked->released_order };
+                                     asked->freed_order };
                 if (taken) {
                         g_free(vetter->example);
                         vetter->example = g_strdup_printf(
@@ -276,7 +275,7 @@ static void names_ask(Vetter *vetter, const Batch *batch) {
                         table_writer_record(vetter->config.table, batch->slots[i]);
 
                 vetter->asked[i] =
-                        (Asked){ batch->slots[i], record->released_order, record->birth_usec };
+                        (Asked){ batch->slots[i], record->freed_order, record->birth_usec };
                 (void) g_snprintf(
                         numbers[i], sizeof(numbers[i]), "%" PRIu32,
                         vetter->pool_start + batch->slots[i] * TABLE_SLOT_SIZE);
@@ -365,7 +364,7 @@ static void look_note(const Look *look, uint32_t record, uint32_t key) {
         const TableWriter *table = look->vetter->config.table;
 
         if (table_writer_state(table, record) == TABLE_STATE_FREE &&
-            table_writer_record(table, record)->released_order <= look->last_release)
+            table_writer_record(table, record)->freed_order <= look->last_freed)
                 g_hash_table_add(look->found, GUINT_TO_POINTER(key));
 }
 
@@ -443,7 +442,7 @@ static void look_begin(Look *look) {
                 end, sizeof(end), "%" PRIu32,
                 vetter->pool_start + vetter->n_slots * TABLE_SLOT_SIZE);
         look->begin_usec = g_get_monotonic_time();
-        look->last_release = table_writer_header(vetter->config.table)->last_release;
+        look->last_freed = table_writer_header(vetter->config.table)->last_freed;
         if (asker_ask(
                     vetter->config.asker, look->what, arguments, look_line, look_done, look,
                     &look->ask) == 0)

@@ -80,7 +80,7 @@ static bool is_range(const Policy *policy, uint32_t first, uint32_t n) {
  * as that of another, which lives.  The only write is the store of a zero to the cookie, by one
  * program at a time (an inode number is given to the next namespace after all programs about the
  * last one): an entry that is zero is written to by nobody.  An entry that is not zero is in
- * `dropping` until it is. */
+ * `dropping` until it is, or patience ends. */
 
 static void delete_holder(Policy *policy, uint32_t inode) {
         (void) bpf_map_delete_elem(holders_fd(policy), &inode);
@@ -416,7 +416,7 @@ static void check_missed(Policy *policy) {
         }
 }
 
-static gboolean on_look(gpointer userdata) {
+static gboolean on_interval(gpointer userdata) {
         Policy *policy = userdata;
 
         check_missed(policy);
@@ -441,7 +441,7 @@ static int listen_to_events(Policy *policy) {
         g_source_set_callback(policy->ring_source, G_SOURCE_FUNC(on_ring_readable), policy, NULL);
         (void) g_source_attach(policy->ring_source, g_main_context_get_thread_default());
         policy->missed_source = g_timeout_source_new_seconds(MISSED_CHECK_SECONDS);
-        g_source_set_callback(policy->missed_source, on_look, policy, NULL);
+        g_source_set_callback(policy->missed_source, on_interval, policy, NULL);
         (void) g_source_attach(policy->missed_source, g_main_context_get_thread_default());
         return 0;
 }

@@ -172,8 +172,8 @@ static int make_inactive_userns(int *ret_file, UsernsIdentity *ret_identity) {
 
 /* Whether a handle that cannot be opened proves the end: it must open as long as anything, though
  * no process, holds the namespace.  To be wrong here would lend IDs twice; so a kernel that has the
- * newer call is not believed, and it tries a few times, lest the one came before the namespace was
- * let go. */
+ * newer call is not believed, and the handle is tried a few times, lest the first try came before
+ * the namespace was let go. */
 static bool handles_prove_end(void) {
         UsernsIdentity identity;
         auto_fd file = -1;

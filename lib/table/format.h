@@ -110,19 +110,19 @@ enum {
 #define TABLE_HEADER_SIZE 4096u
 
 typedef struct TableRecord {
-        uint32_t state;          /* atomic; TABLE_STATE_* */
-        uint32_t sequence;       /* atomic; odd while the rest is written */
-        uint32_t released_order; /* atomic; 0 = never released, else larger = released later;
-                                    outside the CRC */
-        uint32_t crc;            /* CRC-32 (IEEE 802.3, as zlib) of all bytes after this field */
-        uint32_t kind;           /* TABLE_KIND_* */
-        uint32_t flags;          /* TABLE_FLAG_* */
-        uint32_t owner_uid;      /* owner of the user namespace */
-        uint32_t account_uid;    /* whom it is charged to */
-        uint64_t userns_inode;   /* st_ino of the nsfs file; 32 bits wide today */
-        uint64_t userns_id;      /* NS_GET_ID, Linux 6.18; 0 = the kernel has none */
-        uint64_t birth_usec;     /* CLOCK_REALTIME, microseconds */
-        uint32_t start;          /* first ID of the record */
+        uint32_t state;        /* atomic; TABLE_STATE_* */
+        uint32_t sequence;     /* atomic; odd while the rest is written */
+        uint32_t freed_order;  /* atomic; 0 = was always free, else larger = freed later;
+                                     outside the CRC */
+        uint32_t crc;          /* CRC-32 (IEEE 802.3, as zlib) of all bytes after this field */
+        uint32_t kind;         /* TABLE_KIND_* */
+        uint32_t flags;        /* TABLE_FLAG_* */
+        uint32_t owner_uid;    /* owner of the user namespace */
+        uint32_t account_uid;  /* whom it is charged to */
+        uint64_t userns_inode; /* st_ino of the nsfs file; 32 bits wide today */
+        uint64_t userns_id;    /* NS_GET_ID, Linux 6.18; 0 = the kernel has none */
+        uint64_t birth_usec;   /* CLOCK_REALTIME, microseconds */
+        uint32_t start;        /* first ID of the record */
         uint32_t size; /* IDs of the whole range, contiguous from start on; parts: IDs of this slot
                         */
         uint32_t target;       /* first ID inside the namespace */
@@ -153,7 +153,7 @@ typedef struct TableHeader {
         uint32_t index_sequence; /* atomic; see "Name index" above */
         uint32_t generation;     /* atomic; counts every change of any state: a cheap "has anything
                                     changed" */
-        uint32_t last_release;   /* atomic; highest released_order so far */
+        uint32_t last_freed;     /* atomic; highest freed_order so far */
         uint32_t enforcement;    /* atomic; 0 = none, 1 = required and active */
         uint32_t set_entries; /* atomic; what an enumeration lists: 0 = each range's first ID, 1 =
                                  every ID.  A module reads no configuration: it finds it here */

@@ -127,7 +127,7 @@ void table_free_add_unused(TableFree *set, uint32_t *records, uint32_t n, GRand 
         }
 }
 
-void table_free_add_released(TableFree *set, uint32_t record) {
+void table_free_add_freed(TableFree *set, uint32_t record) {
         insert(set, kind_of(set, record, true), record, TABLE_NONE);
 }
 

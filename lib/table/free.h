@@ -3,7 +3,7 @@
 
 /* The free records of one class (slots, single IDs, registrations) and the order in which they are
  * lent: those from a boundary on first, of them those never used in random order, then the
- * one released longest ago; then those below the boundary, likewise, but those never used from the
+ * one free for longest; then those below the boundary, likewise, but those never used from the
  * top downwards.  The order is drawn once: what comes next can be foreseen.  In memory only. */
 
 #include <stdbool.h>
@@ -23,7 +23,7 @@ void table_free_free(TableFree *set);
 void table_free_add_unused(TableFree *set, uint32_t *records, uint32_t n, GRand *rand);
 
 /* Add one that was released after all those that are there. */
-void table_free_add_released(TableFree *set, uint32_t record);
+void table_free_add_freed(TableFree *set, uint32_t record);
 
 /* Add one that was taken out and was not used: it is the next one of its kind again. */
 void table_free_put_back(TableFree *set, uint32_t record, bool was_released);

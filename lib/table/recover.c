@@ -175,12 +175,12 @@ static void follow_holders(TableImage *image, TableOpenReport *report) {
 
 /* A counter that was stored after what it counts may be behind. */
 static void catch_up_releases(TableImage *image) {
-        uint32_t last = image->header->last_release;
+        uint32_t last = image->header->last_freed;
 
         for (uint32_t i = 0; i < image->n_records; i++)
-                last = MAX(last, image->records[i].released_order);
-        if (last != image->header->last_release)
-                table_store(&image->header->last_release, last);
+                last = MAX(last, image->records[i].freed_order);
+        if (last != image->header->last_freed)
+                table_store(&image->header->last_freed, last);
 }
 
 void table_recover(TableImage *image, TableOpenReport *report) {

@@ -42,8 +42,8 @@ static TableFree *set_of(const TableWriter *writer, uint32_t number) {
 
 static int compare_released(gconstpointer a, gconstpointer b, gpointer userdata) {
         const TableRecord *records = userdata;
-        uint32_t x = records[*(const uint32_t *) a].released_order;
-        uint32_t y = records[*(const uint32_t *) b].released_order;
+        uint32_t x = records[*(const uint32_t *) a].freed_order;
+        uint32_t y = records[*(const uint32_t *) b].freed_order;
 
         return (x > y) - (x < y);
 }
@@ -91,7 +91,7 @@ static void load_records(TableWriter *writer) {
                                 TABLE_STATE_FREE, record->state);
                 if (!is_available(writer, i))
                         continue;
-                if (record->released_order == 0)
+                if (record->freed_order == 0)
                         unused[n_unused++] = i;
                 else
                         g_array_append_val(released, i);
@@ -102,7 +102,7 @@ static void load_records(TableWriter *writer) {
         for (guint i = 0; i < released->len; i++) {
                 uint32_t number = g_array_index(released, uint32_t, i);
 
-                table_free_add_released(set_of(writer, number), number);
+                table_free_add_freed(set_of(writer, number), number);
         }
 }
 
@@ -264,13 +264,13 @@ static bool take_any(uint32_t number, void *userdata) {
 
 typedef struct Window {
         uint32_t slot;
-        uint32_t released_order; /* of the slot released last */
+        uint32_t freed_order; /* of the slot released last */
 } Window;
 
 static gint compare_windows(gconstpointer a, gconstpointer b) {
         const Window *x = a, *y = b;
 
-        return (x->released_order > y->released_order) - (x->released_order < y->released_order);
+        return (x->freed_order > y->freed_order) - (x->freed_order < y->freed_order);
 }
 
 static bool take_window(TableWriter *writer, uint32_t slot, Choice *choice, bool unused) {
@@ -309,10 +309,9 @@ static uint32_t choose_released_window(
                 uint32_t n = 0;
 
                 for (; n < choice->n_slots && table_free_has(writer->slots, slot + n); n++)
-                        window.released_order =
-                                MAX(window.released_order,
-                                    writer->image.records[slot + n].released_order);
-                if (n == choice->n_slots && window.released_order > 0)
+                        window.freed_order = MAX(
+                                window.freed_order, writer->image.records[slot + n].freed_order);
+                if (n == choice->n_slots && window.freed_order > 0)
                         g_array_append_val(windows, window);
         }
         g_array_sort(windows, compare_windows);
@@ -551,7 +550,7 @@ static bool step_is_allowed(uint32_t from, uint32_t to) {
         return to < TABLE_STATE_COUNT && allowed[from][to];
 }
 
-/* Make room above `last_release` when it is used up: every record's order becomes its rank.  Each
+/* Make room above `last_freed` when it is used up: every record's order becomes its rank.  Each
  * stays between its neighbours all along. */
 static void renumber_releases(TableWriter *writer) {
         TableImage *image = &writer->image;
@@ -559,19 +558,19 @@ static void renumber_releases(TableWriter *writer) {
         uint32_t rank = 0, previous = 0;
 
         for (uint32_t i = 0; i < image->n_records; i++)
-                if (image->records[i].released_order > 0)
+                if (image->records[i].freed_order > 0)
                         g_array_append_val(released, i);
         g_array_sort_with_data(released, compare_released, image->records);
 
         for (guint i = 0; i < released->len; i++) {
                 TableRecord *record = &image->records[g_array_index(released, uint32_t, i)];
 
-                if (record->released_order != previous)
+                if (record->freed_order != previous)
                         rank++;
-                previous = record->released_order;
-                table_store(&record->released_order, rank);
+                previous = record->freed_order;
+                table_store(&record->freed_order, rank);
         }
-        table_store(&image->header->last_release, rank);
+        table_store(&image->header->last_freed, rank);
 }
 
 static void tell_slot(const TableWriter *writer, uint32_t number, bool is_free) {
@@ -593,13 +592,12 @@ static void free_range(
         TableImage *image = &writer->image;
 
         if (was_used) {
-                if (image->header->last_release == UINT32_MAX)
+                if (image->header->last_freed == UINT32_MAX)
                         renumber_releases(writer);
-                table_store(&image->header->last_release, image->header->last_release + 1);
+                table_store(&image->header->last_freed, image->header->last_freed + 1);
                 for (uint32_t i = 0; i < n_records; i++)
                         table_store(
-                                &image->records[numbers[i]].released_order,
-                                image->header->last_release);
+                                &image->records[numbers[i]].freed_order, image->header->last_freed);
         }
 
         for (uint32_t i = 0; i < n_records; i++) {
@@ -607,10 +605,10 @@ static void free_range(
 
                 table_image_store_state(image, numbers[i], TABLE_STATE_FREE);
                 if (was_used)
-                        table_free_add_released(set, numbers[i]);
+                        table_free_add_freed(set, numbers[i]);
                 else
                         table_free_put_back(
-                                set, numbers[i], image->records[numbers[i]].released_order > 0);
+                                set, numbers[i], image->records[numbers[i]].freed_order > 0);
                 tell_slot(writer, numbers[i], true);
         }
 }

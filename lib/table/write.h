@@ -70,8 +70,8 @@ typedef bool (*TableAcceptFunc)(uint32_t start, uint32_t n_ids, void *userdata);
  * above 1; a single ID of a split slot for 1 (a slot is split when needed, TABLE_SPLITS_MAX at
  * most); a registration for 0; and a slot from anywhere for each that is delegated.  First of what
  * begins at config->first_start or above, what was never used, in random order, then what was
- * released longest ago; then of the rest, what was never used, from the top downwards, then what
- * was released longest ago.  As long as nothing is taken, `accept` is asked about the same in the
+ * free for longest; then of the rest, what was never used, from the top downwards, then what
+ * was free for longest.  As long as nothing is taken, `accept` is asked about the same in the
  * same order: it may refuse what it must ask somebody about first.  It may be NULL. *ret_record is
  * the range's record number. TABLE_E_NAME_EXISTS, TABLE_E_USERNS_EXISTS (inode and, where both have
  * one, id are equal), TABLE_E_EXHAUSTED. */

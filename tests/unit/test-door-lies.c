@@ -22,7 +22,7 @@ typedef enum What {
 typedef struct Lie {
         char pick;
         uint32_t kind;
-        What offered;
+        What named;
         What sent; /* as descriptors of a message, which no door does */
         unsigned n_sent;
         gboolean is_late; /* an honest answer first, then this, unasked */
@@ -30,21 +30,21 @@ typedef struct Lie {
 } Lie;
 
 static const Lie lies[] = {
-        { 'u', DOOR_KIND_USERNS, .offered = WHAT_FILE },
-        { 'U', DOOR_KIND_USERNS, .offered = WHAT_FOLDER },
-        { 'n', DOOR_KIND_NETNS, .offered = WHAT_FILE },
-        { 'N', DOOR_KIND_NETNS, .offered = WHAT_USERNS },
-        { 'c', DOOR_KIND_CGROUP, .offered = WHAT_FOLDER },
-        { 'f', DOOR_KIND_CGROUP, .offered = WHAT_FILE },
-        { 'C', DOOR_KIND_CGROUP, .offered = WHAT_USERNS },
-        { 'o', DOOR_KIND_CGROUP, .offered = WHAT_ORDINARY },
-        { 'p', DOOR_KIND_OTHER, .offered = WHAT_FILE },
+        { 'u', DOOR_KIND_USERNS, .named = WHAT_FILE },
+        { 'U', DOOR_KIND_USERNS, .named = WHAT_FOLDER },
+        { 'n', DOOR_KIND_NETNS, .named = WHAT_FILE },
+        { 'N', DOOR_KIND_NETNS, .named = WHAT_USERNS },
+        { 'c', DOOR_KIND_CGROUP, .named = WHAT_FOLDER },
+        { 'f', DOOR_KIND_CGROUP, .named = WHAT_FILE },
+        { 'C', DOOR_KIND_CGROUP, .named = WHAT_USERNS },
+        { 'o', DOOR_KIND_CGROUP, .named = WHAT_ORDINARY },
+        { 'p', DOOR_KIND_OTHER, .named = WHAT_FILE },
         /* Of the right number, without a descriptor for it. */
         { 'i', DOOR_KIND_CGROUP },
         { 's', DOOR_KIND_OTHER, .sent = WHAT_FILE, .n_sent = 1 },
         { 'S', DOOR_KIND_OTHER, .sent = WHAT_FILE, .n_sent = 253 },
         { 'l', DOOR_KIND_OTHER, .sent = WHAT_FILE, .n_sent = 1, .is_late = TRUE },
-        { 't', DOOR_KIND_USERNS, .offered = WHAT_USERNS, .is_true = TRUE },
+        { 't', DOOR_KIND_USERNS, .named = WHAT_USERNS, .is_true = TRUE },
         { 'h', DOOR_KIND_OTHER, .is_true = TRUE },
 };
 
@@ -100,11 +100,11 @@ static void liar_serve(char pick) {
         reply.verdicts[0] = (DoorVerdict){
                 .kind = lie->kind,
                 .detail = 1,
-                .passed = lie->offered != WHAT_NOTHING,
-                .number = (uint32_t) liar_open(lie->offered),
+                .passed = lie->named != WHAT_NOTHING,
+                .number = (uint32_t) liar_open(lie->named),
         };
         liar_send(&reply, liar_open(lie->sent), lie->n_sent);
-        if (lie->is_true && lie->offered && recv(0, &taken, 1, 0) != 1)
+        if (lie->is_true && lie->named && recv(0, &taken, 1, 0) != 1)
                 _exit(1);
         while (!lie->is_true)
                 (void) pause();
@@ -160,7 +160,7 @@ static void test_one_lie(const HangingFs *fs, const Lie *lie) {
         if (lie->is_true) {
                 g_assert_cmpuint(result.n_descriptors, ==, 1);
                 g_assert_cmpuint(result.descriptors[0].kind, ==, lie->kind);
-                g_assert_cmpint(result.descriptors[0].fd >= 0, ==, lie->offered == WHAT_USERNS);
+                g_assert_cmpint(result.descriptors[0].fd >= 0, ==, lie->named == WHAT_USERNS);
         } else if (!lie->is_late)
                 g_assert_cmpuint(result.n_descriptors, ==, 0);
         result_close(&result);

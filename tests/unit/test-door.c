@@ -296,7 +296,7 @@ static void spoil_socket(DoorReply *reply) {
 }
 
 static void spoil_kind(DoorReply *reply) {
-        reply->verdicts[0].kind = DOOR_KIND_USERNS; /* not offered */
+        reply->verdicts[0].kind = DOOR_KIND_USERNS; /* not named */
 }
 
 static void spoil_result(DoorReply *reply) {

@@ -208,7 +208,7 @@ static void test_accept(TableFixture *fixture, gconstpointer data) {
                         slot >= 3 && slot <= 8 ? TABLE_STATE_FREE : TABLE_STATE_RESERVED);
         /* Taken back before it was mapped: as if it had never been. */
         table_writer_set_state(writer, record, TABLE_STATE_FREE);
-        g_assert_cmpuint(table_writer_record(writer, 0)->released_order, ==, 0);
+        g_assert_cmpuint(table_writer_record(writer, 0)->freed_order, ==, 0);
         g_assert_cmpuint(count_state(writer, TABLE_STATE_FREE), ==, 12);
 }
 

@@ -265,7 +265,7 @@ static void test_accept(TableFixture *fixture, gconstpointer data) {
         g_assert_cmpuint(record, ==, 8);
 }
 
-/* What was never used first; then what was released longest ago, after a restart too. */
+/* What was never used first; then what was free for longest, after a restart too. */
 static void test_reuse_order(TableFixture *fixture, gconstpointer data) {
         g_autoptr(TableWriter) writer = table_fixture_open(fixture, 8);
         uint32_t records[8];
@@ -395,29 +395,29 @@ static void test_boundary_of_windows(TableFixture *fixture, gconstpointer data) 
         g_assert_cmpuint(reserve_next(writer, 4 * 65536), ==, 56);
 }
 
-typedef struct Offered {
+typedef struct Asked {
         GArray *starts;
         uint32_t accepted; /* first ID, TABLE_NONE: none */
-} Offered;
+} Asked;
 
-static bool note_offer(uint32_t start, uint32_t n_ids, void *userdata) {
-        Offered *offered = userdata;
+static bool note_asked(uint32_t start, uint32_t n_ids, void *userdata) {
+        Asked *asked = userdata;
 
-        g_array_append_val(offered->starts, start);
-        return start == offered->accepted;
+        g_array_append_val(asked->starts, start);
+        return start == asked->accepted;
 }
 
-/* Who asks about the first window that is offered, and comes back with the answer, is offered it
+/* Who asks about the first window that is asked, and comes back with the answer, is asked it
  * first again. */
-static void test_windows_are_offered_again(TableFixture *fixture, gconstpointer data) {
+static void test_windows_are_asked_about_again(TableFixture *fixture, gconstpointer data) {
         g_autoptr(TableWriter) writer = open_with_boundary(fixture, 0);
         g_autoptr(GArray) starts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-        Offered offered = { starts, TABLE_NONE };
+        Asked asked = { starts, TABLE_NONE };
         TableRange range = { .name = "a", .userns_inode = 1, .size = 2 * 65536 };
         uint32_t record, n_windows;
 
         g_assert_cmpint(
-                table_writer_reserve(writer, &range, note_offer, &offered, &record), ==,
+                table_writer_reserve(writer, &range, note_asked, &asked, &record), ==,
                 TABLE_E_EXHAUSTED);
         n_windows = starts->len;
         g_assert_cmpuint(n_windows, ==, 63);
@@ -429,8 +429,8 @@ static void test_windows_are_offered_again(TableFixture *fixture, gconstpointer 
                 g_assert_cmpint(
                         table_writer_reserve(writer, &registration, NULL, NULL, &record), ==, 0);
         }
-        offered.accepted = g_array_index(starts, uint32_t, 0);
-        g_assert_cmpint(table_writer_reserve(writer, &range, note_offer, &offered, &record), ==, 0);
+        asked.accepted = g_array_index(starts, uint32_t, 0);
+        g_assert_cmpint(table_writer_reserve(writer, &range, note_asked, &asked, &record), ==, 0);
         g_assert_cmpuint(starts->len, ==, n_windows + 1);
 }
 
@@ -564,18 +564,16 @@ static void test_renumber(TableFixture *fixture, gconstpointer data) {
                 if (i == 2) {
                         fd = open(fixture->path, O_RDWR | O_CLOEXEC);
                         g_assert_cmpint(
-                                pwrite(fd, &full, sizeof(full),
-                                       offsetof(TableHeader, last_release)),
+                                pwrite(fd, &full, sizeof(full), offsetof(TableHeader, last_freed)),
                                 ==, sizeof(full));
                         close(fd);
                 }
                 table_fixture_walk_to(writer, records[i], TABLE_STATE_RELEASING);
                 table_writer_set_state(writer, records[i], TABLE_STATE_FREE);
         }
-        g_assert_cmpuint(table_writer_header(writer)->last_release, ==, 4);
+        g_assert_cmpuint(table_writer_header(writer)->last_freed, ==, 4);
         for (uint32_t i = 0; i < 4; i++)
-                g_assert_cmpuint(
-                        table_writer_record(writer, records[i])->released_order, ==, i + 1);
+                g_assert_cmpuint(table_writer_record(writer, records[i])->freed_order, ==, i + 1);
 }
 
 /* A lock is the process's: another one is refused, one that died leaves nothing. */
@@ -743,7 +741,7 @@ int main(int argc, char **argv) {
         add("/table-write/reuse-order", test_reuse_order);
         add("/table-write/boundary", test_boundary);
         add("/table-write/boundary-of-windows", test_boundary_of_windows);
-        add("/table-write/windows-are-offered-again", test_windows_are_offered_again);
+        add("/table-write/windows-are-asked-about-again", test_windows_are_asked_about_again);
         add("/table-write/foresee", test_foresee);
         add("/table-write/singles", test_singles);
         add("/table-write/exhausted", test_exhausted);
